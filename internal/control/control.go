@@ -1,0 +1,86 @@
+// Package control holds what every tightening has in common: its interface,
+// the evidence that it leaves (Change) and the way it says no (Refusal).
+//
+// A control is pure: the same spec, profile and host facts give the same
+// result. It asks no kernel and reads no clock.
+package control
+
+import (
+	"errors"
+	"fmt"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// Control is one tightening of a spec.
+//
+// Apply changes the spec in place and returns what it changed, in a stable
+// order. A second Apply on its own result returns no change. What the policy
+// does not let a container have at all comes back as one or more *Refusal,
+// joined; the tightenings are made all the same, so that a dry run can show
+// both. Any other error means that the spec could not be judged.
+type Control interface {
+	// Name is the control's key in the policy.
+	Name() string
+	Apply(*specs.Spec) ([]Change, error)
+}
+
+// Change is the evidence of one tightening.
+//
+// Field names the place in the spec, as in "process.capabilities.bounding"
+// or "mounts[/sys].options". Before is empty when the engine asked for
+// nothing there. Before and After never hold a value that may be a secret.
+type Change struct {
+	Field  string `json:"field"`
+	Before string `json:"before"`
+	After  string `json:"after"`
+	Reason string `json:"reason"`
+}
+
+// Refusal is an error that says which part of the request the policy does not
+// admit, and what the person who reads it can do.
+type Refusal struct {
+	Control string `json:"control"`
+	Field   string `json:"field"`
+	// Reason says why, in words that a user of the container understands.
+	Reason string `json:"reason"`
+	// Policy names the line or built-in key that refuses.
+	Policy string `json:"policy"`
+	// Remedy says what would make the request acceptable.
+	Remedy string `json:"remedy"`
+}
+
+func (r *Refusal) Error() string {
+	s := fmt.Sprintf("%s: %s: %s", r.Control, r.Field, r.Reason)
+	if r.Policy != "" {
+		s += " (policy: " + r.Policy + ")"
+	}
+	if r.Remedy != "" {
+		s += "; " + r.Remedy
+	}
+	return s
+}
+
+// Refusals takes err apart. It returns every Refusal in it, and the first
+// error that is not one, or nil.
+func Refusals(err error) ([]*Refusal, error) {
+	if err == nil {
+		return nil, nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []*Refusal
+		for _, e := range joined.Unwrap() {
+			r, other := Refusals(e)
+			if other != nil {
+				return all, other
+			}
+			all = append(all, r...)
+		}
+		return all, nil
+	}
+	var r *Refusal
+	if errors.As(err, &r) {
+		return []*Refusal{r}, nil
+	}
+	return nil, err
+}

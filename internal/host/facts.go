@@ -1,0 +1,100 @@
+// Package host gathers what the controls must know about this host, as values.
+//
+// Every probe answers yes, no or an error. An error is inconclusive: it is
+// never cached, and whoever asked must refuse in enforce mode.
+package host
+
+// Facts is what a plan needs to know of the host. The zero value claims
+// nothing.
+type Facts struct {
+	Cgroup  Cgroup  `json:"cgroup"`
+	Kernel  Kernel  `json:"kernel"`
+	Runtime Runtime `json:"runtime"`
+	// HostNamespaces maps a namespace type (spec names) to the identity of the
+	// host's: a path that resolves to it joins the host.
+	HostNamespaces map[string]FileID `json:"hostNamespaces"`
+	// Joined holds what was found at each linux.namespaces[].path.
+	Joined map[string]JoinedNamespace `json:"joined"`
+	// Sources holds what was found at each bind mount's source, by the source
+	// as the spec writes it.
+	Sources map[string]Source `json:"sources"`
+	// Hooks holds what was found at each hook's path.
+	Hooks map[string]HookFile `json:"hooks"`
+}
+
+// FileID is a file's identity: st_dev and st_ino.
+type FileID struct {
+	Dev uint64 `json:"dev"`
+	Ino uint64 `json:"ino"`
+}
+
+// Cgroup tells what limits this host can hold.
+type Cgroup struct {
+	// V2 is true where the unified hierarchy is the only one.
+	V2 bool `json:"v2"`
+	// Controllers available to containers: "cpu", "memory", "pids", ...
+	Controllers []string `json:"controllers"`
+	// Swap is true where the memory controller counts swap.
+	Swap bool `json:"swap"`
+}
+
+// Kernel tells which namespaces the kernel has, by spec name.
+type Kernel struct {
+	Namespaces []string `json:"namespaces"`
+}
+
+// Runtime is what `features` and `--version` of the low-level runtime say.
+type Runtime struct {
+	Path         string   `json:"path"`
+	Name         string   `json:"name"` // "runc" or "crun"
+	Version      string   `json:"version"`
+	Namespaces   []string `json:"namespaces"`
+	MountOptions []string `json:"mountOptions"`
+	// UnsafeAnnotations are the annotations, or prefixes ending in ".", that
+	// it acts on (features: potentiallyUnsafeConfigAnnotations).
+	UnsafeAnnotations []string `json:"unsafeAnnotations"`
+}
+
+// JoinedNamespace is a namespace that the spec joins by path.
+type JoinedNamespace struct {
+	ID   FileID `json:"id"`
+	Type string `json:"type"` // as the kernel says (NS_GET_NSTYPE), spec name
+	// Err is set where the path could not be opened as a namespace.
+	Err string `json:"err,omitempty"`
+}
+
+// Source is a bind mount's source on this host.
+type Source struct {
+	// Resolved is the path with every symlink followed.
+	Resolved string `json:"resolved"`
+	ID       FileID `json:"id"`
+	Dir      bool   `json:"dir"`
+	Socket   bool   `json:"socket"`
+	Device   bool   `json:"device"`
+	// Contains and Inside list protected paths, as the profile writes them, that
+	// the source is an ancestor of, or lies in
+	// (equal counts as inside). By identity, so that
+	// another bind mount of the same directory is known too.
+	Contains []string `json:"contains,omitempty"`
+	Inside   []string `json:"inside,omitempty"`
+	// Steady is true where nobody but root can change what the path leads to:
+	// each directory on the way is root's and not writable by others.
+	Steady bool `json:"steady"`
+	// Err is set where the source could not be opened.
+	Err string `json:"err,omitempty"`
+}
+
+// HookFile is a hook's executable.
+type HookFile struct {
+	// Resolved is the path with every symlink followed; for a link of procfs,
+	// what the link names.
+	Resolved string `json:"resolved"`
+	ID       FileID `json:"id"`
+	// RootOnly is true where the file and each directory on the way are root's
+	// and not writable by others.
+	RootOnly bool `json:"rootOnly"`
+	// Dockerd is true where the file is the executable of a dockerd that runs
+	// in the host's mount and pid namespace.
+	Dockerd bool   `json:"dockerd"`
+	Err     string `json:"err,omitempty"`
+}

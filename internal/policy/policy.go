@@ -1,0 +1,91 @@
+// Package policy turns the administrator's files into an immutable Policy and
+// answers which profile a workload gets.
+//
+// It guarantees that a file with an unknown key, a duplicate or a bad value is
+// refused with its line and column, and that whatever a workload chooses for
+// itself can only narrow what the administrator's rules gave it.
+package policy
+
+// Mode says whether the policy is applied or only recorded.
+type Mode string
+
+// The modes.
+const (
+	Enforce  Mode = "enforce"
+	Complain Mode = "complain" // record what would change, change nothing
+)
+
+// OnFailure says what happens when the audit log cannot be written.
+type OnFailure string
+
+// The answers to an audit log that cannot be written.
+const (
+	FailRefuse   OnFailure = "refuse"   // the container is not started
+	FailContinue OnFailure = "continue" // it starts; the loss is told on the engine's log
+)
+
+// Unrecorded says what exec and update do in a container that hatchdog did not
+// create.
+type Unrecorded string
+
+// The answers to a container without a record.
+const (
+	UnrecordedRefuse  Unrecorded = "refuse"
+	UnrecordedProfile Unrecorded = "profile" // apply the profile that its spec resolves to
+)
+
+// Policy is what the administrator wants. It is never changed once loaded.
+type Policy struct {
+	Mode       Mode       `json:"mode"`
+	Profile    string     `json:"profile"` // for whatever no rule matches
+	Unrecorded Unrecorded `json:"unrecorded"`
+	Runtime    Runtime    `json:"runtime"`
+	Audit      Audit      `json:"audit"`
+	// Offers are the profiles that a workload may choose with the annotation
+	// hatchdog.dev/profile. The choice is met with the profile of its rule.
+	Offers   []string            `json:"offers"`
+	Rules    []Rule              `json:"rules"`
+	Profiles map[string]*Profile `json:"profiles"` // by full name: "builtin/restricted", "web"
+	// Digest is the SHA-256 of the files that the policy came from, in hex.
+	Digest string `json:"digest"`
+	// Files are the paths it came from; empty for the embedded default.
+	Files []string `json:"files"`
+}
+
+// Runtime names the low-level runtime.
+type Runtime struct {
+	Path       string `json:"path"` // absolute, or empty: runc, then crun on PATH
+	MinVersion string `json:"minVersion"`
+	// Accept lists versions with a known escape that are used all the same, as
+	// "NAME VERSION" ("runc 1.1.5+ds1").
+	Accept []string `json:"accept"`
+}
+
+// Audit says where the audit log is and how it is kept.
+type Audit struct {
+	Path      string    `json:"path"`
+	OnFailure OnFailure `json:"onFailure"`
+	MaxSize   int64     `json:"maxSize"` // bytes of one segment
+	Keep      int       `json:"keep"`    // closed segments kept
+}
+
+// Rule gives the workloads that match it a profile. The first match wins.
+type Rule struct {
+	Match   Match  `json:"match"`
+	Profile string `json:"profile"`
+	// Origin is "FILE:LINE" of the rule.
+	Origin string `json:"origin"`
+}
+
+// Match is a conjunction of globs (path.Match, with * also matching /) over
+// what workload.Identify knows. An empty field matches anything.
+type Match struct {
+	Engine    string `json:"engine,omitempty"` // docker, cri, ctr, podman, other
+	Namespace string `json:"namespace,omitempty"`
+	Pod       string `json:"pod,omitempty"`
+	Container string `json:"container,omitempty"`
+	Image     string `json:"image,omitempty"`
+	ID        string `json:"id,omitempty"`
+	// Sandbox, when set, matches only CRI sandboxes (true) or only others.
+	Sandbox *bool `json:"sandbox,omitempty"`
+}

@@ -1,0 +1,244 @@
+package policy
+
+// Excess says what happens to what the engine asked for beyond the profile.
+type Excess string
+
+// The two answers to excess.
+const (
+	// Tighten takes the excess away and records it.
+	Tighten Excess = "tighten"
+	// Refuse does not start the container.
+	Refuse Excess = "refuse"
+)
+
+// The names of the controls, as the policy writes them.
+const (
+	Capabilities = "capabilities"
+	Privilege    = "privilege"
+	Namespaces   = "namespaces"
+	Mounts       = "mounts"
+	Devices      = "devices"
+	Resources    = "resources"
+	Sysctls      = "sysctls"
+	Hooks        = "hooks"
+	Annotations  = "annotations"
+)
+
+// Profile is a resolved set of ceilings. It is never changed once built:
+// Meet and HeldTo return copies. It marshals to the JSON that the record
+// keeps, so that exec and update are held to the very profile of create.
+type Profile struct {
+	Name        string `json:"name"`
+	Description string `json:"description,omitempty"`
+
+	OnExcess      map[string]Excess `json:"onExcess"`      // by control; every control has an entry
+	UnknownFields UnknownFields     `json:"unknownFields"` // of config.json
+
+	Capabilities CapabilityRules `json:"capabilities"`
+	Privilege    PrivilegeRules  `json:"privilege"`
+	Namespaces   NamespaceRules  `json:"namespaces"`
+	Mounts       MountRules      `json:"mounts"`
+	RootFS       RootFSRules     `json:"rootfs"`
+	Devices      DeviceRules     `json:"devices"`
+	Pids         PidsRules       `json:"pids"`
+	Memory       MemoryRules     `json:"memory"`
+	CPU          CPURules        `json:"cpu"`
+	Sysctls      SysctlRules     `json:"sysctls"`
+	Hooks        HookRules       `json:"hooks"`
+	Annotations  AnnotationRules `json:"annotations"`
+
+	// Origin maps a dotted key ("memory.max") to the place that set it:
+	// "builtin/restricted" or "/etc/hatchdog/policy.yaml:12".
+	Origin map[string]string `json:"origin"`
+}
+
+// UnknownFields says what happens to fields of config.json that hatchdog
+// does not know.
+type UnknownFields string
+
+// The two treatments of unknown fields.
+const (
+	KeepUnknown   UnknownFields = "keep"   // forwarded byte for byte
+	RefuseUnknown UnknownFields = "refuse" // the container is not started
+)
+
+// CapabilityRules is the ceiling of all five capability sets.
+type CapabilityRules struct {
+	Max []string `json:"max"` // sorted, with the CAP_ prefix
+	// NonRoot says what a process whose uid is not 0 keeps.
+	NonRoot NonRootCaps `json:"nonRoot"`
+}
+
+// NonRootCaps is the rule for processes whose uid is not 0.
+type NonRootCaps string
+
+// The rules for a uid other than 0.
+const (
+	// NonRootAmbient keeps only what the ambient set asks for and Max grants:
+	// the only capabilities that execve leaves to such a process.
+	NonRootAmbient NonRootCaps = "ambient"
+	// NonRootKeep applies Max alone.
+	NonRootKeep NonRootCaps = "keep"
+)
+
+// PrivilegeRules holds the process attributes that carry privilege.
+type PrivilegeRules struct {
+	NoNewPrivileges bool `json:"noNewPrivileges"` // true: forced on
+	// OOMScoreAdjMin is the lowest oomScoreAdj, -1000 to 1000.
+	OOMScoreAdjMin int `json:"oomScoreAdjMin"`
+	// Umask holds permission bits that are always masked; nil leaves it alone.
+	Umask *uint32 `json:"umask,omitempty"`
+	// DeniedGids are additional groups that are taken away: host groups whose
+	// number opens files of the host (disk, docker, kvm), should one be mounted.
+	DeniedGids []uint32 `json:"deniedGids"`
+	// Rlimits maps RLIMIT_* to the highest hard limit. Soft never exceeds it.
+	// A limit that the engine does not set is set to it where Force is true.
+	Rlimits map[string]RlimitRule `json:"rlimits"`
+}
+
+// RlimitRule is the ceiling of one resource limit, in the limit's own unit
+// (setrlimit(2)).
+type RlimitRule struct {
+	Max   uint64 `json:"max"`
+	Force bool   `json:"force"`
+}
+
+// NamespaceRules says which of the host's namespaces a container may share.
+type NamespaceRules struct {
+	// Host lists the namespace types (spec names: pid, network, mount, ipc,
+	// uts, cgroup, time) that may stay the host's.
+	Host []string `json:"host"`
+	// Join lists the types that may be joined by path when the path is
+	// another container's: CRI pods, --net=container:.
+	Join []string `json:"join"`
+}
+
+// Access is what a host path may be mounted for.
+type Access string
+
+// The accesses, ordered none < ro < rw.
+const (
+	AccessNone Access = "none"
+	AccessRO   Access = "ro"
+	AccessRW   Access = "rw"
+)
+
+// PathRule binds a host path, and all below it, to an access.
+type PathRule struct {
+	Path   string `json:"path"`
+	Access Access `json:"access"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// ReasonedPath is a path in the container with the reason why it is closed.
+type ReasonedPath struct {
+	Path   string `json:"path"`
+	Reason string `json:"reason"`
+}
+
+// MountRules is the policy on mounts.
+type MountRules struct {
+	// Protect lists host paths that a container may not reach by a bind mount
+	// of the path, of something below it or of something above it.
+	Protect []PathRule `json:"protect"`
+	// Allow lists exceptions to Protect and to Sockets; the longest path wins.
+	Allow []PathRule `json:"allow"`
+	// Sockets true admits bind mounts of socket files.
+	Sockets bool `json:"sockets"`
+	// Masked and ReadOnly are paths of the container that are completed into
+	// linux.maskedPaths and linux.readonlyPaths.
+	Masked   []ReasonedPath `json:"masked"`
+	ReadOnly []ReasonedPath `json:"readOnly"`
+	// TmpOptions are added to tmpfs mounts on /tmp-like destinations
+	// (noexec, nosuid, nodev).
+	TmpOptions []string `json:"tmpOptions"`
+}
+
+// RootFSRules is the policy on the root file system.
+type RootFSRules struct {
+	ReadOnly bool `json:"readOnly"` // true: forced read-only
+	// Tmpfs lists destinations that get a tmpfs with a copy of the image's
+	// content when ReadOnly is true and nothing is mounted there.
+	Tmpfs []string `json:"tmpfs"`
+	// TmpfsSize is the size of each of them in bytes; 0 leaves the kernel's.
+	TmpfsSize int64 `json:"tmpfsSize"`
+}
+
+// DeviceRule names device nodes as linux.resources.devices does. Nil Major or
+// Minor means any.
+type DeviceRule struct {
+	Type   string `json:"type"` // "c" or "b"
+	Major  *int64 `json:"major,omitempty"`
+	Minor  *int64 `json:"minor,omitempty"`
+	Access string `json:"access"` // subset of "rwm"
+}
+
+// DeviceRules is the allow list of devices beyond those that every container
+// has (spec config-linux.md, "Default Devices").
+type DeviceRules struct {
+	Allow []DeviceRule `json:"allow"`
+}
+
+// PidsRules is the ceiling of resources.pids.limit; nil is none.
+type PidsRules struct {
+	Max *int64 `json:"max,omitempty"`
+}
+
+// MemoryRules is the ceiling of resources.memory, in bytes; nil is none.
+type MemoryRules struct {
+	Max *int64 `json:"max,omitempty"`
+	// Swap is the most swap beyond the memory limit, in bytes; nil leaves it.
+	Swap *int64 `json:"swap,omitempty"`
+}
+
+// CPURules is the ceiling of quota/period, in thousandths of a CPU; nil is
+// none.
+type CPURules struct {
+	MaxMilli *int64 `json:"maxMilli,omitempty"`
+}
+
+// SysctlRules is the list of namespaced sysctls that may be set. An entry
+// that ends in * is a prefix.
+type SysctlRules struct {
+	Allow []string `json:"allow"`
+}
+
+// HookRules is the allow list of hooks.
+type HookRules struct {
+	// Allow lists executables by the path that they resolve to.
+	Allow []string `json:"allow"`
+	// DockerNetwork true admits Docker's libnetwork-setkey hook when its path
+	// resolves to the running dockerd.
+	DockerNetwork bool `json:"dockerNetwork"`
+}
+
+// AnnotationRules lists annotations that are stripped because the low-level
+// runtime acts on them. An entry that ends in * is a prefix.
+type AnnotationRules struct {
+	Strip []string `json:"strip"`
+}
+
+// Where names the place in the policy that set key, or the nearest enclosing
+// key that has one.
+func (p *Profile) Where(key string) string {
+	for k := key; k != ""; {
+		if at, ok := p.Origin[k]; ok {
+			return at + " " + key
+		}
+		i := lastDot(k)
+		if i < 0 {
+			break
+		}
+		k = k[:i]
+	}
+	return p.Name + " " + key
+}
+
+func lastDot(s string) int {
+	for i := len(s) - 1; i >= 0; i-- {
+		if s[i] == '.' {
+			return i
+		}
+	}
+	return -1
+}

@@ -1,0 +1,28 @@
+// Package workload tells who asks for a container, from its spec and bundle
+// alone. What an annotation claims can be forged outside CRI: a Workload
+// selects a profile, and a profile that it selects by annotation only narrows.
+package workload
+
+// The engines that Identify tells apart.
+const (
+	Docker = "docker"
+	CRI    = "cri"
+	Ctr    = "ctr"
+	Podman = "podman"
+	Other  = "other"
+)
+
+// Workload is who asks.
+type Workload struct {
+	Engine    string `json:"engine"`
+	ID        string `json:"id"`
+	Namespace string `json:"namespace,omitempty"` // the pod's
+	Pod       string `json:"pod,omitempty"`
+	Container string `json:"container,omitempty"` // its name in the pod
+	Image     string `json:"image,omitempty"`
+	// Sandbox is true for a CRI pause container.
+	Sandbox   bool   `json:"sandbox,omitempty"`
+	SandboxID string `json:"sandboxID,omitempty"`
+	// Choices are the hatchdog.dev/* annotations, without the prefix.
+	Choices map[string]string `json:"choices,omitempty"`
+}
