@@ -1,0 +1,80 @@
+package decision
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Entry is one record in a listing.
+type Entry struct {
+	Root   string
+	ID     string
+	Live   bool // the low-level runtime knows it
+	Record *Record
+	Err    error // why Record is nil
+}
+
+// List reads every record, sorted by root and id. A record that cannot be read
+// is listed with its error.
+func (s Store) List() ([]Entry, error) {
+	keys, err := os.ReadDir(s.Base)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("state directory: %w", err)
+	}
+	var all []Entry
+	for _, key := range keys {
+		root, err := os.Readlink(filepath.Join(s.Base, key.Name(), rootLink))
+		if err != nil {
+			continue // not a directory of records
+		}
+		ids, err := os.ReadDir(filepath.Join(s.Base, key.Name()))
+		if err != nil {
+			return nil, fmt.Errorf("state directory: %w", err)
+		}
+		for _, id := range ids {
+			if !id.IsDir() {
+				continue
+			}
+			e := Entry{Root: root, ID: id.Name(), Live: Live(root, id.Name())}
+			e.Record, e.Err = load(filepath.Join(s.Base, key.Name(), id.Name()))
+			all = append(all, e)
+		}
+	}
+	slices.SortFunc(all, func(a, b Entry) int {
+		if a.Root != b.Root {
+			return strings.Compare(a.Root, b.Root)
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+	return all, nil
+}
+
+// Find returns the records of one id, over all roots. A unique prefix of at
+// least four characters names a container as engines let their users do.
+func (s Store) Find(id string) ([]Entry, error) {
+	all, err := s.List()
+	if err != nil {
+		return nil, err
+	}
+	var exact, prefixed []Entry
+	for _, e := range all {
+		switch {
+		case e.ID == id:
+			exact = append(exact, e)
+		case len(id) >= 4 && len(e.ID) > len(id) && e.ID[:len(id)] == id:
+			prefixed = append(prefixed, e)
+		}
+	}
+	if len(exact) > 0 {
+		return exact, nil
+	}
+	return prefixed, nil
+}

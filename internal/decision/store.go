@@ -1,0 +1,178 @@
+package decision
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Errors that a caller may want to tell apart.
+var (
+	// ErrNoRecord means that hatchdog did not create the container, or that
+	// it is gone.
+	ErrNoRecord = errors.New("no record of this container")
+	// ErrExists means that the low-level runtime already knows the id.
+	ErrExists = errors.New("container with given ID already exists")
+	// ErrBusy means that another create of the same id is under way.
+	ErrBusy = errors.New("another create of the same id is under way")
+	// ErrBadID means that the id is not one that runc accepts.
+	ErrBadID = errors.New("invalid container id")
+)
+
+// The files of a record.
+const (
+	recordFile   = "record.json"
+	originalFile = "original.json"
+	runtimeLink  = "runtime"
+	creatorLink  = "creator"
+	rootLink     = "@root" // no container id holds an @
+)
+
+// maxID is the longest id taken: a file name's limit (limits.h, NAME_MAX).
+const maxID = 255
+
+// Store keeps one directory for each container, below Base, apart for each of
+// runc's root directories: ids are unique only within one.
+type Store struct{ Base string }
+
+// Key names the directory for the containers of one runc root.
+func Key(root string) string {
+	sum := sha256.Sum256([]byte(root))
+	return hex.EncodeToString(sum[:])[:12]
+}
+
+// ResolveRoot makes runc's --root absolute and free of symlinks, so that two
+// spellings of it are one.
+func ResolveRoot(root string) (string, error) {
+	abs, err := filepath.Abs(root)
+	if err != nil {
+		return "", fmt.Errorf("--root: %w", err)
+	}
+	real, err := filepath.EvalSymlinks(abs)
+	if errors.Is(err, fs.ErrNotExist) {
+		return resolveMissing(abs)
+	}
+	if err != nil {
+		return "", fmt.Errorf("--root: %w", err)
+	}
+	return real, nil
+}
+
+// resolveMissing resolves the part of path that is there: runc makes the rest.
+func resolveMissing(path string) (string, error) {
+	dir, base := filepath.Split(filepath.Clean(path))
+	if base == "" || base == "." {
+		return path, nil
+	}
+	parent, err := ResolveRoot(dir)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(parent, base), nil
+}
+
+// CheckID takes the ids that runc takes (libcontainer/factory_linux.go) and no
+// other, so that an id is always one file name.
+func CheckID(id string) error {
+	if id == "" || id == "." || id == ".." || len(id) > maxID {
+		return fmt.Errorf("%w: %q", ErrBadID, clip(id))
+	}
+	for _, r := range id {
+		ok := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_+-.", r)
+		if !ok {
+			return fmt.Errorf("%w: %q", ErrBadID, clip(id))
+		}
+	}
+	return nil
+}
+
+func clip(s string) string {
+	if len(s) > 64 {
+		return s[:64] + "..."
+	}
+	return s
+}
+
+func (s Store) dir(root, id string) string { return filepath.Join(s.Base, Key(root), id) }
+
+// Dir is the record's directory, whether or not it is there.
+func (s Store) Dir(root, id string) string { return s.dir(root, id) }
+
+// Live reports whether the low-level runtime keeps state for the container:
+// runc and crun both keep it in ROOT/ID.
+func Live(root, id string) bool {
+	_, err := os.Lstat(filepath.Join(root, id))
+	return err == nil || !errors.Is(err, fs.ErrNotExist)
+}
+
+// Runtime reads which low-level runtime created the container. It is one
+// readlink, for the commands that pass through.
+func (s Store) Runtime(root, id string) (string, error) {
+	if err := CheckID(id); err != nil {
+		return "", err
+	}
+	path, err := os.Readlink(filepath.Join(s.dir(root, id), runtimeLink))
+	if err != nil {
+		return "", noRecord(err)
+	}
+	return path, nil
+}
+
+// Load reads a container's record.
+func (s Store) Load(root, id string) (*Record, error) {
+	if err := CheckID(id); err != nil {
+		return nil, err
+	}
+	return load(s.dir(root, id))
+}
+
+func load(dir string) (*Record, error) {
+	data, err := os.ReadFile(filepath.Join(dir, recordFile))
+	if err != nil {
+		return nil, noRecord(err)
+	}
+	var r Record
+	if err := json.Unmarshal(data, &r); err != nil {
+		return nil, fmt.Errorf("record of %s: %w", filepath.Base(dir), err)
+	}
+	return &r, nil
+}
+
+// Original reads the spec as the engine wrote it.
+func (s Store) Original(root, id string) ([]byte, error) {
+	if err := CheckID(id); err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(filepath.Join(s.dir(root, id), originalFile))
+	if err != nil {
+		return nil, noRecord(err)
+	}
+	return data, nil
+}
+
+// noRecord reads a missing file as ErrNoRecord and keeps any other error.
+func noRecord(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		return fmt.Errorf("%w: %w", ErrNoRecord, err)
+	}
+	return err
+}
+
+// Release removes a container's record. It is no error if there is none.
+func (s Store) Release(root, id string) error {
+	if err := CheckID(id); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(s.dir(root, id)); err != nil {
+		return fmt.Errorf("release record: %w", err)
+	}
+	return nil
+}
