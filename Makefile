@@ -1,0 +1,73 @@
+# make demo and make test are all a newcomer needs. Both install what is
+# missing first (Debian packages, pinned programs through the Go module proxy).
+
+include integration/setup/versions.mk
+
+GO      ?= go
+CACHE   ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hatchdog
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS  = -s -w -X main.version=$(VERSION)
+TOOLS    = $(CACHE)/tools
+FUZZTIME ?= 20s
+
+# Kernel features that the tests may not skip for want of. A test that needs
+# one that is not listed says so and is skipped where the kernel lacks it.
+HATCHDOG_REQUIRE ?= root,netns,overlay,cgroup,pids,memory
+
+export HATCHDOG_CACHE = $(CACHE)
+export HATCHDOG_REQUIRE
+export RUNC_VERSION CONTAINERD_VERSION
+
+UNIT = $(shell $(GO) list ./... | grep -v /integration)
+
+.PHONY: all build test unit integration lint tools fuzz golden bench demo setup clean
+
+all: build
+
+build:
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/hatchdog ./cmd/hatchctl
+
+# Everything: the unit tests with the race detector, then as root the tests
+# against real runc, Docker and containerd.
+test: setup unit integration
+
+unit:
+	CGO_ENABLED=1 $(GO) test -race $(UNIT)
+
+integration: setup
+	$(GO) test -count=1 -timeout 25m ./integration/...
+
+lint: tools
+	$(TOOLS)/golangci-lint run ./...
+	cd integration/cri && $(TOOLS)/golangci-lint run --config ../../.golangci.yml ./...
+	internal/tools/vulnerabilities.sh $(TOOLS)/govulncheck ./...
+
+# The tools have a go.mod of their own, so that ours holds what we ship.
+tools:
+	@mkdir -p $(TOOLS)
+	@test -x $(TOOLS)/golangci-lint || echo 'tools: building the linters; the first time takes some minutes'
+	@$(GO) -C internal/tools build -o $(TOOLS)/ tool
+
+# Each fuzz test for FUZZTIME.
+fuzz:
+	internal/tools/fuzz.sh $(FUZZTIME)
+
+# Rewrites the golden files. Read the diff before you commit it.
+golden:
+	$(GO) test $(UNIT) -run Golden -update
+
+bench: build
+	@integration/setup/setup.sh $(CACHE) demo
+	@$(GO) run ./integration/bench -hatchdog bin/hatchdog -runc $(CACHE)/runc-$(RUNC_VERSION)/runc
+	$(GO) test -run '^$$' -bench . -benchmem ./internal/...
+
+demo: build
+	@integration/setup/setup.sh $(CACHE) demo
+	@$(GO) run ./integration/demo -bin bin -runc $(CACHE)/runc-$(RUNC_VERSION)/runc
+
+setup:
+	@integration/setup/setup.sh $(CACHE) all
+
+clean:
+	rm -rf bin

@@ -1,0 +1,47 @@
+#!/bin/sh
+# Builds pinned programs through the Go module proxy, from their own go.mod,
+# into CACHE/NAME-VERSION. There already: nothing to do.
+#
+# usage: build.sh CACHE runc|containerd
+set -eu
+
+cache=$1
+name=$2
+. "$(dirname "$0")/versions.mk"
+
+case $name in
+runc)
+	version=$RUNC_VERSION cgo=1 tags=seccomp
+	programs="github.com/opencontainers/runc@$version"
+	;;
+containerd)
+	version=$CONTAINERD_VERSION cgo=0 tags=
+	cmd=github.com/containerd/containerd/v2/cmd
+	programs="$cmd/containerd@$version $cmd/ctr@$version $cmd/containerd-shim-runc-v2@$version"
+	;;
+*)
+	echo "build.sh: unknown program $name" >&2
+	exit 2
+	;;
+esac
+
+out=$cache/$name-$version
+[ -d "$out" ] && exit 0
+
+echo "setup: building $name $version; the first time takes a minute or three"
+tmp=$(mktemp -d "$cache/build.XXXXXX")
+trap 'rm -rf "$tmp"' EXIT
+cd / # no go.mod of this project may have a say
+# shellcheck disable=SC2086 # a list of words
+CGO_ENABLED=$cgo GOFLAGS= GOBIN=$tmp/bin go install -v -trimpath -tags "$tags" $programs 2>"$tmp/log" &
+compiler=$!
+while kill -0 $compiler 2>/dev/null; do
+	sleep 1
+	printf '\rsetup: %s: %s packages compiled' "$name" "$(grep -c / "$tmp/log" || true)"
+done
+echo
+if ! wait $compiler; then
+	tail -n 20 "$tmp/log" >&2
+	exit 1
+fi
+mv "$tmp/bin" "$out"

@@ -1,0 +1,38 @@
+#!/bin/sh
+# Installs the Debian packages that are missing. Starts no service.
+#
+# usage: packages.sh all|demo
+set -eu
+
+case $1 in
+demo) packages="busybox-static libseccomp-dev pkg-config" ;;
+*) packages="busybox-static libseccomp-dev pkg-config docker.io containerd runc \
+iproute2 iptables nftables containernetworking-plugins util-linux procps" ;;
+esac
+
+missing=
+for p in $packages; do
+	state=$(dpkg-query -W -f '${Status}' "$p" 2>/dev/null || true)
+	[ "$state" = "install ok installed" ] || missing="$missing $p"
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" != 0 ]; then
+	echo "setup: these packages are missing and only root can install them:$missing" >&2
+	exit 1
+fi
+
+# Packages of daemons start them when they are installed. The tests start
+# their own, so for as long as apt runs invoke-rc.d is told not to.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+	printf '#!/bin/sh\nexit 101\n' >$policy
+	chmod 755 $policy
+	trap 'rm -f $policy' EXIT
+fi
+
+echo "setup: installing$missing"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -q
+# shellcheck disable=SC2086 # a list of words
+apt-get install -y -q --no-install-recommends $missing

@@ -1,0 +1,19 @@
+#!/bin/sh
+# Installs what the tests, the demo and the benchmark need, once, and says what
+# it does. What is there already costs milliseconds.
+#
+# usage: setup.sh CACHE all|demo
+#
+# "demo" leaves out what only the tests need.
+set -eu
+
+cache=$1
+what=$2
+here=$(dirname "$0")
+mkdir -p "$cache"
+
+"$here/packages.sh" "$what"
+"$here/build.sh" "$cache" runc
+[ "$what" = demo ] && exit 0
+"$here/build.sh" "$cache" containerd
+"$here/servers.sh" "$cache"
