@@ -10,9 +10,12 @@ type Facts struct {
 	Cgroup  Cgroup  `json:"cgroup"`
 	Kernel  Kernel  `json:"kernel"`
 	Runtime Runtime `json:"runtime"`
-	// HostNamespaces maps a namespace type (spec names) to the identity of the
-	// host's: a path that resolves to it joins the host.
-	HostNamespaces map[string]FileID `json:"hostNamespaces"`
+	// HostNamespaces maps a namespace type (spec names) to the identities that
+	// count as the host's: those of process 1 and our own, which are the
+	// engine's. A path that resolves to any of them joins the host. A type
+	// without an entry could not be told: a path of that type is not known to
+	// be anything but the host's.
+	HostNamespaces map[string][]FileID `json:"hostNamespaces"`
 	// Joined holds what was found at each linux.namespaces[].path.
 	Joined map[string]JoinedNamespace `json:"joined"`
 	// Sources holds what was found at each bind mount's source, by the source
