@@ -1,0 +1,166 @@
+// Package argv reads the low-level runtime's command line as runc reads it.
+//
+// It guarantees that the verb, the bundle and the id it reports are those that
+// runc acts on: the global flags come first, the first word that is not one is
+// the verb, and the flags of a verb may stand before or behind its operands
+// (except for exec, whose command has flags of its own). What it cannot read
+// in one way only is an error. It changes nothing: the functions that rewrite
+// return a new command line.
+//
+// It reads no file and no environment but what it is handed.
+package argv
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Door says which of the pipelines a command line goes through.
+type Door int
+
+// The doors. None is a command that goes to the low-level runtime untouched.
+const (
+	None Door = iota
+	Create
+	Run
+	Restore
+	Exec
+	Update
+	Delete
+)
+
+// Global holds runc's global flags.
+type Global struct {
+	Root          string // never empty: runc's default where none is given
+	Log           string
+	LogFormat     string // "text" where none is given
+	Rootless      string
+	SystemdCgroup bool
+	Debug         bool
+	Help          bool
+	Version       bool
+}
+
+// Call is a command line that has been read.
+type Call struct {
+	Argv   []string // as it came
+	Global Global
+	Verb   string // "" where there is none
+	Door   Door
+	ID     string // the container, where the verb has one
+	Bundle string // "" is the working directory
+
+	flags []flagAt
+	verb  int // index of the verb in Argv
+}
+
+// Errors of Parse.
+var (
+	ErrFlag     = errors.New("flag cannot be read")
+	ErrOperands = errors.New("wrong number of operands")
+)
+
+// Parse reads args, whose first element is the program's name. euid and getenv
+// settle runc's default root directory.
+//
+// A call with an error is still returned as far as it was read, so that the
+// error can be told on the engine's log.
+func Parse(args []string, euid int, getenv func(string) string) (*Call, error) {
+	c := &Call{Argv: args, Global: Global{Root: defaultRoot(euid, getenv), LogFormat: "text", Rootless: "auto"}}
+	if err := c.parseGlobal(); err != nil {
+		return c, err
+	}
+	if c.Verb == "" || c.Global.Help || c.Global.Version {
+		return c, nil
+	}
+	v, ok := verbOf(c.Verb)
+	if !ok {
+		return c, nil
+	}
+	c.Door = v.door
+	if err := c.parseVerb(v); err != nil {
+		if v.door == None {
+			return c, nil // the low-level runtime says what is wrong with it
+		}
+		return c, fmt.Errorf("%s: %w", c.Verb, err)
+	}
+	return c, nil
+}
+
+// defaultRoot is runc's own rule (main.go).
+func defaultRoot(euid int, getenv func(string) string) string {
+	if xdg := getenv("XDG_RUNTIME_DIR"); xdg != "" && euid != 0 {
+		return xdg + "/runc"
+	}
+	return "/run/runc"
+}
+
+// parseGlobal reads up to the verb.
+func (c *Call) parseGlobal() error {
+	for i := 1; i < len(c.Argv); i++ {
+		arg := c.Argv[i]
+		if arg == "--" {
+			i++
+			if i < len(c.Argv) {
+				c.Verb, c.verb = c.Argv[i], i
+			}
+			return nil
+		}
+		if len(arg) < 2 || arg[0] != '-' {
+			c.Verb, c.verb = arg, i
+			return nil
+		}
+		name, value, inline := splitFlag(arg)
+		kind := globalKind(name)
+		if kind == unknown && !inline {
+			return fmt.Errorf("%w: global flag --%s is not known, so the command behind it is not certain; write it as --%s=VALUE", ErrFlag, name, name)
+		}
+		if kind == valued && !inline {
+			if i++; i == len(c.Argv) {
+				return fmt.Errorf("%w: --%s needs a value", ErrFlag, name)
+			}
+			value = c.Argv[i]
+		}
+		if err := c.setGlobal(name, value, inline); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Call) setGlobal(name, value string, inline bool) error {
+	g := &c.Global
+	switch name {
+	case "root":
+		g.Root = value
+	case "log":
+		g.Log = value
+	case "log-format":
+		g.LogFormat = value
+	case "rootless":
+		g.Rootless = value
+	case "debug", "systemd-cgroup", "help", "h", "version", "v":
+		on, err := boolValue(value, inline)
+		if err != nil {
+			return fmt.Errorf("%w: --%s: %w", ErrFlag, name, err)
+		}
+		switch name {
+		case "debug":
+			g.Debug = on
+		case "systemd-cgroup":
+			g.SystemdCgroup = on
+		case "help", "h":
+			g.Help = on
+		default:
+			g.Version = on
+		}
+	}
+	return nil
+}
+
+// splitFlag takes a flag with one dash or two apart.
+func splitFlag(arg string) (name, value string, inline bool) {
+	arg = strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-")
+	return strings.Cut(arg, "=")
+}
