@@ -1,0 +1,214 @@
+// Package bundle reads and replaces the documents that an engine hands to the
+// low-level runtime: config.json, the process file of exec, the resources of
+// update.
+//
+// It guarantees that a document is opened once, that it can be read in one way
+// only (no duplicate keys, none that differ from a known one by case alone, no
+// invalid UTF-8, nothing behind it), that fields which are not known stay byte
+// for byte, and that a reader sees the old file or the new one.
+//
+// It does not guard against a bundle that others than root may write to: such
+// a bundle is refused.
+package bundle
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// MaxSize is the largest document taken, in bytes. A real config.json has some
+// tens of KiB.
+const MaxSize = 16 << 20
+
+// maxDepth is the deepest nesting taken. The OCI spec's deepest field has 6.
+const maxDepth = 64
+
+// Errors that say what kind of bad a document is.
+var (
+	ErrTooLarge  = errors.New("larger than 16 MiB")
+	ErrTooDeep   = errors.New("nested deeper than 64 levels")
+	ErrAmbiguous = errors.New("key differs from a known one by case alone")
+	ErrTrailing  = errors.New("data behind the document")
+	ErrNotObject = errors.New("not a JSON object")
+)
+
+// Document is a document as it came and as it was understood.
+type Document[T any] struct {
+	Raw   []byte
+	Value *T
+	// Unknown holds the JSON pointers of members that T does not know, sorted.
+	Unknown []string
+}
+
+// Decode reads raw strictly. Its errors name the place in the document, never
+// a value.
+func Decode[T any](raw []byte) (*Document[T], error) {
+	if len(raw) > MaxSize {
+		return nil, ErrTooLarge
+	}
+	var v T
+	unknown, err := scan(raw, reflect.TypeOf(v))
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return nil, withoutValue(err)
+	}
+	return &Document[T]{Raw: raw, Value: &v, Unknown: unknown}, nil
+}
+
+// withoutValue keeps what encoding/json says of the place and drops what it
+// quotes of the document.
+func withoutValue(err error) error {
+	var typed *json.UnmarshalTypeError
+	if errors.As(err, &typed) {
+		return fmt.Errorf("%s at offset %d: not a %s", typed.Field, typed.Offset, typed.Type)
+	}
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return fmt.Errorf("syntax error at offset %d", syntax.Offset)
+	}
+	return errors.New("a value that cannot be read")
+}
+
+// scan checks the structure against the Go type that will hold it.
+func scan(raw []byte, t reflect.Type) ([]string, error) {
+	d := jsontext.NewDecoder(bytes.NewReader(raw))
+	if d.PeekKind() != '{' {
+		if _, err := d.ReadToken(); err != nil {
+			return nil, scanError(d, err)
+		}
+		return nil, ErrNotObject
+	}
+	s := &scanner{d: d}
+	if err := s.value(t); err != nil {
+		return nil, err
+	}
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("offset %d: %w", d.InputOffset(), ErrTrailing)
+	}
+	slices.Sort(s.unknown)
+	return s.unknown, nil
+}
+
+type scanner struct {
+	d       *jsontext.Decoder
+	unknown []string
+}
+
+// scanError keeps jsontext's place and reason; its text quotes at most a
+// character.
+func scanError(d *jsontext.Decoder, err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("offset %d: %w", d.InputOffset(), io.ErrUnexpectedEOF)
+	}
+	var syntactic *jsontext.SyntacticError
+	if errors.As(err, &syntactic) && errors.Is(err, jsontext.ErrDuplicateName) {
+		return fmt.Errorf("%s: %w", syntactic.JSONPointer, jsontext.ErrDuplicateName)
+	}
+	return fmt.Errorf("offset %d: %w", d.InputOffset(), err)
+}
+
+// value reads one value that t will hold; a nil t holds anything.
+func (s *scanner) value(t reflect.Type) error {
+	if s.d.StackDepth() >= maxDepth {
+		return fmt.Errorf("offset %d: %w", s.d.InputOffset(), ErrTooDeep)
+	}
+	for t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch s.d.PeekKind() {
+	case '{':
+		return s.object(t)
+	case '[':
+		return s.array(t)
+	}
+	if _, err := s.d.ReadToken(); err != nil {
+		return scanError(s.d, err)
+	}
+	return nil
+}
+
+func (s *scanner) array(t reflect.Type) error {
+	var elem reflect.Type
+	if t != nil && (t.Kind() == reflect.Slice || t.Kind() == reflect.Array) {
+		elem = t.Elem()
+	}
+	if _, err := s.d.ReadToken(); err != nil {
+		return scanError(s.d, err)
+	}
+	for s.d.PeekKind() != ']' {
+		if err := s.value(elem); err != nil {
+			return err
+		}
+	}
+	if _, err := s.d.ReadToken(); err != nil {
+		return scanError(s.d, err)
+	}
+	return nil
+}
+
+func (s *scanner) object(t reflect.Type) error {
+	if _, err := s.d.ReadToken(); err != nil {
+		return scanError(s.d, err)
+	}
+	for s.d.PeekKind() != '}' {
+		tok, err := s.d.ReadToken()
+		if err != nil {
+			return scanError(s.d, err)
+		}
+		elem, err := s.member(t, tok.String())
+		if err != nil {
+			return err
+		}
+		if err := s.value(elem); err != nil {
+			return err
+		}
+	}
+	if _, err := s.d.ReadToken(); err != nil {
+		return scanError(s.d, err)
+	}
+	return nil
+}
+
+// member finds the type of a member. encoding/json, with which runc reads the
+// document, takes "Process" for "process": a key that only it would know is
+// refused.
+func (s *scanner) member(t reflect.Type, key string) (reflect.Type, error) {
+	if t == nil {
+		return nil, nil
+	}
+	switch t.Kind() {
+	case reflect.Map:
+		return t.Elem(), nil
+	case reflect.Struct:
+	default:
+		return nil, nil
+	}
+	folded := false
+	for _, f := range reflect.VisibleFields(t) {
+		if f.Anonymous {
+			continue
+		}
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case name == key:
+			return f.Type, nil
+		case strings.EqualFold(name, key):
+			folded = true
+		}
+	}
+	if folded {
+		return nil, fmt.Errorf("%s: %w", s.d.StackPointer(), ErrAmbiguous)
+	}
+	s.unknown = append(s.unknown, string(s.d.StackPointer()))
+	return nil, nil
+}

@@ -1,0 +1,256 @@
+package bundle
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// errLossy means that an edit would have lost or changed something else.
+var errLossy = errors.New("the edited document does not read back as intended")
+
+// With returns a document that reads as after, and in which everything that
+// did not have to change is as it was: members that are not known, the order
+// of members, the spelling of numbers. It checks its own work. The same value
+// gives the same bytes.
+func (d *Document[T]) With(after *T) (*Document[T], error) {
+	was, err := json.Marshal(d.Value)
+	if err != nil {
+		return nil, fmt.Errorf("document: %w", err)
+	}
+	want, err := json.Marshal(after)
+	if err != nil {
+		return nil, fmt.Errorf("document: %w", err)
+	}
+	if bytes.Equal(was, want) {
+		return d, nil
+	}
+	raw, err := merge(d.Raw, was, want)
+	if err != nil {
+		return nil, err
+	}
+	edited, err := Decode[T](raw)
+	if err != nil {
+		return nil, err
+	}
+	got, err := json.Marshal(edited.Value)
+	if err != nil {
+		return nil, fmt.Errorf("document: %w", err)
+	}
+	if !bytes.Equal(got, want) {
+		return nil, errLossy
+	}
+	return edited, nil
+}
+
+// merge carries the step from was to want over to raw. All three are JSON
+// values; was is raw without what nobody knows.
+func merge(raw, was, want jsontext.Value) (jsontext.Value, error) {
+	if bytes.Equal(was, want) {
+		return raw, nil
+	}
+	switch {
+	case raw.Kind() == '{' && was.Kind() == '{' && want.Kind() == '{':
+		return mergeObject(raw, was, want)
+	case raw.Kind() == '[' && was.Kind() == '[' && want.Kind() == '[':
+		return mergeArray(raw, was, want)
+	}
+	return want, nil
+}
+
+type member struct {
+	name  string
+	value jsontext.Value
+}
+
+func mergeObject(raw, was, want jsontext.Value) (jsontext.Value, error) {
+	members, err := membersOf(raw)
+	if err != nil {
+		return nil, err
+	}
+	before, err := membersOf(was)
+	if err != nil {
+		return nil, err
+	}
+	after, err := membersOf(want)
+	if err != nil {
+		return nil, err
+	}
+	var out []member
+	for _, m := range members {
+		old, known := lookUp(before, m.name)
+		next, kept := lookUp(after, m.name)
+		switch {
+		case known && kept:
+			if m.value, err = merge(m.value, old, next); err != nil {
+				return nil, err
+			}
+		case known: // taken away
+			continue
+		case kept: // was there, but empty: encoding/json had left it out
+			m.value = next
+		}
+		out = append(out, m)
+	}
+	for _, m := range after {
+		if _, there := lookUp(members, m.name); !there {
+			if old, known := lookUp(before, m.name); known && bytes.Equal(old, m.value) {
+				continue // encoding/json writes what the document left out
+			}
+			out = append(out, m)
+		}
+	}
+	return joinObject(out), nil
+}
+
+// mergeArray aligns the elements by what names them, so that an element that
+// stays keeps what nobody knows of it.
+func mergeArray(raw, was, want jsontext.Value) (jsontext.Value, error) {
+	elements, err := elementsOf(raw)
+	if err != nil {
+		return nil, err
+	}
+	before, err := elementsOf(was)
+	if err != nil {
+		return nil, err
+	}
+	after, err := elementsOf(want)
+	if err != nil {
+		return nil, err
+	}
+	if len(elements) != len(before) {
+		return nil, errLossy
+	}
+	out := make([]jsontext.Value, 0, len(after))
+	next := 0
+	for _, a := range after {
+		at := indexFrom(before, next, a)
+		if at < 0 {
+			out = append(out, a)
+			continue
+		}
+		merged, err := merge(elements[at], before[at], a)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, merged)
+		next = at + 1
+	}
+	return joinArray(out), nil
+}
+
+// indexFrom finds the element that a stems from: the same value, or else the
+// same name.
+func indexFrom(before []jsontext.Value, next int, a jsontext.Value) int {
+	for i := next; i < len(before); i++ {
+		if bytes.Equal(before[i], a) {
+			return i
+		}
+	}
+	name := nameOf(a)
+	if name == "" {
+		return -1
+	}
+	for i := next; i < len(before); i++ {
+		if nameOf(before[i]) == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// nameOf is what tells the elements of the spec's lists apart.
+func nameOf(v jsontext.Value) string {
+	if v.Kind() != '{' {
+		return ""
+	}
+	var n struct {
+		Destination, Path, Type, PageSize json.RawMessage
+		Major, Minor                      json.RawMessage
+	}
+	if json.Unmarshal(v, &n) != nil || reflect.ValueOf(n).IsZero() {
+		return ""
+	}
+	if n.Destination != nil {
+		return "destination " + string(n.Destination)
+	}
+	return fmt.Sprintf("%s %s %s %s %s", n.Path, n.Type, n.PageSize, n.Major, n.Minor)
+}
+
+func lookUp(ms []member, name string) (jsontext.Value, bool) {
+	for _, m := range ms {
+		if m.name == name {
+			return m.value, true
+		}
+	}
+	return nil, false
+}
+
+func membersOf(v jsontext.Value) ([]member, error) {
+	d := jsontext.NewDecoder(bytes.NewReader(v))
+	if _, err := d.ReadToken(); err != nil {
+		return nil, scanError(d, err)
+	}
+	var ms []member
+	for d.PeekKind() != '}' {
+		tok, err := d.ReadToken()
+		if err != nil {
+			return nil, scanError(d, err)
+		}
+		name := tok.String()
+		value, err := d.ReadValue()
+		if err != nil {
+			return nil, scanError(d, err)
+		}
+		ms = append(ms, member{name, bytes.Clone(value)})
+	}
+	return ms, nil
+}
+
+func elementsOf(v jsontext.Value) ([]jsontext.Value, error) {
+	d := jsontext.NewDecoder(bytes.NewReader(v))
+	if _, err := d.ReadToken(); err != nil {
+		return nil, scanError(d, err)
+	}
+	var es []jsontext.Value
+	for d.PeekKind() != ']' {
+		value, err := d.ReadValue()
+		if err != nil {
+			return nil, scanError(d, err)
+		}
+		es = append(es, bytes.Clone(value))
+	}
+	return es, nil
+}
+
+func joinObject(ms []member) jsontext.Value {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, m := range ms {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		name, _ := jsontext.AppendQuote(nil, m.name)
+		b.Write(name)
+		b.WriteByte(':')
+		b.Write(bytes.TrimSpace(m.value))
+	}
+	b.WriteByte('}')
+	return b.Bytes()
+}
+
+func joinArray(es []jsontext.Value) jsontext.Value {
+	return append(append([]byte{'['}, bytes.Join(toBytes(es), []byte{','})...), ']')
+}
+
+func toBytes(es []jsontext.Value) [][]byte {
+	out := make([][]byte, len(es))
+	for i, e := range es {
+		out[i] = bytes.TrimSpace(e)
+	}
+	return out
+}
