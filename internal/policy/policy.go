@@ -41,15 +41,17 @@ type Policy struct {
 	Unrecorded Unrecorded `json:"unrecorded"`
 	Runtime    Runtime    `json:"runtime"`
 	Audit      Audit      `json:"audit"`
+	// StateDir is where the records are; it should be a tmpfs.
+	StateDir string `json:"stateDir"`
 	// Offers are the profiles that a workload may choose with the annotation
 	// hatchdog.dev/profile. The choice is met with the profile of its rule.
 	Offers   []string            `json:"offers"`
 	Rules    []Rule              `json:"rules"`
-	Profiles map[string]*Profile `json:"profiles"` // by full name: "builtin/restricted", "web"
+	Profiles map[string]*Profile `json:"profiles" policy:"-"` // by full name: "builtin/restricted", "web"
 	// Digest is the SHA-256 of the files that the policy came from, in hex.
-	Digest string `json:"digest"`
+	Digest string `json:"digest" policy:"-"`
 	// Files are the paths it came from; empty for the embedded default.
-	Files []string `json:"files"`
+	Files []string `json:"files" policy:"-"`
 }
 
 // Runtime names the low-level runtime.
@@ -65,8 +67,8 @@ type Runtime struct {
 type Audit struct {
 	Path      string    `json:"path"`
 	OnFailure OnFailure `json:"onFailure"`
-	MaxSize   int64     `json:"maxSize"` // bytes of one segment
-	Keep      int       `json:"keep"`    // closed segments kept
+	MaxSize   int64     `json:"maxSize" policy:",bytes"` // bytes of one segment
+	Keep      int       `json:"keep"`                    // closed segments kept
 }
 
 // Rule gives the workloads that match it a profile. The first match wins.
@@ -74,7 +76,7 @@ type Rule struct {
 	Match   Match  `json:"match"`
 	Profile string `json:"profile"`
 	// Origin is "FILE:LINE" of the rule.
-	Origin string `json:"origin"`
+	Origin string `json:"origin" policy:"-"`
 }
 
 // Match is a conjunction of globs (path.Match, with * also matching /) over

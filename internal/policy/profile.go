@@ -28,7 +28,7 @@ const (
 // Meet and HeldTo return copies. It marshals to the JSON that the record
 // keeps, so that exec and update are held to the very profile of create.
 type Profile struct {
-	Name        string `json:"name"`
+	Name        string `json:"name" policy:"-"`
 	Description string `json:"description,omitempty"`
 
 	OnExcess      map[string]Excess `json:"onExcess"`      // by control; every control has an entry
@@ -49,7 +49,7 @@ type Profile struct {
 
 	// Origin maps a dotted key ("memory.max") to the place that set it:
 	// "builtin/restricted" or "/etc/hatchdog/policy.yaml:12".
-	Origin map[string]string `json:"origin"`
+	Origin map[string]string `json:"origin" policy:"-"`
 }
 
 // UnknownFields says what happens to fields of config.json that hatchdog
@@ -87,7 +87,7 @@ type PrivilegeRules struct {
 	// OOMScoreAdjMin is the lowest oomScoreAdj, -1000 to 1000.
 	OOMScoreAdjMin int `json:"oomScoreAdjMin"`
 	// Umask holds permission bits that are always masked; nil leaves it alone.
-	Umask *uint32 `json:"umask,omitempty"`
+	Umask *uint32 `json:"umask,omitempty" policy:",octal"`
 	// DeniedGids are additional groups that are taken away: host groups whose
 	// number opens files of the host (disk, docker, kvm), should one be mounted.
 	DeniedGids []uint32 `json:"deniedGids"`
@@ -161,7 +161,7 @@ type RootFSRules struct {
 	// content when ReadOnly is true and nothing is mounted there.
 	Tmpfs []string `json:"tmpfs"`
 	// TmpfsSize is the size of each of them in bytes; 0 leaves the kernel's.
-	TmpfsSize int64 `json:"tmpfsSize"`
+	TmpfsSize int64 `json:"tmpfsSize" policy:",bytes"`
 }
 
 // DeviceRule names device nodes as linux.resources.devices does. Nil Major or
@@ -186,15 +186,15 @@ type PidsRules struct {
 
 // MemoryRules is the ceiling of resources.memory, in bytes; nil is none.
 type MemoryRules struct {
-	Max *int64 `json:"max,omitempty"`
+	Max *int64 `json:"max,omitempty" policy:",bytes"`
 	// Swap is the most swap beyond the memory limit, in bytes; nil leaves it.
-	Swap *int64 `json:"swap,omitempty"`
+	Swap *int64 `json:"swap,omitempty" policy:",bytes"`
 }
 
 // CPURules is the ceiling of quota/period, in thousandths of a CPU; nil is
 // none.
 type CPURules struct {
-	MaxMilli *int64 `json:"maxMilli,omitempty"`
+	MaxMilli *int64 `json:"maxMilli,omitempty" policy:"max,milli"`
 }
 
 // SysctlRules is the list of namespaced sysctls that may be set. An entry

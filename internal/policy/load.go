@@ -1,0 +1,177 @@
+package policy
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// SystemFile and SystemDir are where an administrator's policy is.
+const (
+	SystemFile = "/etc/hatchdog/policy.yaml"
+	SystemDir  = "/etc/hatchdog/policy.d"
+)
+
+// maxFile bounds one policy file, in bytes.
+const maxFile = 1 << 20
+
+// Errors of reading policy files.
+var (
+	ErrWritable = errors.New("policy file is writable by users other than root")
+	ErrOwner    = errors.New("policy file is owned by another user")
+	ErrTooLarge = errors.New("policy file is larger than 1 MiB")
+)
+
+// source is the text of one policy file.
+type source struct {
+	name string
+	data []byte
+}
+
+// Load reads the policy in force: the file that HATCHDOG_POLICY names, or
+// those of the system, or the built-in one where there are none.
+func Load(getenv func(string) string) (*Policy, error) {
+	if name := getenv("HATCHDOG_POLICY"); name != "" {
+		return LoadFile(name)
+	}
+	names, err := systemFiles()
+	if err != nil {
+		return nil, err
+	}
+	return loadFiles(names)
+}
+
+// LoadFile reads the policy of one file.
+func LoadFile(name string) (*Policy, error) { return loadFiles([]string{name}) }
+
+// Default is the built-in policy.
+func Default() (*Policy, error) { return loadFiles(nil) }
+
+func systemFiles() ([]string, error) {
+	var names []string
+	_, err := os.Lstat(SystemFile)
+	if err == nil {
+		names = append(names, SystemFile)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("policy: %w", err)
+	}
+	more, err := os.ReadDir(SystemDir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("policy: %w", err)
+	}
+	for _, m := range more {
+		if filepath.Ext(m.Name()) == ".yaml" {
+			names = append(names, filepath.Join(SystemDir, m.Name()))
+		}
+	}
+	slices.Sort(names[min(1, len(names)):])
+	return names, nil
+}
+
+func loadFiles(names []string) (*Policy, error) {
+	sources := make([]source, 0, len(names))
+	sum := sha256.New()
+	for _, name := range names {
+		data, err := readSafe(name)
+		if err != nil {
+			return nil, fmt.Errorf("policy: %w", err)
+		}
+		fmt.Fprintf(sum, "%s\x00%d\x00", name, len(data))
+		sum.Write(data)
+		sources = append(sources, source{name, data})
+	}
+	p, errs := build(sources)
+	if len(errs) > 0 {
+		return nil, fmt.Errorf("policy: %w", errs)
+	}
+	p.Files = names
+	p.Digest = hex.EncodeToString(sum.Sum(nil))
+	fillPaths(p, os.Geteuid(), os.Getenv)
+	return p, nil
+}
+
+// readSafe reads a file that nobody but root, or the user we are, can change.
+// Symbolic links are followed, as a mounted ConfigMap needs; what counts is
+// the file and the folder that hold the text.
+func readSafe(name string) ([]byte, error) {
+	real, err := filepath.EvalSymlinks(name)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(real, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	for _, check := range []func(*unix.Stat_t) error{
+		func(st *unix.Stat_t) error { return unix.Fstat(int(f.Fd()), st) },
+		func(st *unix.Stat_t) error { return unix.Stat(filepath.Dir(real), st) },
+		func(st *unix.Stat_t) error { return unix.Stat(filepath.Dir(name), st) },
+	} {
+		var st unix.Stat_t
+		if err := check(&st); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		if err := trusted(&st); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not a regular file", name)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxFile {
+		return nil, fmt.Errorf("%s: %w", name, ErrTooLarge)
+	}
+	return data, nil
+}
+
+func trusted(st *unix.Stat_t) error {
+	sticky := st.Mode&unix.S_IFMT == unix.S_IFDIR && st.Mode&unix.S_ISVTX != 0
+	switch {
+	case st.Uid != 0 && int(st.Uid) != os.Geteuid():
+		return fmt.Errorf("%w (uid %d)", ErrOwner, st.Uid)
+	case st.Mode&0o022 != 0 && !sticky:
+		return fmt.Errorf("%w (mode %04o)", ErrWritable, st.Mode&0o7777)
+	}
+	return nil
+}
+
+// fillPaths sets the places that the policy leaves to us.
+func fillPaths(p *Policy, euid int, getenv func(string) string) {
+	if p.StateDir == "" {
+		p.StateDir = DefaultStateDir(euid, getenv)
+	}
+	if p.Audit.Path == "" {
+		p.Audit.Path = defaultAuditPath(euid, getenv)
+	}
+}
+
+// DefaultStateDir is /run/hatchdog, or the user's own without root.
+func DefaultStateDir(euid int, getenv func(string) string) string {
+	if xdg := getenv("XDG_RUNTIME_DIR"); euid != 0 && xdg != "" {
+		return filepath.Join(xdg, "hatchdog")
+	}
+	return "/run/hatchdog"
+}
+
+func defaultAuditPath(euid int, getenv func(string) string) string {
+	if euid == 0 {
+		return "/var/log/hatchdog/audit.jsonl"
+	}
+	if state := getenv("XDG_STATE_HOME"); state != "" {
+		return filepath.Join(state, "hatchdog", "audit.jsonl")
+	}
+	return filepath.Join(getenv("HOME"), ".local", "state", "hatchdog", "audit.jsonl")
+}

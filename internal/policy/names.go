@@ -1,0 +1,52 @@
+package policy
+
+import (
+	"reflect"
+	"strings"
+)
+
+// controlNames are the controls, in the order of the plan.
+func controlNames() []string {
+	return []string{Capabilities, Privilege, Namespaces, Mounts, Devices, Resources, Sysctls, Hooks, Annotations}
+}
+
+// valuesOf lists what a named string type may hold; nil is anything.
+func valuesOf(t reflect.Type) []string {
+	switch t {
+	case reflect.TypeFor[Excess]():
+		return []string{string(Tighten), string(Refuse)}
+	case reflect.TypeFor[UnknownFields]():
+		return []string{string(KeepUnknown), string(RefuseUnknown)}
+	case reflect.TypeFor[NonRootCaps]():
+		return []string{string(NonRootAmbient), string(NonRootKeep)}
+	case reflect.TypeFor[Access]():
+		return []string{string(AccessNone), string(AccessRO), string(AccessRW)}
+	case reflect.TypeFor[Mode]():
+		return []string{string(Enforce), string(Complain)}
+	case reflect.TypeFor[OnFailure]():
+		return []string{string(FailRefuse), string(FailContinue)}
+	case reflect.TypeFor[Unrecorded]():
+		return []string{string(UnrecordedRefuse), string(UnrecordedProfile)}
+	}
+	return nil
+}
+
+// keysOf lists the keys that the map at key may hold; nil is any.
+func keysOf(t reflect.Type, key string) []string {
+	switch {
+	case strings.HasSuffix(key, "onExcess"):
+		return controlNames()
+	case t.Elem() == reflect.TypeFor[RlimitRule]():
+		return rlimitNames()
+	}
+	return nil
+}
+
+// rlimitNames are the resource limits of Linux (getrlimit(2)).
+func rlimitNames() []string {
+	return []string{
+		"RLIMIT_AS", "RLIMIT_CORE", "RLIMIT_CPU", "RLIMIT_DATA", "RLIMIT_FSIZE", "RLIMIT_LOCKS", "RLIMIT_MEMLOCK",
+		"RLIMIT_MSGQUEUE", "RLIMIT_NICE", "RLIMIT_NOFILE", "RLIMIT_NPROC", "RLIMIT_RSS", "RLIMIT_RTPRIO",
+		"RLIMIT_RTTIME", "RLIMIT_SIGPENDING", "RLIMIT_STACK",
+	}
+}

@@ -1,0 +1,151 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/hatchdog/hatchdog/internal/workload"
+)
+
+// ErrChoice means that a workload chose what the policy does not offer it.
+var ErrChoice = errors.New("not offered by the policy")
+
+// Resolution is the profile of one workload, and how it came to it.
+type Resolution struct {
+	Profile *Profile
+	Rule    string // "FILE:LINE" of the rule; "" is the policy's default
+	Notes   []string
+}
+
+// Resolve finds the workload's profile: the first rule that matches, met with
+// what the workload chose among the policy's offers.
+func (p *Policy) Resolve(w workload.Workload) (Resolution, error) {
+	res := Resolution{Profile: p.Profiles[p.Profile]}
+	for _, rule := range p.Rules {
+		if rule.Match.matches(w) {
+			res.Profile, res.Rule = p.Profiles[rule.Profile], rule.Origin
+			break
+		}
+	}
+	if res.Profile == nil {
+		return res, fmt.Errorf("policy: no profile %q", p.Profile)
+	}
+	for key, value := range w.Choices {
+		if key != "profile" {
+			return res, fmt.Errorf("annotation hatchdog.dev/%s: %w: the only choice is hatchdog.dev/profile", key, ErrChoice)
+		}
+		name := value
+		if !slices.Contains(p.Offers, name) {
+			name = builtinPrefix + value
+		}
+		if !slices.Contains(p.Offers, name) || p.Profiles[name] == nil {
+			return res, fmt.Errorf("annotation hatchdog.dev/profile %q: %w: offers are %s", value, ErrChoice, list(p.Offers))
+		}
+		res.Notes = append(res.Notes, "the workload chose the profile "+name+"; what either profile forbids is forbidden")
+		res.Profile = Meet(res.Profile, p.Profiles[name])
+	}
+	return res, nil
+}
+
+func list(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+func (m Match) matches(w workload.Workload) bool {
+	if m.Sandbox != nil && *m.Sandbox != w.Sandbox {
+		return false
+	}
+	for _, pair := range [][2]string{
+		{m.Engine, w.Engine}, {m.Namespace, w.Namespace}, {m.Pod, w.Pod},
+		{m.Container, w.Container}, {m.Image, w.Image}, {m.ID, w.ID},
+	} {
+		if pair[0] != "" && !glob(pair[0], pair[1]) {
+			return false
+		}
+	}
+	return true
+}
+
+// glob matches * to any run of characters, / included.
+func glob(pattern, s string) bool {
+	parts := strings.Split(pattern, "*")
+	if len(parts) == 1 {
+		return pattern == s
+	}
+	rest, ok := strings.CutPrefix(s, parts[0])
+	if !ok {
+		return false
+	}
+	for _, part := range parts[1 : len(parts)-1] {
+		i := strings.Index(rest, part)
+		if i < 0 {
+			return false
+		}
+		rest = rest[i+len(part):]
+	}
+	return strings.HasSuffix(rest, parts[len(parts)-1])
+}
+
+// AccessFor is what a resolved host path may be mounted for. Of the rules that
+// the path lies in, the longest decides, and of two as long the closer one. A
+// path in none is open.
+func (m MountRules) AccessFor(resolved string) (Access, PathRule) {
+	best, depth := PathRule{Access: AccessRW}, -1
+	for _, r := range slices.Concat(m.Protect, m.Allow) {
+		d := matchDepth(r.Path, resolved)
+		if d > depth || d == depth && d >= 0 && narrower(r.Access, best.Access) {
+			best, depth = r, d
+		}
+	}
+	if depth == 0 && resolved != "/" {
+		return AccessRW, PathRule{Access: AccessRW} // "/" protects itself alone
+	}
+	return best.Access, best
+}
+
+// Contains lists the protected paths that lie below dir.
+func (m MountRules) Contains(dir string) []PathRule {
+	var in []PathRule
+	for _, r := range m.Protect {
+		if r.Path != dir && matchDepth(dir, r.Path) >= 0 {
+			in = append(in, r)
+		}
+	}
+	return in
+}
+
+// matchDepth is how many elements of pattern lead to p, -1 where p does not
+// lie in it. An element * stands for any one.
+func matchDepth(pattern, p string) int {
+	if pattern == "/" {
+		return 0
+	}
+	want, have := strings.Split(pattern[1:], "/"), strings.Split(path.Clean(p)[1:], "/")
+	if len(want) > len(have) {
+		return -1
+	}
+	for i, w := range want {
+		if w != "*" && w != have[i] {
+			return -1
+		}
+	}
+	return len(want)
+}
+
+func narrower(a, b Access) bool { return accessRank(a) < accessRank(b) }
+
+func accessRank(a Access) int {
+	switch a {
+	case AccessRW:
+		return 2
+	case AccessRO:
+		return 1
+	}
+	return 0
+}
