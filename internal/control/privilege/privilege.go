@@ -1,0 +1,174 @@
+// Package privilege holds the attributes of a process that carry privilege to
+// the profile.
+//
+// Guarantees: noNewPrivileges is on where the profile wants it; no hard limit
+// is above its ceiling and no soft limit above its hard one; oomScoreAdj is not
+// below the profile's; the umask masks what the profile masks; denied groups
+// and real-time scheduling are gone.
+// Does not cover: the user itself, LSM labels, the terminal.
+// Requires: nothing of the host.
+// Spec fields touched: process.noNewPrivileges, process.rlimits,
+// process.oomScoreAdj, process.user.umask, process.user.additionalGids,
+// process.scheduler, process.ioPriority.
+package privilege
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/hatchdog/hatchdog/internal/control"
+	"github.com/hatchdog/hatchdog/internal/policy"
+)
+
+// ErrTwice means that the spec gives one limit twice.
+var ErrTwice = errors.New("given twice")
+
+type privilege struct{ rules policy.PrivilegeRules }
+
+// New makes the control of the profile.
+func New(p *policy.Profile) control.Control { return privilege{p.Privilege} }
+
+func (privilege) Name() string { return policy.Privilege }
+
+func (c privilege) Apply(s *specs.Spec) ([]control.Change, error) {
+	p := s.Process
+	if p == nil {
+		return nil, nil
+	}
+	changes, err := c.rlimits(p)
+	if err != nil {
+		return nil, err
+	}
+	if c.rules.NoNewPrivileges && !p.NoNewPrivileges {
+		p.NoNewPrivileges = true
+		changes = append(changes, control.Change{
+			Field: "process.noNewPrivileges", After: "true",
+			Reason: "setuid programs and file capabilities cannot give more privilege than the process has",
+		})
+	}
+	changes = append(changes, c.oom(p)...)
+	changes = append(changes, c.user(&p.User)...)
+	return append(changes, schedule(p)...), nil
+}
+
+func (c privilege) rlimits(p *specs.Process) ([]control.Change, error) {
+	var changes []control.Change
+	seen := map[string]bool{}
+	for i := range p.Rlimits {
+		l := &p.Rlimits[i]
+		if seen[l.Type] {
+			return nil, fmt.Errorf("process.rlimits: %s: %w", l.Type, ErrTwice)
+		}
+		seen[l.Type] = true
+		was := *l
+		if rule, ok := c.rules.Rlimits[l.Type]; ok {
+			l.Hard = min(l.Hard, rule.Max)
+		}
+		l.Soft = min(l.Soft, l.Hard)
+		if *l != was {
+			changes = append(changes, control.Change{
+				Field: "process.rlimits[" + l.Type + "]", Before: limits(was), After: limits(*l),
+				Reason: "the profile's ceiling of this limit",
+			})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.rules.Rlimits)) {
+		rule := c.rules.Rlimits[name]
+		if !rule.Force || seen[name] {
+			continue
+		}
+		l := specs.POSIXRlimit{Type: name, Hard: rule.Max, Soft: rule.Max}
+		p.Rlimits = append(p.Rlimits, l)
+		changes = append(changes, control.Change{
+			Field: "process.rlimits[" + name + "]", After: limits(l), Reason: forced(name),
+		})
+	}
+	return changes, nil
+}
+
+func forced(name string) string {
+	if name == "RLIMIT_CORE" {
+		return "a core dump goes where the host says, and may hold secrets"
+	}
+	return "the profile sets this limit"
+}
+
+func limits(l specs.POSIXRlimit) string {
+	return strconv.FormatUint(l.Soft, 10) + "/" + strconv.FormatUint(l.Hard, 10)
+}
+
+func (c privilege) oom(p *specs.Process) []control.Change {
+	if p.OOMScoreAdj == nil || *p.OOMScoreAdj >= c.rules.OOMScoreAdjMin {
+		return nil
+	}
+	least := c.rules.OOMScoreAdjMin
+	ch := control.Change{
+		Field: "process.oomScoreAdj", Before: strconv.Itoa(*p.OOMScoreAdj), After: strconv.Itoa(least),
+		Reason: "the kernel would kill the host's own processes before this one",
+	}
+	p.OOMScoreAdj = &least
+	return []control.Change{ch}
+}
+
+func (c privilege) user(u *specs.User) []control.Change {
+	var changes []control.Change
+	if m := c.rules.Umask; m != nil {
+		var was uint32 = 0o022 // what runc sets where the spec has none
+		before := ""
+		if u.Umask != nil {
+			was = *u.Umask
+			before = fmt.Sprintf("%04o", was)
+		}
+		if now := was | *m; now != was {
+			u.Umask = &now
+			changes = append(changes, control.Change{
+				Field: "process.user.umask", Before: before, After: fmt.Sprintf("%04o", now),
+				Reason: "the profile masks these permissions of new files",
+			})
+		}
+	}
+	var kept []uint32
+	for _, g := range u.AdditionalGids {
+		if slices.Contains(c.rules.DeniedGids, g) {
+			changes = append(changes, control.Change{
+				Field: fmt.Sprintf("process.user.additionalGids[%d]", g), Before: strconv.Itoa(int(g)), After: "none",
+				Reason: "a group of the host that the profile takes away",
+			})
+			continue
+		}
+		kept = append(kept, g)
+	}
+	if len(kept) != len(u.AdditionalGids) {
+		u.AdditionalGids = kept
+	}
+	return changes
+}
+
+// schedule takes away what lets a process keep others off the CPU or the disk
+// (sched(7), ioprio_set(2)).
+func schedule(p *specs.Process) []control.Change {
+	var changes []control.Change
+	if s := p.Scheduler; s != nil {
+		switch s.Policy {
+		case specs.SchedFIFO, specs.SchedRR, specs.SchedDeadline:
+			changes = append(changes, control.Change{
+				Field: "process.scheduler", Before: string(s.Policy), After: "none",
+				Reason: "a real-time process can keep the host's own off the CPU",
+			})
+			p.Scheduler = nil
+		}
+	}
+	if io := p.IOPriority; io != nil && io.Class == specs.IOPRIO_CLASS_RT {
+		changes = append(changes, control.Change{
+			Field: "process.ioPriority", Before: string(io.Class), After: "none",
+			Reason: "the real-time class is served before the host's own reads and writes",
+		})
+		p.IOPriority = nil
+	}
+	return changes
+}
