@@ -62,8 +62,12 @@ func (m Match) matches(w workload.Workload) bool {
 		return false
 	}
 	for _, pair := range [][2]string{
-		{m.Engine, w.Engine}, {m.Namespace, w.Namespace}, {m.Pod, w.Pod},
-		{m.Container, w.Container}, {m.Image, w.Image}, {m.ID, w.ID},
+		{m.Engine, w.Engine},
+		{m.Namespace, w.Namespace},
+		{m.Pod, w.Pod},
+		{m.Container, w.Container},
+		{m.Image, w.Image},
+		{m.ID, w.ID},
 	} {
 		if pair[0] != "" && !glob(pair[0], pair[1]) {
 			return false

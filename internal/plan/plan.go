@@ -1,0 +1,83 @@
+// Package plan is the order in which the controls are applied. It alone
+// imports them.
+package plan
+
+import (
+	"fmt"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/hatchdog/hatchdog/internal/control"
+	"github.com/hatchdog/hatchdog/internal/control/caps"
+	"github.com/hatchdog/hatchdog/internal/control/namespaces"
+	"github.com/hatchdog/hatchdog/internal/control/privilege"
+	"github.com/hatchdog/hatchdog/internal/host"
+	"github.com/hatchdog/hatchdog/internal/policy"
+)
+
+// Options are what a plan needs to know of the call.
+type Options struct {
+	Restore bool // a checkpoint is brought back
+}
+
+// Plan is an ordered list of controls.
+type Plan struct {
+	profile  *policy.Profile
+	controls []control.Control
+}
+
+// Result is what a plan did.
+type Result struct {
+	Changes  []Change
+	Refusals []*control.Refusal
+}
+
+// Change is a control's change, with the control's name.
+type Change struct {
+	Control string `json:"control"`
+	control.Change
+}
+
+// New is the plan for a spec.
+func New(p *policy.Profile, f host.Facts, o Options) Plan {
+	return Plan{p, []control.Control{namespaces.New(p, f, o.Restore), caps.New(p), privilege.New(p)}}
+}
+
+// Exec is the plan for a further process of a container.
+func Exec(p *policy.Profile) Plan {
+	return Plan{p, []control.Control{caps.New(p), privilege.New(p)}}
+}
+
+// Apply changes the spec in place. An error means that it could not be judged;
+// what the policy does not admit is in the result.
+func (p Plan) Apply(s *specs.Spec) (Result, error) {
+	var res Result
+	for _, c := range p.controls {
+		changes, err := c.Apply(s)
+		refusals, other := control.Refusals(err)
+		if other != nil {
+			return res, fmt.Errorf("%s: %w", c.Name(), other)
+		}
+		res.Refusals = append(res.Refusals, refusals...)
+		for _, ch := range changes {
+			res.Changes = append(res.Changes, Change{c.Name(), ch})
+			if r := p.excess(c.Name(), ch); r != nil {
+				res.Refusals = append(res.Refusals, r)
+			}
+		}
+	}
+	return res, nil
+}
+
+// excess turns what was taken away from a request into a refusal, where the
+// profile does not tighten silently. What the engine did not ask for is no
+// excess.
+func (p Plan) excess(name string, ch control.Change) *control.Refusal {
+	if p.profile.OnExcess[name] != policy.Refuse || ch.Before == "" {
+		return nil
+	}
+	return &control.Refusal{
+		Control: name, Field: ch.Field, Reason: ch.Reason, Policy: p.profile.Where("onExcess." + name),
+		Remedy: "ask for no more than the profile grants",
+	}
+}
