@@ -1,0 +1,61 @@
+// Package annotations strips the annotations that a low-level runtime acts on.
+//
+// Guarantees: none that the profile or the runtime itself calls unsafe is left.
+// Does not cover: what an engine makes of its own annotations.
+// Requires: what `features` of the runtime says
+// (potentiallyUnsafeConfigAnnotations).
+// Spec fields touched: annotations.
+package annotations
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/hatchdog/hatchdog/internal/control"
+	"github.com/hatchdog/hatchdog/internal/host"
+	"github.com/hatchdog/hatchdog/internal/policy"
+)
+
+type annotations struct{ strip, unsafe []string }
+
+// New makes the control of the profile and the runtime.
+func New(p *policy.Profile, f host.Facts) control.Control {
+	return annotations{p.Annotations.Strip, f.Runtime.UnsafeAnnotations}
+}
+
+func (annotations) Name() string { return policy.Annotations }
+
+func (c annotations) Apply(s *specs.Spec) ([]control.Change, error) {
+	var changes []control.Change
+	for _, key := range slices.Sorted(maps.Keys(s.Annotations)) {
+		if !c.acted(key) {
+			continue
+		}
+		delete(s.Annotations, key)
+		// The value may be a secret.
+		changes = append(changes, control.Change{
+			Field: "annotations[" + key + "]", Before: "set", After: "none",
+			Reason: "the low-level runtime acts on this annotation, around the rest of the spec",
+		})
+	}
+	return changes, nil
+}
+
+// acted reports whether the runtime acts on key. The policy marks a prefix
+// with *, `features` with a dot at its end.
+func (c annotations) acted(key string) bool {
+	for _, s := range c.strip {
+		if prefix, ok := strings.CutSuffix(s, "*"); s == key || ok && strings.HasPrefix(key, prefix) {
+			return true
+		}
+	}
+	for _, u := range c.unsafe {
+		if u == key || strings.HasSuffix(u, ".") && strings.HasPrefix(key, u) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,111 @@
+// Package hooks admits the hooks that the profile lists. A hook runs as the
+// host's root.
+//
+// Guarantees: every hook left leads to an executable that the profile lists
+// and that only root can change, or is Docker's own network hook, told by the
+// file that its path leads to and not by its name; none of them gets an
+// environment that makes the loader run something else.
+// Does not cover: what a listed hook does.
+// Requires: facts on each hook's executable.
+// Spec fields touched: hooks.
+package hooks
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/hatchdog/hatchdog/internal/control"
+	"github.com/hatchdog/hatchdog/internal/host"
+	"github.com/hatchdog/hatchdog/internal/policy"
+)
+
+// dockerArg is the first argument of Docker's network hook
+// (moby, libnetwork/sandbox_externalkey_unix.go).
+const dockerArg = "libnetwork-setkey"
+
+type hooks struct {
+	profile *policy.Profile
+	files   map[string]host.HookFile
+}
+
+// New makes the control.
+func New(p *policy.Profile, f host.Facts) control.Control { return hooks{p, f.Hooks} }
+
+func (hooks) Name() string { return policy.Hooks }
+
+type stage struct {
+	field string
+	hooks *[]specs.Hook
+}
+
+func (c hooks) Apply(s *specs.Spec) ([]control.Change, error) {
+	if s.Hooks == nil {
+		return nil, nil
+	}
+	var changes []control.Change
+	var refusals []error
+	for _, st := range []stage{
+		{"prestart", &s.Hooks.Prestart}, //nolint:staticcheck // deprecated, but Docker uses it and runc runs it
+		{"createRuntime", &s.Hooks.CreateRuntime},
+		{"createContainer", &s.Hooks.CreateContainer},
+		{"startContainer", &s.Hooks.StartContainer},
+		{"poststart", &s.Hooks.Poststart},
+		{"poststop", &s.Hooks.Poststop},
+	} {
+		ch, err := c.stage(st)
+		changes, refusals = append(changes, ch...), append(refusals, err...)
+	}
+	return changes, errors.Join(refusals...)
+}
+
+func (c hooks) stage(st stage) ([]control.Change, []error) {
+	var changes []control.Change
+	var refusals []error
+	var kept []specs.Hook
+	for i, h := range *st.hooks {
+		reason := c.reason(st.field, h)
+		field := fmt.Sprintf("hooks.%s[%d]", st.field, i)
+		switch {
+		case reason == "":
+			kept = append(kept, h)
+		case c.profile.OnExcess[policy.Hooks] == policy.Tighten:
+			changes = append(changes, control.Change{Field: field, Before: h.Path, After: "none", Reason: reason})
+		default:
+			kept = append(kept, h)
+			refusals = append(refusals, &control.Refusal{
+				Control: policy.Hooks, Field: field, Reason: reason, Policy: c.profile.Where("hooks.allow"),
+				Remedy: "add the path of the hook's executable to hooks.allow of a profile for this workload",
+			})
+		}
+	}
+	if len(kept) != len(*st.hooks) {
+		*st.hooks = kept
+	}
+	return changes, refusals
+}
+
+// reason says why a hook is not admitted; "" is admitted.
+func (c hooks) reason(field string, h specs.Hook) string {
+	for _, env := range h.Env {
+		if strings.HasPrefix(env, "LD_") || strings.HasPrefix(env, "GCONV_PATH=") {
+			return "its environment makes the loader run other code as the host's root"
+		}
+	}
+	file, ok := c.files[h.Path]
+	switch {
+	case !ok || file.Err != "":
+		return "its executable cannot be read"
+	case file.Dockerd && c.profile.Hooks.DockerNetwork && len(h.Args) > 0 && h.Args[0] == dockerArg &&
+		(field == "prestart" || field == "createRuntime"):
+		return ""
+	case !slices.Contains(c.profile.Hooks.Allow, file.Resolved):
+		return "a hook runs as the host's root, and the profile does not list this one"
+	case !file.RootOnly:
+		return "others than root can change its executable"
+	}
+	return ""
+}

@@ -1,0 +1,74 @@
+package hooks
+
+import (
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/hatchdog/hatchdog/internal/control"
+	"github.com/hatchdog/hatchdog/internal/host"
+	"github.com/hatchdog/hatchdog/internal/policy"
+)
+
+func TestApply(t *testing.T) {
+	facts := host.Facts{Hooks: map[string]host.HookFile{
+		"/proc/7/exe":  {Resolved: "/usr/sbin/dockerd", Dockerd: true},
+		"/proc/8/exe":  {Resolved: "/usr/sbin/dockerd"}, // a container's program of that name
+		"/opt/listed":  {Resolved: "/opt/listed", RootOnly: true},
+		"/opt/link":    {Resolved: "/opt/other", RootOnly: true},
+		"/opt/open":    {Resolved: "/opt/open"},
+		"/opt/missing": {Err: "no such file"},
+	}}
+	docker := []string{"libnetwork-setkey", "-exec-root=/run/docker", "id", "key"}
+	for name, tc := range map[string]struct {
+		stage string
+		hook  specs.Hook
+		want  string
+	}{
+		"docker":                   {"prestart", specs.Hook{Path: "/proc/7/exe", Args: docker}, ""},
+		"docker, another argument": {"prestart", specs.Hook{Path: "/proc/7/exe", Args: []string{"x"}}, "does not list"},
+		"docker, another stage":    {"poststop", specs.Hook{Path: "/proc/7/exe", Args: docker}, "does not list"},
+		"named like docker":        {"prestart", specs.Hook{Path: "/proc/8/exe", Args: docker}, "does not list"},
+		"loader":                   {"prestart", specs.Hook{Path: "/proc/7/exe", Args: docker, Env: []string{"LD_PRELOAD=/x"}}, "loader"},
+		"listed":                   {"startContainer", specs.Hook{Path: "/opt/listed"}, ""},
+		"link to another":          {"poststart", specs.Hook{Path: "/opt/link"}, "does not list"},
+		"writable":                 {"createContainer", specs.Hook{Path: "/opt/open"}, "others than root"},
+		"missing":                  {"createRuntime", specs.Hook{Path: "/opt/missing"}, "cannot be read"},
+		"nobody looked":            {"createRuntime", specs.Hook{Path: "/opt/x"}, "cannot be read"},
+	} {
+		p := &policy.Profile{
+			OnExcess: map[string]policy.Excess{policy.Hooks: policy.Refuse},
+			Hooks:    policy.HookRules{Allow: []string{"/opt/listed", "/opt/open"}, DockerNetwork: true},
+		}
+		s := &specs.Spec{Hooks: &specs.Hooks{}}
+		list := []specs.Hook{tc.hook}
+		switch tc.stage {
+		case "prestart":
+			s.Hooks.Prestart = list //nolint:staticcheck // deprecated, but Docker uses it and runc runs it
+		case "createRuntime":
+			s.Hooks.CreateRuntime = list
+		case "createContainer":
+			s.Hooks.CreateContainer = list
+		case "startContainer":
+			s.Hooks.StartContainer = list
+		case "poststart":
+			s.Hooks.Poststart = list
+		case "poststop":
+			s.Hooks.Poststop = list
+		}
+		_, err := New(p, facts).Apply(s)
+		refusals, _ := control.Refusals(err)
+		if (tc.want == "") != (len(refusals) == 0) || tc.want != "" && !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: %v, want %q", name, err, tc.want)
+		}
+		p.OnExcess[policy.Hooks] = policy.Tighten
+		changes, err := New(p, facts).Apply(s)
+		if err != nil || (tc.want == "") != (len(changes) == 0) {
+			t.Errorf("%s, tightened: %v %v", name, changes, err)
+		}
+		if again, _ := New(p, facts).Apply(s); len(again) != 0 {
+			t.Errorf("%s: not idempotent", name)
+		}
+	}
+}

@@ -1,0 +1,106 @@
+// Package sysctls admits the kernel settings that the profile lists, where
+// they belong to a namespace of the container's own.
+//
+// Guarantees: every setting left is on the profile's list and in a namespace
+// that the spec does not share with the host by leaving it out.
+// Does not cover: a namespace that is joined by path (see the namespaces
+// control, which refuses the host's).
+// Requires: nothing of the host.
+// Spec fields touched: linux.sysctl.
+package sysctls
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/hatchdog/hatchdog/internal/control"
+	"github.com/hatchdog/hatchdog/internal/policy"
+)
+
+type sysctls struct{ profile *policy.Profile }
+
+// New makes the control of the profile.
+func New(p *policy.Profile) control.Control { return sysctls{p} }
+
+func (sysctls) Name() string { return policy.Sysctls }
+
+func (c sysctls) Apply(s *specs.Spec) ([]control.Change, error) {
+	if s.Linux == nil {
+		return nil, nil
+	}
+	var changes []control.Change
+	var refusals []error
+	for _, key := range slices.Sorted(maps.Keys(s.Linux.Sysctl)) {
+		reason := c.reason(s.Linux, dotted(key))
+		if reason == "" {
+			continue
+		}
+		if c.profile.OnExcess[policy.Sysctls] != policy.Tighten {
+			refusals = append(refusals, &control.Refusal{
+				Control: policy.Sysctls, Field: "linux.sysctl[" + key + "]", Reason: reason,
+				Policy: c.profile.Where("sysctls.allow"), Remedy: "leave it out, or add it to sysctls.allow of a profile for this workload",
+			})
+			continue
+		}
+		changes = append(changes, control.Change{
+			Field: "linux.sysctl[" + key + "]", Before: s.Linux.Sysctl[key], After: "none", Reason: reason,
+		})
+		delete(s.Linux.Sysctl, key)
+	}
+	return changes, errors.Join(refusals...)
+}
+
+// reason says why a setting is not admitted; "" is admitted.
+func (c sysctls) reason(l *specs.Linux, key string) string {
+	ns, namespaced := namespaceOf(key)
+	switch {
+	case !namespaced:
+		return "it is a setting of the whole host"
+	case !slices.ContainsFunc(l.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == ns }):
+		return "the container has no " + string(ns) + " namespace of its own, so it is a setting of the host"
+	case !c.listed(key):
+		return "the profile does not list it"
+	}
+	return ""
+}
+
+func (c sysctls) listed(key string) bool {
+	return slices.ContainsFunc(c.profile.Sysctls.Allow, func(a string) bool {
+		prefix, wild := strings.CutSuffix(a, "*")
+		return a == key || wild && strings.HasPrefix(key, prefix)
+	})
+}
+
+// dotted brings the spelling with slashes to the one with dots. The first
+// separator tells which one it is (sysctl(8)): in "net/ipv4/conf/eth0.1/x" the
+// dot is part of a name.
+func dotted(key string) string {
+	i := strings.IndexAny(key, "./")
+	if i < 0 || key[i] == '.' {
+		return key
+	}
+	return strings.NewReplacer("/", ".", ".", "/").Replace(key)
+}
+
+// namespaceOf tells which namespace a setting belongs to (namespaces(7),
+// ipc_namespaces(7)).
+func namespaceOf(key string) (specs.LinuxNamespaceType, bool) {
+	switch key {
+	case "kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced", "kernel.msgmax", "kernel.msgmnb",
+		"kernel.msgmni", "kernel.sem":
+		return specs.IPCNamespace, true
+	case "kernel.domainname", "kernel.hostname":
+		return specs.UTSNamespace, true
+	}
+	switch {
+	case strings.HasPrefix(key, "fs.mqueue."):
+		return specs.IPCNamespace, true
+	case strings.HasPrefix(key, "net."):
+		return specs.NetworkNamespace, true
+	}
+	return "", false
+}
