@@ -1,0 +1,125 @@
+// Package devices admits the device nodes that every container has and those
+// that the profile lists.
+//
+// Guarantees: a node outside of these is refused, a default node's path has
+// its own numbers, and no rule of the device control group opens more than the
+// nodes that were admitted.
+// Does not cover: bind mounts of device nodes (see the mounts control); what
+// runc itself opens in every container (specconv.AllowedDevices: the default
+// nodes, ptmx, and mknod without access).
+// Requires: nothing of the host.
+// Spec fields touched: linux.devices, linux.resources.devices.
+package devices
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/hatchdog/hatchdog/internal/control"
+	"github.com/hatchdog/hatchdog/internal/policy"
+)
+
+// listMost bounds how many nodes one refusal names: --privileged asks for
+// hundreds.
+const listMost = 5
+
+type devices struct{ profile *policy.Profile }
+
+// New makes the control of the profile.
+func New(p *policy.Profile) control.Control { return devices{p} }
+
+func (devices) Name() string { return policy.Devices }
+
+func (c devices) Apply(s *specs.Spec) ([]control.Change, error) {
+	if s.Linux == nil {
+		return nil, nil
+	}
+	changes, refusal := c.nodes(s.Linux)
+	if s.Linux.Resources != nil {
+		changes = append(changes, Rules(c.profile, s.Linux.Resources)...)
+	}
+	return changes, refusal
+}
+
+// nodes judges linux.devices.
+func (c devices) nodes(l *specs.Linux) ([]control.Change, error) {
+	var changes []control.Change
+	var kept []specs.LinuxDevice
+	var denied []string
+	for _, d := range l.Devices {
+		if isDefault(d.Path, d.Type, d.Major, d.Minor) || admitted(c.profile, d.Type, &d.Major, &d.Minor, "rwm") {
+			kept = append(kept, d)
+			continue
+		}
+		denied = append(denied, d.Path)
+		changes = append(changes, control.Change{
+			Field: "linux.devices[" + d.Path + "]", Before: fmt.Sprintf("%s %d:%d", d.Type, d.Major, d.Minor), After: "none",
+			Reason: "a device of the host that the profile does not list",
+		})
+	}
+	switch {
+	case len(denied) == 0:
+		return nil, nil
+	case c.profile.OnExcess[policy.Devices] == policy.Tighten:
+		l.Devices = kept
+		return changes, nil
+	}
+	return nil, errors.Join(c.refusal(denied))
+}
+
+func (c devices) refusal(denied []string) error {
+	r := &control.Refusal{
+		Control: policy.Devices, Field: "linux.devices", Policy: c.profile.Where("devices.allow"),
+		Reason: "devices of the host that the profile does not list: " + strings.Join(denied[:min(len(denied), listMost)], ", "),
+		Remedy: "leave out --device, or add it to devices.allow of a profile for this workload",
+	}
+	if more := len(denied) - listMost; more > 0 {
+		r.Reason += fmt.Sprintf(" and %d more, as --privileged asks for", more)
+		r.Remedy = "leave out --privileged (privileged: true)"
+	}
+	return r
+}
+
+// isDefault knows the nodes of every container (spec, config-linux.md,
+// "Default Devices"). The numbers are the kernel's (devices.txt): 1:1 under
+// the name of /dev/null would be the host's memory.
+func isDefault(path, typ string, major, minor int64) bool {
+	if typ != "c" {
+		return false
+	}
+	switch path {
+	case "/dev/null":
+		return major == 1 && minor == 3
+	case "/dev/zero":
+		return major == 1 && minor == 5
+	case "/dev/full":
+		return major == 1 && minor == 7
+	case "/dev/random":
+		return major == 1 && minor == 8
+	case "/dev/urandom":
+		return major == 1 && minor == 9
+	case "/dev/tty":
+		return major == 5 && minor == 0
+	case "/dev/console":
+		return major == 5 && minor == 1
+	case "/dev/ptmx":
+		return major == 5 && minor == 2
+	}
+	return false
+}
+
+// admitted reports whether the profile lists the numbers with that access.
+func admitted(p *policy.Profile, typ string, major, minor *int64, access string) bool {
+	for _, a := range p.Devices.Allow {
+		if a.Type == typ && covers(a.Major, major) && covers(a.Minor, minor) && strings.Trim(access, a.Access) == "" {
+			return true
+		}
+	}
+	return false
+}
+
+// covers reports whether a rule's number holds an asked one; nil is any.
+func covers(rule, asked *int64) bool { return rule == nil || asked != nil && *rule == *asked }

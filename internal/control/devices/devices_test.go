@@ -1,0 +1,84 @@
+package devices
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/hatchdog/hatchdog/internal/control"
+	"github.com/hatchdog/hatchdog/internal/policy"
+)
+
+func i64(n int64) *int64 { return &n }
+
+func profile(e policy.Excess) *policy.Profile {
+	return &policy.Profile{
+		OnExcess: map[string]policy.Excess{policy.Devices: e},
+		Devices:  policy.DeviceRules{Allow: []policy.DeviceRule{{Type: "c", Major: i64(10), Minor: i64(229), Access: "rwm"}}},
+	}
+}
+
+func TestNodes(t *testing.T) {
+	for name, tc := range map[string]struct {
+		dev     specs.LinuxDevice
+		refused bool
+	}{
+		"null":              {specs.LinuxDevice{Path: "/dev/null", Type: "c", Major: 1, Minor: 3}, false},
+		"memory as null":    {specs.LinuxDevice{Path: "/dev/null", Type: "c", Major: 1, Minor: 1}, true},
+		"block as null":     {specs.LinuxDevice{Path: "/dev/null", Type: "b", Major: 1, Minor: 3}, true},
+		"listed":            {specs.LinuxDevice{Path: "/dev/fuse", Type: "c", Major: 10, Minor: 229}, false},
+		"disk":              {specs.LinuxDevice{Path: "/dev/sda", Type: "b", Major: 8}, true},
+		"null by that name": {specs.LinuxDevice{Path: "/dev/kvm", Type: "c", Major: 10, Minor: 232}, true},
+	} {
+		s := &specs.Spec{Linux: &specs.Linux{Devices: []specs.LinuxDevice{tc.dev}}}
+		_, err := New(profile(policy.Refuse)).Apply(s)
+		if r, other := control.Refusals(err); other != nil || tc.refused != (len(r) == 1) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := New(profile(policy.Tighten)).Apply(s); err != nil || tc.refused != (len(s.Linux.Devices) == 0) {
+			t.Errorf("%s, tightened: %v %v", name, s.Linux.Devices, err)
+		}
+	}
+}
+
+func TestPrivilegedIsRefusedInOneLine(t *testing.T) {
+	raw, err := os.ReadFile("../../../integration/testdata/specs/docker-privileged.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s specs.Spec
+	if err := json.Unmarshal(raw, &s); err != nil {
+		t.Fatal(err)
+	}
+	_, err = New(profile(policy.Refuse)).Apply(&s)
+	if r, _ := control.Refusals(err); len(r) != 1 || !strings.Contains(err.Error(), "--privileged") || len(err.Error()) > 400 {
+		t.Errorf("%v", err)
+	}
+	for _, r := range s.Linux.Resources.Devices {
+		if r.Allow && r.Major == nil {
+			t.Errorf("a rule that opens everything is left: %s", describe(r))
+		}
+	}
+}
+
+func TestRules(t *testing.T) {
+	r := &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{
+		{Allow: true, Access: "rwm"},
+		{Allow: true, Type: "a", Access: "rwm"},
+		{Allow: true, Type: "c", Access: "m"},
+		{Allow: true, Type: "c", Major: i64(1), Minor: i64(3), Access: "rwm"},
+		{Allow: true, Type: "c", Major: i64(1), Access: "rwm"},
+		{Allow: true, Type: "c", Major: i64(136), Access: "rwm"},
+		{Allow: true, Type: "c", Major: i64(10), Minor: i64(229), Access: "rw"},
+		{Allow: false, Type: "b", Major: i64(8), Access: "w"},
+	}}
+	if changes := Rules(profile(policy.Refuse), r); len(changes) != 5 || len(r.Devices) != 5 || !deniesAll(r.Devices[0]) {
+		t.Errorf("%v %v", changes, r.Devices)
+	}
+	if again := Rules(profile(policy.Refuse), r); len(again) != 0 {
+		t.Errorf("not idempotent: %v", again)
+	}
+}

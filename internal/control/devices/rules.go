@@ -1,0 +1,94 @@
+package devices
+
+import (
+	"fmt"
+	"slices"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/hatchdog/hatchdog/internal/control"
+	"github.com/hatchdog/hatchdog/internal/policy"
+)
+
+// Rules holds resources.devices to the profile, for create and for update:
+// what allows more than an admitted node goes, and all is denied before the
+// first rule. Rules that deny stay.
+func Rules(p *policy.Profile, r *specs.LinuxResources) []control.Change {
+	var changes []control.Change
+	kept := make([]specs.LinuxDeviceCgroup, 0, len(r.Devices)+1)
+	for _, rule := range r.Devices {
+		if !rule.Allow || allowed(p, rule) {
+			kept = append(kept, rule)
+			continue
+		}
+		changes = append(changes, control.Change{
+			Field: "linux.resources.devices", Before: describe(rule), After: "none", Reason: reason(rule),
+		})
+	}
+	if len(kept) > 0 && !deniesAll(kept[0]) {
+		deny := specs.LinuxDeviceCgroup{Access: "rwm"}
+		kept = slices.Insert(kept, 0, deny)
+		changes = append(changes, control.Change{
+			Field: "linux.resources.devices", After: describe(deny), Reason: "what no rule names is denied",
+		})
+	}
+	if len(changes) > 0 {
+		r.Devices = kept
+	}
+	return changes
+}
+
+// allowed knows the rules that open the default nodes and pseudoterminals.
+func allowed(p *policy.Profile, r specs.LinuxDeviceCgroup) bool {
+	if admitted(p, r.Type, r.Major, r.Minor, r.Access) {
+		return true
+	}
+	if r.Type != "c" || r.Major == nil {
+		return false
+	}
+	const unix98 = 136 // pseudoterminals: 136 and no other is what devpts makes (devices.txt)
+	if *r.Major == unix98 {
+		return true
+	}
+	if r.Minor == nil {
+		return false
+	}
+	for _, path := range []string{
+		"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/console", "/dev/ptmx",
+	} {
+		if isDefault(path, r.Type, *r.Major, *r.Minor) {
+			return true
+		}
+	}
+	return false
+}
+
+func deniesAll(r specs.LinuxDeviceCgroup) bool {
+	return !r.Allow && (r.Type == "" || r.Type == "a") && r.Major == nil && r.Minor == nil && (r.Access == "rwm" || r.Access == "")
+}
+
+func reason(r specs.LinuxDeviceCgroup) string {
+	if r.Major == nil && r.Minor == nil {
+		return "it opens every device of the host"
+	}
+	return "it opens a device of the host that the profile does not list"
+}
+
+func describe(r specs.LinuxDeviceCgroup) string {
+	verb := "deny"
+	if r.Allow {
+		verb = "allow"
+	}
+	typ := r.Type
+	if typ == "" {
+		typ = "a"
+	}
+	return fmt.Sprintf("%s %s %s:%s %s", verb, typ, number(r.Major), number(r.Minor), r.Access)
+}
+
+func number(n *int64) string {
+	if n == nil || *n == -1 {
+		return "*"
+	}
+	return fmt.Sprint(*n)
+}
