@@ -86,7 +86,10 @@ func tighten(t *testing.T, dir, profile string) {
 		t.Fatal(err)
 	}
 	names := []string{"pid", "network", "mount", "ipc", "uts", "cgroup", "time"}
-	facts := host.Facts{Kernel: host.Kernel{Namespaces: names}, Runtime: host.Runtime{Namespaces: names}}
+	facts := host.Facts{
+		Kernel: host.Kernel{Namespaces: names}, Runtime: host.Runtime{Namespaces: names},
+		Cgroup: host.Cgroup{Controllers: []string{"pids", "memory", "cpu"}},
+	}
 	res, err := plan.New(pol.Profiles[profile], facts, plan.Options{}).Apply(&after)
 	if err != nil || len(res.Refusals) > 0 {
 		t.Fatalf("%v %v", res.Refusals, err)

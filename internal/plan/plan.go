@@ -8,9 +8,14 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/hatchdog/hatchdog/internal/control"
+	"github.com/hatchdog/hatchdog/internal/control/annotations"
 	"github.com/hatchdog/hatchdog/internal/control/caps"
+	"github.com/hatchdog/hatchdog/internal/control/devices"
+	"github.com/hatchdog/hatchdog/internal/control/hooks"
 	"github.com/hatchdog/hatchdog/internal/control/namespaces"
 	"github.com/hatchdog/hatchdog/internal/control/privilege"
+	"github.com/hatchdog/hatchdog/internal/control/resources"
+	"github.com/hatchdog/hatchdog/internal/control/sysctls"
 	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
@@ -40,7 +45,16 @@ type Change struct {
 
 // New is the plan for a spec.
 func New(p *policy.Profile, f host.Facts, o Options) Plan {
-	return Plan{p, []control.Control{namespaces.New(p, f, o.Restore), caps.New(p), privilege.New(p)}}
+	return Plan{p, []control.Control{
+		namespaces.New(p, f, o.Restore), // first: what a sysctl reaches depends on them
+		caps.New(p),
+		privilege.New(p),
+		devices.New(p),
+		resources.New(p, f),
+		sysctls.New(p),
+		hooks.New(p, f),
+		annotations.New(p, f),
+	}}
 }
 
 // Exec is the plan for a further process of a container.

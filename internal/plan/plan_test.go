@@ -19,7 +19,7 @@ func TestOrder(t *testing.T) {
 	for _, c := range p.controls {
 		names = append(names, c.Name())
 	}
-	if got := strings.Join(names, " "); got != "namespaces capabilities privilege" {
+	if got := strings.Join(names, " "); got != "namespaces capabilities privilege devices resources sysctls hooks annotations" {
 		t.Error(got)
 	}
 }
@@ -74,7 +74,11 @@ func TestHostNamespacesOfRealSpecsAreRefused(t *testing.T) {
 		if err := json.Unmarshal(raw, &s); err != nil {
 			t.Fatal(err)
 		}
-		res, err := New(pol.Profiles["builtin/restricted"], host.Facts{}, Options{}).Apply(&s)
+		facts := host.Facts{
+			Cgroup: host.Cgroup{Controllers: []string{"pids", "memory", "cpu"}},
+			Hooks:  map[string]host.HookFile{"/proc/4242/exe": {Dockerd: true}},
+		}
+		res, err := New(pol.Profiles["builtin/restricted"], facts, Options{}).Apply(&s)
 		if err != nil {
 			t.Fatal(err)
 		}
