@@ -37,6 +37,12 @@ type Change struct {
 	Reason string `json:"reason"`
 }
 
+// Attributed is a change with the name of the control that made it.
+type Attributed struct {
+	Control string `json:"control"`
+	Change
+}
+
 // Refusal is an error that says which part of the request the policy does not
 // admit, and what the person who reads it can do.
 type Refusal struct {

@@ -67,7 +67,7 @@ func (c *Claim) Dir() string { return c.dir }
 
 // Abandon gives the claim back. A record that an earlier create left goes too.
 func (c *Claim) Abandon() error {
-	if err := os.RemoveAll(c.dir); err != nil {
+	if err := remove(c.dir); err != nil {
 		return fmt.Errorf("abandon claim: %w", err)
 	}
 	return nil
@@ -148,7 +148,7 @@ func sweep(keyDir, root string) {
 		if !ok || creator.alive() || Live(root, id) {
 			continue
 		}
-		_ = os.RemoveAll(dir)
+		_ = remove(dir)
 	}
 }
 

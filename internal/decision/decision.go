@@ -21,32 +21,26 @@ const (
 	Complained Outcome = "complained" // complain mode: runc gets the original
 )
 
-// Change is a control's change with the control's name.
-type Change struct {
-	Control string `json:"control"`
-	control.Change
-}
-
 // Decision is what one call of create, run, restore, exec or update led to.
 type Decision struct {
-	Time     time.Time          `json:"time"`
-	Door     string             `json:"door"` // create, run, restore, exec, update
-	ID       string             `json:"id"`
-	Root     string             `json:"root"` // runc's --root, resolved
-	Bundle   string             `json:"bundle,omitempty"`
-	Mode     policy.Mode        `json:"mode"`
-	Outcome  Outcome            `json:"outcome"`
-	Profile  string             `json:"profile"`
-	Rule     string             `json:"rule,omitempty"`
-	Policy   string             `json:"policy"` // digest
-	Workload workload.Workload  `json:"workload"`
-	Runtime  Runtime            `json:"runtime"`
-	Changes  []Change           `json:"changes"`
-	Refusals []*control.Refusal `json:"refusals,omitempty"`
-	Notes    []string           `json:"notes,omitempty"`
-	SpecIn   string             `json:"specIn,omitempty"`  // SHA-256 of the document as it came
-	SpecOut  string             `json:"specOut,omitempty"` // SHA-256 of the document as runc gets it
-	Failure  string             `json:"failure,omitempty"` // an error before the hand-over
+	Time     time.Time            `json:"time"`
+	Door     string               `json:"door"` // create, run, restore, exec, update
+	ID       string               `json:"id"`
+	Root     string               `json:"root"` // runc's --root, resolved
+	Bundle   string               `json:"bundle,omitempty"`
+	Mode     policy.Mode          `json:"mode"`
+	Outcome  Outcome              `json:"outcome"`
+	Profile  string               `json:"profile"`
+	Rule     string               `json:"rule,omitempty"`
+	Policy   string               `json:"policy"` // digest
+	Workload workload.Workload    `json:"workload"`
+	Runtime  Runtime              `json:"runtime"`
+	Changes  []control.Attributed `json:"changes"`
+	Refusals []*control.Refusal   `json:"refusals,omitempty"`
+	Notes    []string             `json:"notes,omitempty"`
+	SpecIn   string               `json:"specIn,omitempty"`  // SHA-256 of the document as it came
+	SpecOut  string               `json:"specOut,omitempty"` // SHA-256 of the document as runc gets it
+	Failure  string               `json:"failure,omitempty"` // an error before the hand-over
 }
 
 // Runtime is the low-level runtime that was called.

@@ -171,7 +171,7 @@ func (s Store) Release(root, id string) error {
 	if err := CheckID(id); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(s.dir(root, id)); err != nil {
+	if err := remove(s.dir(root, id)); err != nil {
 		return fmt.Errorf("release record: %w", err)
 	}
 	return nil

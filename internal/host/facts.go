@@ -41,9 +41,11 @@ type Cgroup struct {
 	Swap bool `json:"swap"`
 }
 
-// Kernel tells which namespaces the kernel has, by spec name.
+// Kernel tells what the kernel has.
 type Kernel struct {
-	Namespaces []string `json:"namespaces"`
+	Namespaces []string `json:"namespaces"` // spec names
+	// MountSetattr is true where mount_setattr(2) is there (5.12).
+	MountSetattr bool `json:"mountSetattr"`
 }
 
 // Runtime is what `features` and `--version` of the low-level runtime say.
@@ -74,12 +76,12 @@ type Source struct {
 	Dir      bool   `json:"dir"`
 	Socket   bool   `json:"socket"`
 	Device   bool   `json:"device"`
-	// Contains and Inside list protected paths, as the profile writes them, that
-	// the source is an ancestor of, or lies in
-	// (equal counts as inside). By identity, so that
-	// another bind mount of the same directory is known too.
+	// Aliases are the other paths that lead to the same file, through bind
+	// mounts or where a protected path is itself a link.
+	Aliases []string `json:"aliases,omitempty"`
+	// Contains lists protected paths, as the profile writes them, that lie in
+	// the source under whatever name.
 	Contains []string `json:"contains,omitempty"`
-	Inside   []string `json:"inside,omitempty"`
 	// Steady is true where nobody but root can change what the path leads to:
 	// each directory on the way is root's and not writable by others.
 	Steady bool `json:"steady"`

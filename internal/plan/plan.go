@@ -12,6 +12,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/control/caps"
 	"github.com/hatchdog/hatchdog/internal/control/devices"
 	"github.com/hatchdog/hatchdog/internal/control/hooks"
+	"github.com/hatchdog/hatchdog/internal/control/mounts"
 	"github.com/hatchdog/hatchdog/internal/control/namespaces"
 	"github.com/hatchdog/hatchdog/internal/control/privilege"
 	"github.com/hatchdog/hatchdog/internal/control/resources"
@@ -33,14 +34,8 @@ type Plan struct {
 
 // Result is what a plan did.
 type Result struct {
-	Changes  []Change
+	Changes  []control.Attributed
 	Refusals []*control.Refusal
-}
-
-// Change is a control's change, with the control's name.
-type Change struct {
-	Control string `json:"control"`
-	control.Change
 }
 
 // New is the plan for a spec.
@@ -49,6 +44,7 @@ func New(p *policy.Profile, f host.Facts, o Options) Plan {
 		namespaces.New(p, f, o.Restore), // first: what a sysctl reaches depends on them
 		caps.New(p),
 		privilege.New(p),
+		mounts.New(p, f), // after privilege: nosuid costs nothing under noNewPrivileges
 		devices.New(p),
 		resources.New(p, f),
 		sysctls.New(p),
@@ -74,7 +70,7 @@ func (p Plan) Apply(s *specs.Spec) (Result, error) {
 		}
 		res.Refusals = append(res.Refusals, refusals...)
 		for _, ch := range changes {
-			res.Changes = append(res.Changes, Change{c.Name(), ch})
+			res.Changes = append(res.Changes, control.Attributed{Control: c.Name(), Change: ch})
 			if r := p.excess(c.Name(), ch); r != nil {
 				res.Refusals = append(res.Refusals, r)
 			}
@@ -89,6 +85,9 @@ func (p Plan) Apply(s *specs.Spec) (Result, error) {
 func (p Plan) excess(name string, ch control.Change) *control.Refusal {
 	if p.profile.OnExcess[name] != policy.Refuse || ch.Before == "" {
 		return nil
+	}
+	if name == policy.Mounts {
+		return nil // it refuses what changes the meaning; its options take nothing away that a program needs
 	}
 	return &control.Refusal{
 		Control: name, Field: ch.Field, Reason: ch.Reason, Policy: p.profile.Where("onExcess." + name),

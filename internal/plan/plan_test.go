@@ -19,7 +19,7 @@ func TestOrder(t *testing.T) {
 	for _, c := range p.controls {
 		names = append(names, c.Name())
 	}
-	if got := strings.Join(names, " "); got != "namespaces capabilities privilege devices resources sysctls hooks annotations" {
+	if got := strings.Join(names, " "); got != "namespaces capabilities privilege mounts devices resources sysctls hooks annotations" {
 		t.Error(got)
 	}
 }
@@ -75,8 +75,12 @@ func TestHostNamespacesOfRealSpecsAreRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		facts := host.Facts{
-			Cgroup: host.Cgroup{Controllers: []string{"pids", "memory", "cpu"}},
-			Hooks:  map[string]host.HookFile{"/proc/4242/exe": {Dockerd: true}},
+			Cgroup:  host.Cgroup{Controllers: []string{"pids", "memory", "cpu"}},
+			Hooks:   map[string]host.HookFile{"/proc/4242/exe": {Dockerd: true}},
+			Sources: map[string]host.Source{},
+		}
+		for _, m := range s.Mounts {
+			facts.Sources[m.Source] = host.Source{Resolved: m.Source, Steady: true}
 		}
 		res, err := New(pol.Profiles["builtin/restricted"], facts, Options{}).Apply(&s)
 		if err != nil {

@@ -1,0 +1,174 @@
+// Package mounts holds what a container mounts to the profile.
+//
+// Guarantees: no bind mount gives a protected path of the host, whatever it is
+// called there, nor a socket or device node that the profile does not admit;
+// nothing that the container mounts spreads to the host; sysfs and the control
+// groups are read-only; no file system of the host is mounted but by a bind
+// mount; the masked and read-only paths are complete; the root file system is
+// read-only where the profile wants it.
+// Does not cover: what an admitted source holds; links inside the image, which
+// the low-level runtime resolves within the root file system.
+// Requires: facts on each source; mount_setattr(2), kernel 5.12, for
+// nosuid, nodev and read-only on all that a bind mount brings along.
+// Spec fields touched: mounts, root.readonly, linux.maskedPaths,
+// linux.readonlyPaths, linux.rootfsPropagation.
+package mounts
+
+import (
+	"errors"
+	"path"
+	"slices"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/hatchdog/hatchdog/internal/control"
+	"github.com/hatchdog/hatchdog/internal/host"
+	"github.com/hatchdog/hatchdog/internal/policy"
+)
+
+type mounts struct {
+	profile *policy.Profile
+	facts   host.Facts
+}
+
+// New makes the control.
+func New(p *policy.Profile, f host.Facts) control.Control { return mounts{p, f} }
+
+func (mounts) Name() string { return policy.Mounts }
+
+func (c mounts) Apply(s *specs.Spec) ([]control.Change, error) {
+	if s.Linux == nil {
+		s.Linux = &specs.Linux{}
+	}
+	var changes []control.Change
+	var refusals []error
+	kept := make([]specs.Mount, 0, len(s.Mounts))
+	for _, m := range s.Mounts {
+		e := c.judge(m, s.Process)
+		switch {
+		case e.refusal == nil:
+			kept = append(kept, e.mount)
+			changes = append(changes, e.changes(m)...)
+		case c.profile.OnExcess[policy.Mounts] == policy.Tighten && isBind(m):
+			changes = append(changes, control.Change{
+				Field: e.refusal.Field, Before: show(m), After: "none", Reason: e.refusal.Reason,
+			})
+		default:
+			kept = append(kept, m)
+			refusals = append(refusals, e.refusal)
+		}
+	}
+	s.Mounts = kept
+	changes = append(changes, c.rootfs(s)...)
+	changes = append(changes, propagation(s.Linux)...)
+	changes = append(changes, complete(&s.Linux.MaskedPaths, "linux.maskedPaths", c.profile.Mounts.Masked)...)
+	changes = append(changes, complete(&s.Linux.ReadonlyPaths, "linux.readonlyPaths", c.profile.Mounts.ReadOnly)...)
+	return changes, errors.Join(refusals...)
+}
+
+// isBind reads a mount as runc does: the option decides as the type does
+// (libcontainer/specconv, createLibcontainerMount).
+func isBind(m specs.Mount) bool {
+	return m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
+}
+
+// at is the destination as the low-level runtime reads it.
+func at(m specs.Mount) string { return path.Clean("/" + m.Destination) }
+
+// show names a mount for a reader.
+func show(m specs.Mount) string {
+	if isBind(m) {
+		return m.Source
+	}
+	return m.Type
+}
+
+// edit is the judgement of one mount.
+type edit struct {
+	mount   specs.Mount
+	reasons []string
+	refusal *control.Refusal
+}
+
+func (c mounts) judge(m specs.Mount, p *specs.Process) *edit {
+	e := &edit{mount: m}
+	e.mount.Options = slices.Clone(m.Options)
+	switch {
+	case isBind(m):
+		c.bind(e, p)
+	default:
+		c.fresh(e)
+	}
+	e.spread()
+	return e
+}
+
+func (e *edit) changes(was specs.Mount) []control.Change {
+	if slices.Equal(was.Options, e.mount.Options) {
+		return nil
+	}
+	return []control.Change{{
+		Field:  "mounts[" + at(was) + "].options",
+		Before: strings.Join(was.Options, ","), After: strings.Join(e.mount.Options, ","),
+		Reason: strings.Join(e.reasons, "; "),
+	}}
+}
+
+func (c mounts) refuse(e *edit, field, reason, key, remedy string) {
+	e.refusal = &control.Refusal{
+		Control: policy.Mounts, Field: "mounts[" + at(e.mount) + "]" + field,
+		Reason: reason, Policy: c.profile.Where(key), Remedy: remedy,
+	}
+}
+
+// need sets an option and takes its opposites away: of two that differ the
+// last one wins in runc, and what is read once is not to be read twice.
+func (e *edit) need(option, reason string, opposites ...string) {
+	before := len(e.mount.Options)
+	e.mount.Options = slices.DeleteFunc(e.mount.Options, func(o string) bool { return slices.Contains(opposites, o) })
+	changed := len(e.mount.Options) != before
+	if !slices.Contains(e.mount.Options, option) {
+		e.mount.Options = append(e.mount.Options, option)
+		changed = true
+	}
+	if changed && !slices.Contains(e.reasons, reason) {
+		e.reasons = append(e.reasons, reason)
+	}
+}
+
+// spread stops mounts made in the container from reaching the host.
+func (e *edit) spread() {
+	for i, o := range e.mount.Options {
+		if o == "shared" || o == "rshared" {
+			e.mount.Options[i] = strings.Replace(o, "shared", "slave", 1)
+			e.reasons = append(e.reasons, "what the container mounts there would appear on the host")
+		}
+	}
+}
+
+func propagation(l *specs.Linux) []control.Change {
+	if l.RootfsPropagation != "shared" && l.RootfsPropagation != "rshared" {
+		return nil
+	}
+	ch := control.Change{
+		Field: "linux.rootfsPropagation", Before: l.RootfsPropagation, After: "rslave",
+		Reason: "what the container mounts would appear on the host",
+	}
+	l.RootfsPropagation = "rslave"
+	return []control.Change{ch}
+}
+
+// complete adds the paths that are not listed. One that is not there is passed
+// over by the low-level runtime.
+func complete(have *[]string, field string, want []policy.ReasonedPath) []control.Change {
+	var changes []control.Change
+	for _, w := range want {
+		if slices.Contains(*have, w.Path) {
+			continue
+		}
+		*have = append(*have, w.Path)
+		changes = append(changes, control.Change{Field: field, After: w.Path, Reason: w.Reason})
+	}
+	return changes
+}

@@ -1,0 +1,213 @@
+package mounts
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/hatchdog/hatchdog/internal/control"
+	"github.com/hatchdog/hatchdog/internal/host"
+	"github.com/hatchdog/hatchdog/internal/policy"
+)
+
+func profile(t *testing.T, name string) *policy.Profile {
+	t.Helper()
+	pol, err := policy.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := *pol.Profiles["builtin/"+name]
+	return &p
+}
+
+func able(sources map[string]host.Source) host.Facts {
+	return host.Facts{
+		Kernel:  host.Kernel{MountSetattr: true},
+		Runtime: host.Runtime{MountOptions: []string{"rro", "rnosuid", "rnodev"}},
+		Sources: sources,
+	}
+}
+
+func apply(t *testing.T, p *policy.Profile, f host.Facts, s *specs.Spec) ([]control.Change, []*control.Refusal) {
+	t.Helper()
+	changes, err := New(p, f).Apply(s)
+	refusals, other := control.Refusals(err)
+	if other != nil {
+		t.Fatal(other)
+	}
+	again, err := New(p, f).Apply(s)
+	if len(again) > 0 {
+		t.Errorf("a second time: %v", again)
+	}
+	if r, _ := control.Refusals(err); len(r) != len(refusals) {
+		t.Errorf("a second time: %d refusals, first %d", len(r), len(refusals))
+	}
+	return changes, refusals
+}
+
+func bindSpec(source string, options ...string) *specs.Spec {
+	return &specs.Spec{
+		Process: &specs.Process{NoNewPrivileges: true},
+		Mounts:  []specs.Mount{{Destination: "/x", Type: "bind", Source: source, Options: append([]string{"rbind"}, options...)}},
+	}
+}
+
+func TestBindSources(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		source host.Source
+		want   string // options, or the start of the reason of the refusal
+	}{
+		{"a directory of its own", host.Source{Resolved: "/srv/data", Dir: true}, "rbind,rnodev,rnosuid"},
+		{"a Docker volume", host.Source{Resolved: "/var/lib/docker/volumes/v/_data", Dir: true}, "rbind,rnodev,rnosuid"},
+		{"a program of the host", host.Source{Resolved: "/usr/bin/docker-init"}, "rbind,rro,rnodev,rnosuid"},
+		{"the host's root", host.Source{Resolved: "/", Dir: true}, "/ is protected"},
+		{"etc", host.Source{Resolved: "/etc", Dir: true}, "/etc is protected"},
+		{"below etc", host.Source{Resolved: "/etc/shadow"}, "/etc/shadow gives /etc"},
+		{"above what is protected", host.Source{Resolved: "/var", Dir: true}, "/var gives /var/lib/docker"},
+		{"an exception, read-only", host.Source{Resolved: "/etc/ssl/certs", Dir: true}, "rbind,rro,rnodev,rnosuid"},
+		{"the engine's socket", host.Source{Resolved: "/run/docker.sock", Socket: true}, "/run/docker.sock gives /run"},
+		{"a socket elsewhere", host.Source{Resolved: "/srv/app.sock", Socket: true}, "it is a socket of the host"},
+		{"a device elsewhere", host.Source{Resolved: "/srv/null", Device: true}, "it is a device node"},
+		{"another name of etc", host.Source{Resolved: "/mnt/e", Dir: true, Aliases: []string{"/etc"}}, "/mnt/e gives /etc"},
+		{"a directory with etc mounted in it", host.Source{Resolved: "/mnt", Dir: true, Contains: []string{"/etc"}}, "/mnt gives /etc"},
+		{"gone", host.Source{Err: "no such file or directory"}, "its source cannot be examined"},
+	} {
+		s := bindSpec("/asked")
+		_, refusals := apply(t, profile(t, "restricted"), able(map[string]host.Source{"/asked": c.source}), s)
+		got := strings.Join(s.Mounts[0].Options, ",")
+		if len(refusals) > 0 {
+			got = refusals[0].Reason
+		}
+		if got != c.want && (len(refusals) == 0 || !strings.HasPrefix(got, c.want)) {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestUnexaminedSourceIsRefused(t *testing.T) {
+	if _, refusals := apply(t, profile(t, "baseline"), able(nil), bindSpec("/srv")); len(refusals) != 1 {
+		t.Error(refusals)
+	}
+}
+
+// The plain options replace the flags of the mount that the source lies on.
+func TestPlainOptionsAreNoTightening(t *testing.T) {
+	f := able(map[string]host.Source{"/asked": {Resolved: "/srv/data"}, "/usr": {Resolved: "/usr"}})
+	f.Kernel.MountSetattr = false
+	s := bindSpec("/asked")
+	if _, refusals := apply(t, profile(t, "restricted"), f, s); len(refusals) > 0 || len(s.Mounts[0].Options) != 1 {
+		t.Error(s.Mounts, refusals)
+	}
+	if _, refusals := apply(t, profile(t, "restricted"), f, bindSpec("/usr")); len(refusals) != 1 {
+		t.Error("read-only cannot be had, and nobody said so")
+	}
+}
+
+func TestTightenDropsBindMounts(t *testing.T) {
+	p := profile(t, "restricted")
+	p.OnExcess = map[string]policy.Excess{policy.Mounts: policy.Tighten}
+	s := bindSpec("/asked")
+	changes, refusals := apply(t, p, able(map[string]host.Source{"/asked": {Resolved: "/etc"}}), s)
+	if len(s.Mounts) != 0 || len(refusals) > 0 || changes[0].Before != "/asked" {
+		t.Error(s.Mounts, refusals, changes)
+	}
+}
+
+func TestFreshMounts(t *testing.T) {
+	for _, c := range []struct {
+		mount specs.Mount
+		want  string // options, "" is refused
+	}{
+		{specs.Mount{Destination: "/sys", Type: "sysfs", Options: []string{"rw", "nosuid", "noexec", "nodev"}}, "nosuid,noexec,nodev,ro"},
+		{specs.Mount{Destination: "/sys2", Type: "sysfs"}, ""},
+		{specs.Mount{Destination: "proc", Type: "proc"}, "nosuid,noexec,nodev"},
+		{specs.Mount{Destination: "/x/proc", Type: "proc"}, ""},
+		{specs.Mount{Destination: "/sys/fs/cgroup", Type: "cgroup", Options: []string{"rw"}}, "nosuid,noexec,nodev,ro"},
+		{specs.Mount{Destination: "/dev", Type: "tmpfs", Options: []string{"nosuid"}}, "nosuid"},
+		{specs.Mount{Destination: "/tmp", Type: "tmpfs", Options: []string{"exec", "dev", "suid"}}, "nosuid,nodev,noexec"},
+		{specs.Mount{Destination: "/data", Type: "tmpfs", Options: []string{"exec"}}, "exec,nosuid,nodev"},
+		{specs.Mount{Destination: "/x", Type: "ext4", Source: "/dev/sda1"}, ""},
+		{specs.Mount{Destination: "/x", Type: "overlay"}, ""},
+		{specs.Mount{Destination: "/x", Type: "debugfs"}, ""},
+		{specs.Mount{Destination: "/x", Type: ""}, ""},
+	} {
+		s := &specs.Spec{Mounts: []specs.Mount{c.mount}}
+		_, refusals := apply(t, profile(t, "untrusted"), able(nil), s)
+		got := strings.Join(s.Mounts[0].Options, ",")
+		if len(refusals) > 0 {
+			got = ""
+		}
+		if got != c.want || c.want == "" && len(refusals) != 1 {
+			t.Errorf("%s on %s: %q, want %q", c.mount.Type, c.mount.Destination, got, c.want)
+		}
+	}
+}
+
+func TestPropagation(t *testing.T) {
+	s := bindSpec("/asked", "rshared")
+	s.Linux = &specs.Linux{RootfsPropagation: "shared"}
+	apply(t, profile(t, "baseline"), able(map[string]host.Source{"/asked": {Resolved: "/srv"}}), s)
+	if !slices.Contains(s.Mounts[0].Options, "rslave") || slices.Contains(s.Mounts[0].Options, "rshared") || s.Linux.RootfsPropagation != "rslave" {
+		t.Error(s.Mounts[0].Options, s.Linux.RootfsPropagation)
+	}
+}
+
+func TestReadOnlyRoot(t *testing.T) {
+	s := &specs.Spec{Root: &specs.Root{Path: "r"}, Mounts: []specs.Mount{
+		{Destination: "/run/lock", Type: "tmpfs"},
+		{Destination: "/tmp/", Type: "tmpfs", Options: []string{"size=1k"}},
+	}}
+	apply(t, profile(t, "untrusted"), able(nil), s)
+	var order []string
+	for _, m := range s.Mounts {
+		order = append(order, m.Destination)
+	}
+	if got := strings.Join(order, " "); !s.Root.Readonly || got != "/run /run/lock /tmp/ /var/tmp /var/cache /var/log" {
+		t.Error(s.Root.Readonly, got)
+	}
+	if o := strings.Join(s.Mounts[0].Options, ","); o != "nosuid,nodev,tmpcopyup,noexec,size=67108864" {
+		t.Error(o)
+	}
+}
+
+// Every real spec ends with the whole list of masked and read-only paths, and
+// loses none that it had.
+func TestPathsAreComplete(t *testing.T) {
+	files, err := filepath.Glob("../../../integration/testdata/specs/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no captured specs", err)
+	}
+	p := profile(t, "baseline")
+	for _, file := range files {
+		if strings.Contains(file, "exec") {
+			continue
+		}
+		var s, before specs.Spec
+		raw, err := os.ReadFile(file)
+		if err != nil || json.Unmarshal(raw, &s) != nil || json.Unmarshal(raw, &before) != nil {
+			t.Fatal(file, err)
+		}
+		apply(t, p, able(nil), &s)
+		for _, want := range p.Mounts.Masked {
+			if !slices.Contains(s.Linux.MaskedPaths, want.Path) {
+				t.Errorf("%s: %s is not masked", file, want.Path)
+			}
+		}
+		for _, had := range before.Linux.MaskedPaths {
+			if !slices.Contains(s.Linux.MaskedPaths, had) {
+				t.Errorf("%s: lost %s", file, had)
+			}
+		}
+		for _, want := range p.Mounts.ReadOnly {
+			if !slices.Contains(s.Linux.ReadonlyPaths, want.Path) {
+				t.Errorf("%s: %s is not read-only", file, want.Path)
+			}
+		}
+	}
+}

@@ -1,0 +1,71 @@
+package host
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// hookFile looks at a hook's executable.
+func hookFile(path string) HookFile {
+	if !filepath.IsAbs(path) {
+		return HookFile{Err: "not an absolute path"}
+	}
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return HookFile{Err: err.Error()}
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return HookFile{Err: err.Error()}
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return HookFile{Err: "not a regular file"}
+	}
+	resolved, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+	if err != nil {
+		return HookFile{Err: err.Error()}
+	}
+	// An engine that was updated runs a file that has no name any more.
+	resolved = strings.TrimSuffix(resolved, " (deleted)")
+	h := HookFile{Resolved: resolved, ID: FileID{st.Dev, st.Ino}}
+	pid := exeOf(path)
+	h.RootOnly = trusted(st.Uid) && st.Mode&0o022 == 0 && steady(filepath.Dir(resolved)) && (pid != "" || steady(path))
+	h.Dockerd = pid != "" && h.RootOnly && filepath.Base(resolved) == "dockerd" && isHostRoot(pid)
+	return h
+}
+
+// exeOf is PID of /proc/PID/exe, or "".
+func exeOf(path string) string {
+	pid, ok := strings.CutSuffix(strings.TrimPrefix(path, "/proc/"), "/exe")
+	if !ok || !strings.HasPrefix(path, "/proc/") || pid == "" || strings.Trim(pid, "0123456789") != "" {
+		return ""
+	}
+	return pid
+}
+
+// isHostRoot reports whether a process is root's and in the mount and pid
+// namespaces of the host or of the engine, which are our own.
+func isHostRoot(pid string) bool {
+	var st unix.Stat_t
+	if unix.Stat("/proc/"+pid, &st) != nil || !trusted(st.Uid) {
+		return false
+	}
+	for _, typ := range []string{"mount", "pid"} {
+		if unix.Stat("/proc/"+pid+"/ns/"+nsFile(typ), &st) != nil {
+			return false
+		}
+		found := false
+		for _, id := range hostNamespace(typ) {
+			found = found || id == FileID{st.Dev, st.Ino}
+		}
+		if !found {
+			return false
+		}
+	}
+	return true
+}

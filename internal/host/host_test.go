@@ -1,0 +1,212 @@
+package host
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/hatchdog/hatchdog/internal/policy"
+)
+
+// inMountNamespace runs the test again in a mount namespace of its own.
+func inMountNamespace(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv("HATCHDOG_INNER") == t.Name() {
+		return true
+	}
+	if os.Geteuid() != 0 {
+		if strings.Contains(os.Getenv("HATCHDOG_REQUIRE"), "root") {
+			t.Fatal("needs root")
+		}
+		t.Skip("needs root to make mounts")
+	}
+	cmd := exec.Command("/proc/self/exe", "-test.run", "^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), "HATCHDOG_INNER="+t.Name())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return false
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func probeSources(t *testing.T, protect []string, sources ...string) map[string]Source {
+	t.Helper()
+	p := &policy.Profile{}
+	for _, path := range protect {
+		p.Mounts.Protect = append(p.Mounts.Protect, policy.PathRule{Path: path, Access: policy.AccessNone})
+	}
+	spec := &specs.Spec{}
+	for _, s := range sources {
+		spec.Mounts = append(spec.Mounts, specs.Mount{Destination: "/x", Type: "bind", Source: s})
+	}
+	f, open, err := Probe(Request{Spec: spec, Profile: p, Bundle: "/"})
+	must(t, err)
+	open.Close()
+	return f.Sources
+}
+
+func TestNamesOfASource(t *testing.T) {
+	if !inMountNamespace(t) {
+		return
+	}
+	must(t, syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""))
+	dir := t.TempDir()
+	must(t, syscall.Mount("tmpfs", dir, "tmpfs", 0, ""))
+	t.Cleanup(func() { must(t, syscall.Unmount(dir, syscall.MNT_DETACH)) })
+	for _, d := range []string{"state/secret", "copy", "holder/in", "open"} {
+		must(t, os.MkdirAll(filepath.Join(dir, d), 0o755))
+	}
+	state := filepath.Join(dir, "state")
+	must(t, syscall.Mount(filepath.Join(state, "secret"), filepath.Join(dir, "copy"), "", syscall.MS_BIND, ""))
+	must(t, syscall.Mount(state, filepath.Join(dir, "holder/in"), "", syscall.MS_BIND, ""))
+	must(t, os.Symlink(state, filepath.Join(dir, "link")))
+	link, copied, holder, open := filepath.Join(dir, "link"), filepath.Join(dir, "copy"), filepath.Join(dir, "holder"), filepath.Join(dir, "open")
+
+	got := probeSources(t, []string{state}, link, copied, holder, open, dir, "/proc/1/root/etc", "/nowhere")
+	if s := got[link]; s.Resolved != state {
+		t.Errorf("link: %+v", s)
+	}
+	if s := got[copied]; !slices.Contains(s.Aliases, filepath.Join(state, "secret")) {
+		t.Errorf("a bind mount of a protected directory's child: %+v", s)
+	}
+	if s := got[holder]; !slices.Contains(s.Contains, state) {
+		t.Errorf("a directory with the protected one mounted in it: %+v", s)
+	}
+	if s := got[dir]; !slices.Contains(s.Contains, state) {
+		t.Errorf("a directory above: %+v", s)
+	}
+	if s := got[open]; len(s.Contains) > 0 || slices.ContainsFunc(s.Aliases, func(a string) bool { return strings.HasPrefix(a, state) }) || s.Err != "" {
+		t.Errorf("a directory apart: %+v", s)
+	}
+	if s := got["/proc/1/root/etc"]; s.Err == "" && s.Resolved != "/etc" {
+		t.Errorf("through procfs into another mount namespace: %+v", s)
+	}
+	if got["/nowhere"].Err == "" {
+		t.Error("a source that is not there")
+	}
+	// The protected path itself is a link: what lies where it leads is inside.
+	got = probeSources(t, []string{link}, filepath.Join(state, "secret"))
+	if s := got[filepath.Join(state, "secret")]; !slices.Contains(s.Aliases, filepath.Join(link, "secret")) {
+		t.Errorf("behind a protected link: %+v", s)
+	}
+}
+
+func TestSteady(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to give files away")
+	}
+	root, err := os.MkdirTemp("/", ".hatchdog-test-") // under / every directory on the way is root's
+	must(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(root) })
+	must(t, os.Chmod(root, 0o755))
+	for _, d := range []string{"a/b", "users", "sticky/own", "sticky/theirs", "open/own"} {
+		must(t, os.MkdirAll(filepath.Join(root, d), 0o755))
+	}
+	must(t, os.Chown(filepath.Join(root, "users"), 1000, 1000))
+	must(t, os.Mkdir(filepath.Join(root, "users/x"), 0o755))
+	must(t, os.Chmod(filepath.Join(root, "sticky"), 0o777|os.ModeSticky))
+	must(t, os.Chown(filepath.Join(root, "sticky/theirs"), 1000, 1000))
+	must(t, os.Chmod(filepath.Join(root, "open"), 0o777))
+	must(t, os.Symlink("a/b", filepath.Join(root, "good")))
+	must(t, os.Symlink(filepath.Join(root, "users/x"), filepath.Join(root, "bad")))
+	must(t, os.Symlink("loop", filepath.Join(root, "loop")))
+	for path, want := range map[string]bool{
+		"a/b": true, "users": true, "users/x": false, "sticky/own": true, "sticky/theirs": false, "open/own": false,
+		"good": true, "bad": false, "loop": false, "nowhere": false, "users/../a": true,
+	} {
+		if got := steady(root + "/" + path); got != want {
+			t.Errorf("%s: %v", path, got)
+		}
+	}
+}
+
+func TestJoined(t *testing.T) {
+	if got := joined("/proc/self/ns/net"); got.Type != "network" || got.Err != "" || got.ID.Ino == 0 {
+		t.Error(got)
+	}
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	must(t, syscall.Mkfifo(fifo, 0o600))
+	for _, path := range []string{fifo, "/etc/passwd", "/nowhere", "/proc/self/ns"} {
+		if got := joined(path); got.Err == "" {
+			t.Errorf("%s: %+v", path, got)
+		}
+	}
+	if ids := hostNamespace("network"); len(ids) == 0 && os.Geteuid() == 0 {
+		t.Error("the host's network namespace cannot be told")
+	}
+}
+
+func TestCgroup(t *testing.T) {
+	for _, c := range []struct {
+		files map[string]string
+		want  Cgroup
+	}{
+		{
+			map[string]string{"proc/self/cgroup": "0::/x\n", "sys/fs/cgroup/cgroup.controllers": "cpu memory pids\n", "sys/fs/cgroup/x/memory.swap.max": "max"},
+			Cgroup{V2: true, Controllers: []string{"cpu", "memory", "pids"}, Swap: true},
+		},
+		{
+			map[string]string{"proc/self/cgroup": "3:cpu,cpuacct:/\n2:memory:/\n1:name=systemd:/\n0::/\n", "sys/fs/cgroup/x": ""},
+			Cgroup{Controllers: []string{"cpu", "cpuacct", "memory"}},
+		},
+	} {
+		root := t.TempDir()
+		for name, data := range c.files {
+			must(t, os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755))
+			must(t, os.WriteFile(filepath.Join(root, name), []byte(data), 0o600))
+		}
+		got, err := probeCgroup(root)
+		if err != nil || got.V2 != c.want.V2 || got.Swap != c.want.Swap || !slices.Equal(got.Controllers, c.want.Controllers) {
+			t.Errorf("%+v %v, want %+v", got, err, c.want)
+		}
+	}
+}
+
+func TestHookFile(t *testing.T) {
+	if h := hookFile("/proc/self/exe"); h.Dockerd || h.Err != "" {
+		t.Errorf("this test is no dockerd: %+v", h)
+	}
+	if h := hookFile("/bin/sh"); !h.RootOnly || h.Err != "" || h.Dockerd {
+		t.Errorf("%+v", h)
+	}
+	// A program that calls itself dockerd, in a place that others can write to.
+	fake := filepath.Join(t.TempDir(), "dockerd")
+	data, err := os.ReadFile("/bin/sh")
+	must(t, err)
+	must(t, os.WriteFile(fake, data, 0o777))
+	must(t, os.Chmod(fake, 0o777))
+	if h := hookFile(fake); h.Dockerd || h.RootOnly {
+		t.Errorf("%+v", h)
+	}
+}
+
+func BenchmarkProbeDockerSources(b *testing.B) {
+	pol, err := policy.Default()
+	if err != nil {
+		b.Fatal(err)
+	}
+	spec := &specs.Spec{}
+	for _, s := range []string{"/etc/hosts", "/etc/hostname", "/etc/resolv.conf"} {
+		spec.Mounts = append(spec.Mounts, specs.Mount{Type: "bind", Source: s})
+	}
+	for b.Loop() {
+		_, s, err := Probe(Request{Spec: spec, Profile: pol.Profiles["builtin/restricted"], Bundle: "/"})
+		if err != nil {
+			b.Fatal(err)
+		}
+		s.Close()
+	}
+}

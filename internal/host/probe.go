@@ -1,0 +1,72 @@
+package host
+
+import (
+	"path/filepath"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/hatchdog/hatchdog/internal/policy"
+)
+
+// Request says what to look at.
+type Request struct {
+	Spec    *specs.Spec
+	Profile *policy.Profile // whose protected paths count
+	Bundle  string          // absolute; what a relative source is relative to
+	Runtime Runtime
+}
+
+// Probe looks at this host once, as far as the spec needs it. The caller closes
+// the sources. A path of the spec that cannot be examined is a fact with its
+// error; an error is a host that cannot be told.
+func Probe(r Request) (Facts, *Sources, error) {
+	f := Facts{Runtime: r.Runtime, HostNamespaces: map[string][]FileID{}, Joined: map[string]JoinedNamespace{}, Hooks: map[string]HookFile{}}
+	var err error
+	if f.Cgroup, err = probeCgroup("/"); err != nil {
+		return f, nil, err
+	}
+	f.Kernel = probeKernel()
+	if r.Spec.Linux != nil {
+		for _, ns := range r.Spec.Linux.Namespaces {
+			if ns.Path == "" {
+				continue
+			}
+			f.Joined[ns.Path] = joined(ns.Path)
+			if ids := hostNamespace(string(ns.Type)); ids != nil {
+				f.HostNamespaces[string(ns.Type)] = ids
+			}
+		}
+	}
+	for _, h := range allHooks(r.Spec.Hooks) {
+		f.Hooks[h.Path] = hookFile(h.Path)
+	}
+	s := &Sources{open: map[string]int{}}
+	f.Sources, err = s.probe(r)
+	if err != nil {
+		s.Close()
+		return f, nil, err
+	}
+	return f, s, nil
+}
+
+func allHooks(h *specs.Hooks) []specs.Hook {
+	if h == nil {
+		return nil
+	}
+	var all []specs.Hook
+	for _, stage := range [][]specs.Hook{
+		h.Prestart, //nolint:staticcheck // deprecated, but Docker uses it and runc runs it
+		h.CreateRuntime, h.CreateContainer, h.StartContainer, h.Poststart, h.Poststop,
+	} {
+		all = append(all, stage...)
+	}
+	return all
+}
+
+// inBundle makes a source absolute as runc does.
+func inBundle(bundle, source string) string {
+	if filepath.IsAbs(source) {
+		return source
+	}
+	return filepath.Join(bundle, source)
+}

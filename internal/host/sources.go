@@ -1,0 +1,111 @@
+package host
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// Sources holds the sources of the bind mounts open, as O_PATH descriptors, so
+// that what was examined is what gets mounted.
+type Sources struct{ open map[string]int }
+
+// Fd is the descriptor of a source, as the spec writes it.
+func (s *Sources) Fd(source string) (int, bool) {
+	fd, ok := s.open[source]
+	return fd, ok
+}
+
+// Close gives the descriptors back.
+func (s *Sources) Close() {
+	if s == nil {
+		return
+	}
+	for _, fd := range s.open {
+		_ = unix.Close(fd)
+	}
+	s.open = nil
+}
+
+func (s *Sources) probe(r Request) (map[string]Source, error) {
+	found := map[string]Source{}
+	var names *nameTable
+	for _, m := range r.Spec.Mounts {
+		if _, done := found[m.Source]; done || !isBind(m) {
+			continue
+		}
+		if names == nil {
+			var err error
+			if names, err = newNameTable(r.Profile); err != nil {
+				return nil, err
+			}
+		}
+		found[m.Source] = s.examine(m.Source, inBundle(r.Bundle, m.Source), names)
+	}
+	return found, nil
+}
+
+func isBind(m specs.Mount) bool {
+	return m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
+}
+
+func (s *Sources) examine(source, path string, names *nameTable) Source {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return Source{Err: err.Error()}
+	}
+	s.open[source] = fd
+	place, err := placeOf(fd)
+	if err != nil {
+		return Source{Err: err.Error()}
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return Source{Err: err.Error()}
+	}
+	src := Source{Resolved: place.path, ID: FileID{st.Dev, st.Ino}, Steady: steady(path)}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		src.Dir = true
+	case unix.S_IFSOCK:
+		src.Socket = true
+	case unix.S_IFCHR, unix.S_IFBLK:
+		src.Device = true
+	case unix.S_IFREG:
+	default:
+		return Source{Err: "neither a file, a directory, a socket nor a device"}
+	}
+	if src.Aliases, err = names.aliases(place); err != nil {
+		return Source{Err: err.Error()}
+	}
+	src.Contains = names.contained(append([]string{place.path}, src.Aliases...))
+	return src
+}
+
+// place is where an open file is: its path and the mount that it lies on.
+type place struct {
+	path  string
+	mount int
+}
+
+func placeOf(fd int) (place, error) {
+	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+	if err != nil {
+		return place{}, err
+	}
+	if !strings.HasPrefix(path, "/") || strings.HasSuffix(path, " (deleted)") {
+		return place{}, fmt.Errorf("not a path of this mount namespace: %w", unix.ENOENT)
+	}
+	var stx unix.Statx_t
+	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &stx); err != nil {
+		return place{}, fmt.Errorf("statx: %w", err)
+	}
+	if stx.Mask&unix.STATX_MNT_ID == 0 {
+		return place{}, fmt.Errorf("statx: no mount id (kernel 5.8): %w", unix.ENOSYS)
+	}
+	return place{path, int(stx.Mnt_id)}, nil
+}

@@ -1,0 +1,66 @@
+package host
+
+import (
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxLinks is the kernel's limit of symbolic links on one path
+// (path_resolution(7)).
+const maxLinks = 40
+
+// steady reports whether nobody but root, and the user we are, can change what
+// path leads to. It follows links as the kernel does. What it cannot tell is
+// not steady.
+func steady(path string) bool {
+	links := 0
+	return steadyFrom("/", strings.Split(path, "/"), &links)
+}
+
+func steadyFrom(dir string, names []string, links *int) bool {
+	var st unix.Stat_t
+	for i, name := range names {
+		if name == "" || name == "." {
+			continue
+		}
+		if name == ".." {
+			dir = filepath.Dir(dir)
+			continue
+		}
+		if unix.Lstat(dir, &st) != nil || !trusted(st.Uid) {
+			return false
+		}
+		open := st.Mode&0o022 != 0
+		sticky := st.Mode&unix.S_ISVTX != 0
+		next := filepath.Join(dir, name)
+		if unix.Lstat(next, &st) != nil {
+			return false
+		}
+		// In a directory like /tmp nobody can replace what is root's.
+		if open && (!sticky || !trusted(st.Uid)) {
+			return false
+		}
+		if st.Mode&unix.S_IFMT != unix.S_IFLNK {
+			dir = next
+			continue
+		}
+		if *links++; *links > maxLinks {
+			return false
+		}
+		target := make([]byte, unix.PathMax)
+		n, err := unix.Readlink(next, target)
+		if err != nil || n == len(target) {
+			return false
+		}
+		to := string(target[:n])
+		if strings.HasPrefix(to, "/") {
+			dir = "/"
+		}
+		return steadyFrom(dir, append(strings.Split(to, "/"), names[i+1:]...), links)
+	}
+	return true
+}
+
+func trusted(uid uint32) bool { return uid == 0 || int(uid) == unix.Geteuid() }

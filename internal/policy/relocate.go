@@ -1,0 +1,42 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+)
+
+// Relocated is the profile with its rules on the directories on the left
+// applied to those on the right as well: an engine's state is protected where
+// it is, not only where it usually is. An exception is carried over only to a
+// directory that is open, so that nothing opens that was closed.
+func (p *Profile) Relocated(dirs map[string]string) *Profile {
+	c := *p
+	c.Mounts.Protect = slices.Clone(p.Mounts.Protect)
+	c.Mounts.Allow = slices.Clone(p.Mounts.Allow)
+	for usual, actual := range dirs {
+		if usual == actual || actual == "/" || !strings.HasPrefix(actual, "/") || strings.Contains(actual, "*") {
+			continue
+		}
+		access, _ := p.Mounts.AccessFor(actual)
+		if access != AccessRW {
+			continue // protected as it is
+		}
+		c.Mounts.Protect = append(c.Mounts.Protect, moved(p.Mounts.Protect, usual, actual)...)
+		if usual == "/run/containerd" { // protected as a part of /run
+			c.Mounts.Protect = append(c.Mounts.Protect, PathRule{actual, AccessNone, "the state of the engine"})
+		}
+		c.Mounts.Allow = append(c.Mounts.Allow, moved(p.Mounts.Allow, usual, actual)...)
+	}
+	return &c
+}
+
+func moved(rules []PathRule, usual, actual string) []PathRule {
+	var out []PathRule
+	for _, r := range rules {
+		if rest, ok := strings.CutPrefix(r.Path, usual); ok && (rest == "" || rest[0] == '/') {
+			r.Path = actual + rest
+			out = append(out, r)
+		}
+	}
+	return out
+}
