@@ -109,3 +109,12 @@ func placeOf(fd int) (place, error) {
 	}
 	return place{path, int(stx.Mnt_id)}, nil
 }
+
+// Identify reads the identity of what a path leads to.
+func Identify(path string) (dev, ino uint64, err error) {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return 0, 0, &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	return st.Dev, st.Ino, nil
+}

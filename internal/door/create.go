@@ -1,0 +1,271 @@
+package door
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/hatchdog/hatchdog/internal/argv"
+	"github.com/hatchdog/hatchdog/internal/audit"
+	"github.com/hatchdog/hatchdog/internal/bundle"
+	"github.com/hatchdog/hatchdog/internal/decision"
+	"github.com/hatchdog/hatchdog/internal/effects"
+	"github.com/hatchdog/hatchdog/internal/guard"
+	"github.com/hatchdog/hatchdog/internal/lowlevel"
+	"github.com/hatchdog/hatchdog/internal/policy"
+)
+
+// creation is one create, run or restore under way.
+type creation struct {
+	w     World
+	call  *argv.Call
+	root  string
+	pol   *policy.Policy
+	store decision.Store
+
+	judged   *judgement
+	claim    *decision.Claim
+	acquired *effects.Acquired
+	started  bool // the hand-over itself failed
+}
+
+// create holds config.json to the policy and hands over to the low-level
+// runtime. It returns only when it did not.
+func (w World) create(call *argv.Call) error {
+	if err := decision.CheckID(call.ID); err != nil {
+		return err
+	}
+	root, err := decision.ResolveRoot(call.Global.Root)
+	if err != nil {
+		return err
+	}
+	pol, err := policy.Load(w.Getenv)
+	if err != nil {
+		return err
+	}
+	c := &creation{w: w, call: call, root: root, pol: pol, store: decision.Store{Base: pol.StateDir}}
+	runtime, err := c.tighten()
+	if err == nil {
+		c.started = true
+		err = lowlevel.Exec(runtime, call.Argv, w.Environ)
+	}
+	if pol.Mode == policy.Complain && runtime != "" && !errors.Is(err, decision.ErrExists) {
+		return c.complain(runtime, err)
+	}
+	return errors.Join(err, c.undo(err))
+}
+
+// tighten does all that comes before the hand-over and returns the path of the
+// low-level runtime, which it knows before anything else can fail.
+func (c *creation) tighten() (string, error) {
+	path, runtime, err := findRuntime(c.pol, c.w)
+	if err != nil {
+		return path, err
+	}
+	if c.claim, err = c.store.Claim(c.root, c.call.ID); err != nil {
+		return path, err
+	}
+	b, err := bundle.Open(bundleDir(c.call))
+	if err != nil {
+		return path, err
+	}
+	defer b.Close()
+	c.judged, err = judge(&request{
+		door: c.call.Verb, id: c.call.ID, root: c.root, dir: b.Dir(), doc: b.Document(),
+		pol: c.pol, runtime: runtime, restore: c.call.Door == argv.Restore, now: c.w.Now(),
+	})
+	if err != nil {
+		return path, err
+	}
+	defer c.judged.sources.Close()
+	if err := step("judged"); err != nil {
+		return path, err
+	}
+	if c.pol.Mode == policy.Complain {
+		return path, c.keep(b.Document().Raw, nil)
+	}
+	if len(c.judged.decision.Refusals) > 0 {
+		return path, &refused{c.judged.decision.Refusals}
+	}
+	after, err := c.acquire(b.Document())
+	if err != nil {
+		return path, err
+	}
+	if err := c.keep(b.Document().Raw, after); err != nil {
+		return path, err
+	}
+	if err := step("kept"); err != nil {
+		return path, err
+	}
+	if err := b.Write(after); err != nil {
+		return path, err
+	}
+	return path, step("written")
+}
+
+// acquire does the host work, and proves the document that will be written.
+func (c *creation) acquire(before *bundle.Document[specs.Spec]) (*bundle.Document[specs.Spec], error) {
+	var err error
+	c.acquired, err = effects.Acquire(c.judged.after, c.judged.facts.Sources, c.judged.sources, c.claim.Dir())
+	if err != nil {
+		return nil, err
+	}
+	if err := step("acquired"); err != nil {
+		return nil, err
+	}
+	after, err := before.With(c.judged.after)
+	if err != nil {
+		return nil, err
+	}
+	if err := guard.Check(before.Raw, after.Raw, evidence(c.acquired)); err != nil {
+		return nil, fmt.Errorf("guard: %w", err)
+	}
+	return after, nil
+}
+
+// keep writes the audit log and the record, in this order: what runs is always
+// in the log.
+func (c *creation) keep(original []byte, after *bundle.Document[specs.Spec]) error {
+	d := &c.judged.decision
+	d.SpecIn = digest(original)
+	d.SpecOut = d.SpecIn
+	ceiling := c.judged.profile
+	if after != nil {
+		d.SpecOut = digest(after.Raw)
+		ceiling = ceiling.HeldTo(after.Value)
+	}
+	c.settle()
+	original = c.carryOver(original)
+	if err := c.log(); err != nil {
+		return err
+	}
+	if err := step("audited"); err != nil {
+		return err
+	}
+	rec := &decision.Record{
+		Decision: *d, Ceiling: ceiling, Labels: labels(c.judged.after.Process), Audit: c.pol.Audit, Cgroup: c.judged.facts.Cgroup,
+	}
+	return c.claim.Commit(rec, original)
+}
+
+// settle sets the outcome from what was found.
+func (c *creation) settle() {
+	d := &c.judged.decision
+	switch {
+	case c.pol.Mode == policy.Complain:
+		d.Outcome = decision.Complained
+	case len(d.Refusals) > 0:
+		d.Outcome = decision.Refused
+	case d.SpecIn != d.SpecOut:
+		d.Outcome = decision.Tightened
+	default:
+		d.Outcome = decision.Unchanged
+	}
+}
+
+// carryOver keeps the evidence of an earlier create of the same bundle, of
+// which runc never heard: what comes now is already what we wrote. It returns
+// the original to keep, nil for the one that is there.
+func (c *creation) carryOver(original []byte) []byte {
+	prev, d := c.claim.Previous, &c.judged.decision
+	if prev == nil || prev.Decision.SpecOut != d.SpecIn || prev.Decision.SpecIn == d.SpecIn {
+		return original
+	}
+	d.SpecIn = prev.Decision.SpecIn
+	d.Changes = append(prev.Decision.Changes, d.Changes...)
+	d.Notes = append(d.Notes, "a create of this bundle was cut off before; its changes are listed with these")
+	d.Outcome = decision.Tightened
+	return nil
+}
+
+// log appends the decision to the audit log. What a log that cannot be written
+// means is the policy's choice; it is never silent.
+func (c *creation) log() error {
+	return appendAudit(c.w, c.pol.Audit, &c.judged.decision)
+}
+
+func appendAudit(w World, cfg policy.Audit, d *decision.Decision) error {
+	err := audit.Append(cfg, d, w.Now())
+	if err == nil {
+		return nil
+	}
+	if cfg.OnFailure == policy.FailContinue {
+		d.Notes = append(d.Notes, "the audit log could not be written: "+err.Error())
+		fmt.Fprintln(w.Stderr, "hatchdog: the audit log could not be written:", err)
+		return nil
+	}
+	return fmt.Errorf("audit log (policy audit.onFailure: refuse): %w", err)
+}
+
+// complain hands the original over, whatever failed, and says so.
+func (c *creation) complain(runtime string, failure error) error {
+	if failure != nil {
+		fmt.Fprintln(c.w.Stderr, oneLine(fmt.Errorf("complain mode, started as asked: %w", failure), c.call))
+		c.note(failure)
+	}
+	return lowlevel.Exec(runtime, c.call.Argv, c.w.Environ)
+}
+
+// note records a failure as far as that is possible.
+func (c *creation) note(failure error) {
+	d := c.failed(failure)
+	d.Outcome = decision.Complained
+	_ = audit.Append(c.pol.Audit, d, c.w.Now()) // standard error has the failure already
+	if c.claim == nil {
+		return
+	}
+	rec := &decision.Record{Decision: *d, Audit: c.pol.Audit}
+	_ = c.claim.Commit(rec, nil)
+}
+
+// failed is the decision on a call that did not come to one.
+func (c *creation) failed(err error) *decision.Decision {
+	d := &decision.Decision{Door: c.call.Verb, ID: c.call.ID, Root: c.root, Mode: c.pol.Mode, Policy: c.pol.Digest, Time: c.w.Now()}
+	if c.judged != nil {
+		d = &c.judged.decision
+	}
+	d.Outcome = decision.Refused
+	var r *refused
+	if !errors.As(err, &r) {
+		d.Failure = err.Error()
+	}
+	return d
+}
+
+// undo gives back what was taken and logs that nothing was started. An id that
+// another create holds is not ours to give back.
+func (c *creation) undo(err error) error {
+	var errs []error
+	if c.acquired != nil {
+		errs = append(errs, c.acquired.Undo())
+	}
+	if c.claim != nil {
+		errs = append(errs, c.claim.Abandon())
+	}
+	if aerr := audit.Append(c.pol.Audit, c.failed(err), c.w.Now()); aerr != nil {
+		errs = append(errs, fmt.Errorf("audit log: %w", aerr))
+	}
+	return errors.Join(errs...)
+}
+
+func bundleDir(call *argv.Call) string {
+	if call.Bundle == "" {
+		return "."
+	}
+	return call.Bundle
+}
+
+func digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+func labels(p *specs.Process) decision.Labels {
+	if p == nil {
+		return decision.Labels{}
+	}
+	return decision.Labels{Apparmor: p.ApparmorProfile, SELinux: p.SelinuxLabel}
+}

@@ -1,0 +1,90 @@
+// Package door is what hatchdog does at each of the low-level runtime's
+// commands: create, run and restore (config.json), exec (the process file and
+// its flags), update (flags, file, standard input) and delete. Every other
+// command goes to the low-level runtime untouched.
+//
+// It guarantees that the low-level runtime is reached in one way only, with a
+// document that the guard has passed and that the record and the audit log
+// know; that in enforce mode any error before that means it is not started;
+// and that what was taken is given back.
+//
+// It does not guard against who may write to the bundle, call another runtime
+// or rewrite the policy: they are root.
+//
+// The steps between reading and writing are pure and are shared with
+// `hatchctl check` (DryRun).
+package door
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/hatchdog/hatchdog/internal/argv"
+	"github.com/hatchdog/hatchdog/internal/lowlevel"
+)
+
+// World is what a call can reach. The zero value of no field is used.
+type World struct {
+	Getenv  func(string) string
+	Environ []string
+	Stdin   io.Reader
+	Stdout  io.Writer
+	Stderr  io.Writer
+	Now     func() time.Time
+	Euid    int
+	Version string
+}
+
+// Process is the World of this process.
+func Process(version string) World {
+	return World{
+		Getenv: os.Getenv, Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Now: time.Now, Euid: os.Geteuid(), Version: version,
+	}
+}
+
+// Main handles one call. On success it does not return where the low-level
+// runtime takes over by execve. It returns the exit code otherwise.
+func (w World) Main(args []string) int {
+	// A private mount namespace belongs to one thread, and execve must be called
+	// on it.
+	runtime.LockOSThread()
+	call, err := argv.Parse(args, w.Euid, w.Getenv)
+	if err != nil {
+		return w.fail(call, err)
+	}
+	switch call.Door {
+	case argv.Create, argv.Run, argv.Restore:
+		err = w.create(call)
+	case argv.Exec:
+		err = w.exec(call)
+	case argv.Update:
+		err = w.update(call)
+	case argv.Delete:
+		return w.delete(call)
+	case argv.None:
+		return w.forward(call)
+	default:
+		err = fmt.Errorf("%s: %w", call.Verb, errUnknownDoor)
+	}
+	return w.fail(call, err)
+}
+
+var errUnknownDoor = errors.New("a command that hatchdog does not know how to hold")
+
+// fail tells the engine why, in one line of the log that it reads and on
+// standard error, as runc does.
+func (w World) fail(call *argv.Call, err error) int {
+	msg := oneLine(err, call)
+	if call != nil && call.Global.Log != "" {
+		if rerr := lowlevel.Report(call.Global.Log, call.Global.LogFormat, msg, w.Now()); rerr != nil {
+			msg += " (and the log could not be written: " + rerr.Error() + ")"
+		}
+	}
+	fmt.Fprintln(w.Stderr, msg)
+	return 1
+}

@@ -1,0 +1,92 @@
+package door
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/hatchdog/hatchdog/internal/bundle"
+	"github.com/hatchdog/hatchdog/internal/control"
+	"github.com/hatchdog/hatchdog/internal/decision"
+	"github.com/hatchdog/hatchdog/internal/host"
+	"github.com/hatchdog/hatchdog/internal/plan"
+	"github.com/hatchdog/hatchdog/internal/policy"
+	"github.com/hatchdog/hatchdog/internal/workload"
+)
+
+// request is a spec to judge.
+type request struct {
+	door, id, root, dir string
+	doc                 *bundle.Document[specs.Spec]
+	pol                 *policy.Policy
+	runtime             host.Runtime
+	restore             bool
+	now                 time.Time
+}
+
+// judgement is what the policy makes of a spec.
+type judgement struct {
+	decision decision.Decision
+	profile  *policy.Profile
+	facts    host.Facts
+	sources  *host.Sources
+	after    *specs.Spec
+}
+
+// judge resolves the profile, asks the host and applies the plan to a copy of
+// the spec. What the policy refuses is in the decision; an error means that
+// the spec could not be judged.
+func judge(r *request) (*judgement, error) {
+	who := workload.Identify(r.doc.Value, r.id, r.dir)
+	j := &judgement{decision: decision.Decision{
+		Time: r.now, Door: r.door, ID: r.id, Root: r.root, Bundle: r.dir, Mode: r.pol.Mode, Policy: r.pol.Digest,
+		Workload: who, Runtime: decision.Runtime{Path: r.runtime.Path, Name: r.runtime.Name, Version: r.runtime.Version},
+	}}
+	res, err := r.pol.Resolve(who)
+	if err != nil {
+		return nil, err
+	}
+	j.profile = res.Profile.Relocated(workload.EngineDirs(r.doc.Value, r.dir))
+	j.decision.Profile, j.decision.Rule, j.decision.Notes = res.Profile.Name, res.Rule, res.Notes
+	j.facts, j.sources, err = host.Probe(host.Request{Spec: r.doc.Value, Profile: j.profile, Bundle: r.dir, Runtime: r.runtime})
+	if err != nil {
+		return nil, err
+	}
+	if j.after, err = copySpec(r.doc.Raw); err != nil {
+		return nil, err
+	}
+	result, err := plan.New(j.profile, j.facts, plan.Options{Restore: r.restore}).Apply(j.after)
+	if err != nil {
+		j.sources.Close()
+		return nil, err
+	}
+	j.decision.Changes = result.Changes
+	j.decision.Refusals = append(unknownFields(j.profile, r.doc.Unknown), result.Refusals...)
+	return j, nil
+}
+
+// copySpec decodes the document anew: a copy that shares nothing.
+func copySpec(raw []byte) (*specs.Spec, error) {
+	var s specs.Spec
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return nil, fmt.Errorf("config.json: %w", err)
+	}
+	return &s, nil
+}
+
+// unknownFields refuses what nobody has classified, where the profile says so.
+func unknownFields(p *policy.Profile, unknown []string) []*control.Refusal {
+	if p.UnknownFields != policy.RefuseUnknown || len(unknown) == 0 {
+		return nil
+	}
+	return []*control.Refusal{{
+		Control: "unknownFields",
+		Field:   strings.Join(unknown, ", "),
+		Reason:  "a field that this version of hatchdog does not know may carry privilege",
+		Policy:  p.Where("unknownFields"),
+		Remedy:  "remove it, update hatchdog, or set unknownFields: keep in the profile",
+	}}
+}

@@ -1,0 +1,86 @@
+package door
+
+import (
+	"path/filepath"
+
+	"github.com/hatchdog/hatchdog/internal/argv"
+	"github.com/hatchdog/hatchdog/internal/decision"
+	"github.com/hatchdog/hatchdog/internal/host"
+	"github.com/hatchdog/hatchdog/internal/lowlevel"
+	"github.com/hatchdog/hatchdog/internal/policy"
+)
+
+// findRuntime finds, asks and vets the low-level runtime. The path comes back
+// with an error of the later steps too: complain mode goes on with it.
+func findRuntime(pol *policy.Policy, w World) (string, host.Runtime, error) {
+	path, err := lowlevel.Find(pol.Runtime, w.Getenv)
+	if err != nil {
+		return "", host.Runtime{}, err
+	}
+	// Beside the records: no id has an @.
+	rt, err := lowlevel.Probe(path, filepath.Join(pol.StateDir, "@runtimes"))
+	if err != nil {
+		return path, host.Runtime{}, err
+	}
+	return path, rt, lowlevel.Vet(rt, pol.Runtime)
+}
+
+// place is where a call finds the records. A policy that cannot be read leaves
+// the usual directory: what already runs is held to its record, not to the
+// policy of today.
+func (w World) place(call *argv.Call) (store decision.Store, root string, pol *policy.Policy, polErr error, err error) {
+	pol, polErr = policy.Load(w.Getenv)
+	store.Base = policy.DefaultStateDir(w.Euid, w.Getenv)
+	if polErr == nil {
+		store.Base = pol.StateDir
+	} else {
+		pol = &policy.Policy{StateDir: store.Base}
+	}
+	root, err = decision.ResolveRoot(call.Global.Root)
+	return store, root, pol, polErr, err
+}
+
+// forward hands a call over that is none of the doors'.
+func (w World) forward(call *argv.Call) int {
+	path, err := w.runtimeOf(call)
+	if err != nil {
+		return w.fail(call, err)
+	}
+	return w.fail(call, lowlevel.Exec(path, call.Argv, w.Environ))
+}
+
+// runtimeOf is the low-level runtime that created the container, or else the
+// policy's, or else the first on PATH.
+func (w World) runtimeOf(call *argv.Call) (string, error) {
+	store, root, pol, _, err := w.place(call)
+	if err == nil && call.ID != "" {
+		if path, err := store.Runtime(root, call.ID); err == nil && path != "" {
+			return path, nil
+		}
+	}
+	return lowlevel.Find(pol.Runtime, w.Getenv)
+}
+
+// delete lets the low-level runtime delete, and gives back what was taken once
+// it knows the container no more, whatever it said.
+func (w World) delete(call *argv.Call) int {
+	if err := decision.CheckID(call.ID); err != nil {
+		return w.fail(call, err)
+	}
+	path, err := w.runtimeOf(call)
+	if err != nil {
+		return w.fail(call, err)
+	}
+	code, err := lowlevel.Run(path, call.Argv, w.Environ, w.Stdin, w.Stdout, w.Stderr)
+	if err != nil {
+		return w.fail(call, err)
+	}
+	store, root, _, _, err := w.place(call)
+	if err == nil && !decision.Live(root, call.ID) {
+		err = store.Release(root, call.ID)
+	}
+	if err != nil && code == 0 {
+		return w.fail(call, err)
+	}
+	return code
+}

@@ -1,0 +1,145 @@
+package guard
+
+// The members of the documents, with the rule of each. One that is not here
+// has no rule, and may not change.
+
+func spec(name string) rule {
+	switch name {
+	case "process":
+		return object(process)
+	case "root":
+		return object(root)
+	case "mounts":
+		return mounts
+	case "hooks":
+		return object(hooks)
+	case "annotations":
+		return onlyDropped("an annotation")
+	case "linux":
+		return object(linux)
+	case "ociVersion", "hostname", "domainname", "solaris", "windows", "vm", "zos", "freebsd":
+		return same
+	}
+	return nil
+}
+
+func root(name string) rule {
+	switch name {
+	case "readonly":
+		return onlyOn
+	case "path":
+		return same
+	}
+	return nil
+}
+
+func hooks(name string) rule {
+	switch name {
+	case "prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop":
+		return onlyRemoved("a hook")
+	}
+	return nil
+}
+
+func process(name string) rule {
+	switch name {
+	case "capabilities":
+		return capabilities
+	case "noNewPrivileges":
+		return onlyOn
+	case "rlimits":
+		return rlimits
+	case "oomScoreAdj":
+		return onlyUp
+	case "user":
+		return object(user)
+	case "scheduler", "ioPriority":
+		return gone
+	case "terminal", "consoleSize", "args", "commandLine", "env", "cwd", "apparmorProfile", "selinuxLabel", "execCPUAffinity":
+		return same
+	}
+	return nil
+}
+
+func user(name string) rule {
+	switch name {
+	case "umask":
+		return umask
+	case "additionalGids":
+		return onlyRemoved("a group")
+	case "uid", "gid", "username":
+		return same
+	}
+	return nil
+}
+
+func linux(name string) rule {
+	switch name {
+	case "namespaces":
+		return namespaces
+	case "devices":
+		return onlyRemoved("a device")
+	case "resources":
+		return object(resources)
+	case "sysctl":
+		return onlyDropped("a sysctl")
+	case "netDevices":
+		return onlyDropped("a network device")
+	case "maskedPaths", "readonlyPaths":
+		return onlyAdded
+	case "rootfsPropagation":
+		return rootfsPropagation
+	case "uidMappings", "gidMappings", "timeOffsets", "seccomp", "cgroupsPath", "mountLabel", "intelRdt", "memoryPolicy", "personality":
+		return same
+	}
+	return nil
+}
+
+func resources(name string) rule {
+	switch name {
+	case "devices":
+		return deviceRules
+	case "memory":
+		return memory
+	case "cpu":
+		return cpu
+	case "pids":
+		return object(pids)
+	case "unified":
+		return object(unified)
+	case "blockIO", "hugepageLimits", "network", "rdma":
+		return same
+	}
+	return nil
+}
+
+func pids(name string) rule {
+	if name == "limit" {
+		return limit
+	}
+	return nil
+}
+
+func memoryMember(name string) rule {
+	switch name {
+	case "limit", "reservation", "swap":
+		return limit
+	case "disableOOMKiller":
+		return onlyOff
+	case "kernel", "kernelTCP", "swappiness", "useHierarchy", "checkBeforeUpdate":
+		return same
+	}
+	return nil
+}
+
+func cpuMember(name string) rule {
+	switch name {
+	case "quota", "period":
+		return nil // as one, see cpu
+	case "realtimeRuntime", "realtimePeriod":
+		return gone
+	case "shares", "burst", "cpus", "mems", "idle":
+		return same
+	}
+	return nil
+}

@@ -1,0 +1,177 @@
+package guard
+
+import (
+	"math"
+	"math/bits"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// amount reads a limit. A missing one, 0 and less are no limit, as in runc.
+func amount(v jsontext.Value) (int64, bool) {
+	var n int64
+	if !read(v, &n) {
+		return 0, false
+	}
+	if n <= 0 {
+		n = math.MaxInt64
+	}
+	return n, true
+}
+
+// limit may be lowered, and set where there was none.
+func limit(c *check, at string, before, after jsontext.Value) {
+	was, ok1 := amount(before)
+	is, ok2 := amount(after)
+	switch {
+	case !ok1 || !ok2:
+		c.refuse(at, errShape.Error())
+	case is > was:
+		c.refuse(at, "raised")
+	case c.update && (before == nil) != (after == nil):
+		c.refuse(at, "set or left out, and the update did not speak of it")
+	}
+}
+
+// memory: in an update swap may come with a limit, which runc would otherwise
+// hold against the old one.
+func memory(c *check, at string, before, after jsontext.Value) {
+	object(func(name string) rule {
+		if name != "swap" || !c.update {
+			return memoryMember(name)
+		}
+		return func(c *check, at string, was, is jsontext.Value) {
+			limits, err := split(after)
+			if err != nil || was != nil || is == nil {
+				limit(c, at, was, is)
+				return
+			}
+			most, ok1 := amount(find(limits, "limit"))
+			have, ok2 := amount(is)
+			if !ok1 || !ok2 || most == math.MaxInt64 || have == math.MaxInt64 {
+				c.refuse(at, "set without a limit")
+			}
+		}
+	})(c, at, before, after)
+}
+
+// The periods that the kernel takes, in microseconds (sched-bwc.rst).
+const (
+	defaultPeriod = 100000
+	minPeriod     = 1000
+	maxPeriod     = 1000000
+)
+
+// cpu compares quota and period as one: the share of the time.
+func cpu(c *check, at string, before, after jsontext.Value) {
+	was, err1 := split(before)
+	is, err2 := split(after)
+	if err1 != nil || err2 != nil {
+		c.refuse(at, errShape.Error())
+		return
+	}
+	object(func(name string) rule {
+		if name == "quota" || name == "period" {
+			return func(*check, string, jsontext.Value, jsontext.Value) {}
+		}
+		return cpuMember(name)
+	})(c, at, before, after)
+	if equal(find(was, "quota"), find(is, "quota")) && equal(find(was, "period"), find(is, "period")) {
+		return
+	}
+	if c.update && find(was, "quota") == nil && find(was, "period") == nil {
+		c.refuse(at+".quota", "set, and the update did not speak of it")
+		return
+	}
+	q1, p1, ok1 := share(was)
+	q2, p2, ok2 := share(is)
+	if !ok1 || !ok2 || more(q2, p2, q1, p1) {
+		c.refuse(at+".quota", "a larger share of the time, or one that cannot be told")
+	}
+}
+
+func share(members []member) (quota, period uint64, ok bool) {
+	q, ok := amount(find(members, "quota"))
+	period = defaultPeriod
+	if raw := find(members, "period"); raw != nil && (!read(raw, &period) || period < minPeriod || period > maxPeriod) {
+		// The kernel refuses it: as a request it is no limit, as a result no
+		// proof.
+		return math.MaxInt64, 1, ok && q == math.MaxInt64
+	}
+	if q == math.MaxInt64 {
+		return math.MaxInt64, 1, ok
+	}
+	return uint64(q), period, ok
+}
+
+// more reports whether q2/p2 is more than q1/p1.
+func more(q2, p2, q1, p1 uint64) bool {
+	h2, l2 := bits.Mul64(q2, p1)
+	h1, l1 := bits.Mul64(q1, p2)
+	return h2 > h1 || h2 == h1 && l2 > l1
+}
+
+// unified holds the files of cgroup version 2 (cgroup-v2.rst).
+func unified(name string) rule {
+	switch name {
+	case "memory.max", "memory.high", "memory.swap.max", "pids.max":
+		return fileLimit
+	case "memory.min", "memory.low": // memory that is kept from others
+		return fileLimit
+	case "cpu.max":
+		return fileShare
+	}
+	return nil
+}
+
+func fileAmount(text string) (uint64, bool) {
+	text = strings.TrimSpace(text)
+	if text == "max" {
+		return math.MaxUint64, true
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	return n, err == nil
+}
+
+func fileLimit(c *check, at string, before, after jsontext.Value) {
+	var was, is string
+	if before == nil || after == nil || !read(before, &was) || !read(after, &is) {
+		c.refuse(at, "added or left out")
+		return
+	}
+	x, ok1 := fileAmount(was)
+	y, ok2 := fileAmount(is)
+	if !ok1 || !ok2 || y > x {
+		c.refuse(at, "raised")
+	}
+}
+
+func fileShare(c *check, at string, before, after jsontext.Value) {
+	var was, is string
+	if before == nil || after == nil || !read(before, &was) || !read(after, &is) {
+		c.refuse(at, "added or left out")
+		return
+	}
+	q1, p1, ok1 := fileQuota(was)
+	q2, p2, ok2 := fileQuota(is)
+	if !ok1 || !ok2 || more(q2, p2, q1, p1) {
+		c.refuse(at, "a larger share of the time")
+	}
+}
+
+func fileQuota(text string) (quota, period uint64, ok bool) {
+	fields := strings.Fields(text)
+	if len(fields) < 1 || len(fields) > 2 {
+		return 0, 0, false
+	}
+	period = defaultPeriod
+	if len(fields) == 2 {
+		if period, ok = fileAmount(fields[1]); !ok || period < minPeriod || period > maxPeriod {
+			return 0, 0, false
+		}
+	}
+	quota, ok = fileAmount(fields[0])
+	return quota, period, ok
+}

@@ -1,0 +1,210 @@
+package guard
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// read decodes a value; a missing one and null leave v alone.
+func read(raw jsontext.Value, v any) bool {
+	return raw == nil || raw.Kind() == 'n' || json.Unmarshal(raw, v) == nil
+}
+
+// onlyOn: off, which a missing value is, may become on.
+func onlyOn(c *check, at string, before, after jsontext.Value) {
+	var was, is bool
+	if !read(before, &was) || !read(after, &is) || was && !is {
+		c.refuse(at, "turned off")
+	}
+}
+
+// onlyOff: on may become off.
+func onlyOff(c *check, at string, before, after jsontext.Value) {
+	var was, is bool
+	if !read(before, &was) || !read(after, &is) || !was && is {
+		c.refuse(at, "turned on")
+	}
+}
+
+// gone: what was asked for may be left out.
+func gone(c *check, at string, before, after jsontext.Value) {
+	if after != nil && !equal(before, after) {
+		c.refuse(at, "set to what was not asked for")
+	}
+}
+
+// onlyUp is the rule of oomScoreAdj. A missing one is inherited from the
+// engine, whose own may be anything: only 0 and above, the kernel's own
+// default, is surely no gain.
+func onlyUp(c *check, at string, before, after jsontext.Value) {
+	was, is := 0, 0
+	switch {
+	case after == nil, !read(before, &was), !read(after, &is), is < was:
+		c.refuse(at, "lowered")
+	}
+}
+
+// umask: bits may be added. runc sets 0022 where there is none.
+func umask(c *check, at string, before, after jsontext.Value) {
+	was, is := uint32(0o022), uint32(0o022)
+	if !read(before, &was) || !read(after, &is) || was&^is != 0 {
+		c.refuse(at, "masks less")
+	}
+}
+
+// propagation ranks the spec's mount propagations by what can spread
+// (mount_namespaces(7)).
+func propagation(name string) (int, bool) {
+	switch strings.TrimPrefix(name, "r") {
+	case "private", "unbindable":
+		return 0, true
+	case "slave":
+		return 1, true
+	case "shared":
+		return 2, true
+	}
+	return 0, false
+}
+
+// rootfsPropagation: runc makes the root file system rslave where nothing is
+// said (libcontainer/rootfs_linux.go).
+func rootfsPropagation(c *check, at string, before, after jsontext.Value) {
+	was, is := "rslave", "rslave"
+	if !read(before, &was) || !read(after, &is) {
+		c.refuse(at, errShape.Error())
+		return
+	}
+	x, ok1 := propagation(was)
+	y, ok2 := propagation(is)
+	if !ok1 || !ok2 || y > x || y == 0 && x != 0 {
+		c.refuse(at, "mounts would spread further")
+	}
+}
+
+// onlyAdded is the rule of paths that are closed.
+var onlyAdded rule = lists(func(c *check, at string, was, is []jsontext.Value) {
+	have := map[string]bool{}
+	for _, v := range is {
+		var s string
+		if !read(v, &s) || !strings.HasPrefix(s, "/") {
+			c.refuse(at, errShape.Error())
+			return
+		}
+		have[s] = true
+	}
+	for _, v := range was {
+		var s string
+		if !read(v, &s) || !have[s] {
+			c.refuse(at, "a path is open that was closed")
+			return
+		}
+	}
+})
+
+// capabilities: each set may lose members.
+func capabilities(c *check, at string, before, after jsontext.Value) {
+	if c.exec && after == nil {
+		c.refuse(at, "left out, which gives the process those of the container")
+		return
+	}
+	object(func(name string) rule {
+		switch name {
+		case "bounding", "effective", "permitted", "inheritable", "ambient":
+			return subset
+		}
+		return nil
+	})(c, at, before, after)
+}
+
+var subset rule = lists(func(c *check, at string, was, is []jsontext.Value) {
+	have := map[string]bool{}
+	for _, v := range was {
+		var s string
+		if read(v, &s) {
+			have[s] = true
+		}
+	}
+	for _, v := range is {
+		var s string
+		if !read(v, &s) || !have[s] {
+			c.refuse(at, "a capability that was not asked for")
+			return
+		}
+	}
+})
+
+type rlimit struct {
+	Type string `json:"type"`
+	Hard uint64 `json:"hard"`
+	Soft uint64 `json:"soft"`
+}
+
+// rlimits: a limit may be lowered, and one that was not set may be: it would
+// have been the engine's own, which counts as no limit.
+var rlimits rule = lists(func(c *check, at string, was, is []jsontext.Value) {
+	now := map[string]rlimit{}
+	for _, v := range is {
+		var l rlimit
+		if !read(v, &l) || l.Type == "" || l.Soft > l.Hard {
+			c.refuse(at, errShape.Error())
+			return
+		}
+		if _, twice := now[l.Type]; twice {
+			c.refuse(at+"["+l.Type+"]", "given twice")
+			return
+		}
+		now[l.Type] = l
+	}
+	for _, v := range was {
+		var l rlimit
+		if !read(v, &l) {
+			c.refuse(at, errShape.Error())
+			return
+		}
+		if n, kept := now[l.Type]; !kept || n.Hard > l.Hard || n.Soft > l.Soft {
+			c.refuse(at+"["+l.Type+"]", "raised or left out")
+		}
+	}
+})
+
+type namespace struct {
+	Type string `json:"type"`
+	Path string `json:"path"`
+}
+
+// namespaces: without an entry the host's is shared, with a path another's,
+// without one it is new. A step may go in this direction only.
+var namespaces rule = lists(func(c *check, at string, was, is []jsontext.Value) {
+	now := map[string]namespace{}
+	for _, v := range is {
+		var ns namespace
+		if !read(v, &ns) || ns.Type == "" {
+			c.refuse(at, errShape.Error())
+			return
+		}
+		if _, twice := now[ns.Type]; twice {
+			c.refuse(at+"["+ns.Type+"]", "given twice")
+			return
+		}
+		now[ns.Type] = ns
+	}
+	for _, v := range was {
+		var ns namespace
+		if !read(v, &ns) {
+			c.refuse(at, errShape.Error())
+			return
+		}
+		n, kept := now[ns.Type]
+		if !kept || n.Path != "" && n.Path != ns.Path {
+			c.refuse(at+"["+ns.Type+"]", "shared with the host or another")
+		}
+		delete(now, ns.Type)
+	}
+	for _, ns := range now {
+		if ns.Path != "" {
+			c.refuse(at+"["+ns.Type+"]", "joins what was not asked for")
+		}
+	}
+})

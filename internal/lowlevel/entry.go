@@ -1,0 +1,29 @@
+package lowlevel
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// entry is one line of the engine's log. containerd's shim decodes the whole
+// file as JSON: whatever msg holds, the line stays one object.
+func entry(format, msg string, now time.Time) string {
+	stamp := now.Format(time.RFC3339)
+	if format != "json" {
+		return fmt.Sprintf("time=%q level=error msg=%q\n", stamp, msg)
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(struct {
+		Level string `json:"level"`
+		Msg   string `json:"msg"`
+		Time  string `json:"time"`
+	}{"error", msg, stamp})
+	if err != nil {
+		return "" // three strings always encode
+	}
+	return b.String()
+}

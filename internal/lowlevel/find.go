@@ -1,0 +1,83 @@
+// Package lowlevel finds, asks, vets and runs the low-level runtime: runc or
+// crun.
+//
+// Guarantees: what runs is the file that was asked for its version; a version
+// with a known way out of the container is not used unless the policy names
+// it; hatchdog never runs itself.
+// Does not cover: a low-level runtime that lies about its version.
+// Requires: a runtime that answers `--version` and `features`.
+package lowlevel
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/hatchdog/hatchdog/internal/policy"
+)
+
+// Errors of Find.
+var (
+	ErrMissing = errors.New("low-level runtime: not found")
+	ErrSelf    = errors.New("low-level runtime: it is hatchdog itself")
+	ErrNoExec  = errors.New("low-level runtime: not an executable file")
+)
+
+// Find is the low-level runtime's path: the policy's, or the first of runc and
+// crun in an absolute directory of PATH that is not hatchdog under their name.
+func Find(r policy.Runtime, getenv func(string) string) (string, error) {
+	if r.Path != "" {
+		return r.Path, usable(r.Path)
+	}
+	for _, name := range []string{"runc", "crun"} {
+		for _, dir := range filepath.SplitList(getenv("PATH")) {
+			path := filepath.Join(dir, name)
+			if filepath.IsAbs(dir) && usable(path) == nil {
+				return path, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("%w: neither runc nor crun is on PATH; install one, or set runtime.path in the policy", ErrMissing)
+}
+
+func usable(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: %s", ErrMissing, path)
+	case err != nil:
+		return fmt.Errorf("low-level runtime: %w", err)
+	case !info.Mode().IsRegular() || unix.Access(path, unix.X_OK) != nil:
+		return fmt.Errorf("%w: %s", ErrNoExec, path)
+	}
+	self, err := os.Stat("/proc/self/exe")
+	if err != nil {
+		return fmt.Errorf("low-level runtime: %w", err)
+	}
+	if os.SameFile(info, self) {
+		return fmt.Errorf("%w: %s", ErrSelf, path)
+	}
+	return nil
+}
+
+// Bundle is the bundle of a container that runc created (libcontainer's
+// state.json: config.labels).
+func Bundle(root, id string) (string, error) {
+	labels, err := stateLabels(filepath.Join(root, id, "state.json"))
+	if err != nil {
+		return "", err
+	}
+	for _, l := range labels {
+		if dir, ok := strings.CutPrefix(l, "bundle="); ok && filepath.IsAbs(dir) {
+			return dir, nil
+		}
+	}
+	return "", errNoBundle
+}
+
+var errNoBundle = errors.New("the low-level runtime's state does not name the bundle")

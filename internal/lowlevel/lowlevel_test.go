@@ -1,0 +1,214 @@
+package lowlevel
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hatchdog/hatchdog/internal/host"
+	"github.com/hatchdog/hatchdog/internal/policy"
+)
+
+func script(t testing.TB, body string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "runc")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+body), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+const good = `case $1 in
+--version) echo "runc version 1.5.2" ;;
+features) echo '{"mountOptions":["rro"],"linux":{"namespaces":["user"]},"potentiallyUnsafeConfigAnnotations":["bundle"]}' ;;
+esac
+echo run >>"$(dirname "$0")/count"`
+
+func count(t *testing.T, path string) int {
+	t.Helper()
+	data, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "count"))
+	return strings.Count(string(data), "run")
+}
+
+func TestProbeAsksOnce(t *testing.T) {
+	path, cache := script(t, good), filepath.Join(t.TempDir(), "cache")
+	for range 3 {
+		rt, err := Probe(path, cache)
+		if err != nil || rt.Name != "runc" || rt.Version != "1.5.2" || len(rt.MountOptions) != 1 || rt.Namespaces[0] != "user" || rt.UnsafeAnnotations[0] != "bundle" {
+			t.Fatal(rt, err)
+		}
+	}
+	if n := count(t, path); n != 2 {
+		t.Errorf("asked %d times", n)
+	}
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+strings.Replace(good, "1.5.2", "1.5.3", 1)), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if rt, err := Probe(path, cache); err != nil || rt.Version != "1.5.3" {
+		t.Errorf("an update went unnoticed: %v %v", rt, err)
+	}
+}
+
+func TestProbeOfBadRuntimes(t *testing.T) {
+	for name, c := range map[string]struct {
+		body string
+		want error
+	}{
+		"crashes":  {"kill -9 $$", nil},
+		"fails":    {"exit 3", nil},
+		"garbage":  {"echo hello", errAnswer},
+		"features": {`[ "$1" = --version ] && echo runc version 1.5.2 || echo '{'`, errAnswer},
+		"endless":  {"while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done", errTooLong},
+		"hangs":    {`[ "$1" = --version ] && echo runc version 1.5.2 || sleep 60`, errHangs},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cache := t.TempDir()
+			_, err := Probe(script(t, c.body), cache)
+			if err == nil || c.want != nil && !errors.Is(err, c.want) {
+				t.Errorf("%v, want %v", err, c.want)
+			}
+			if kept, _ := os.ReadDir(cache); len(kept) > 0 {
+				t.Error("a failure was kept")
+			}
+		})
+	}
+}
+
+func TestCacheOfOthersIsNotRead(t *testing.T) {
+	path, cache := script(t, good), t.TempDir()
+	if _, err := Probe(path, cache); err != nil {
+		t.Fatal(err)
+	}
+	files, _ := filepath.Glob(cache + "/*.json")
+	if len(files) != 1 || os.Chmod(files[0], 0o666) != nil {
+		t.Fatal(files)
+	}
+	if _, err := Probe(path, cache); err != nil || count(t, path) != 4 {
+		t.Errorf("a file that anybody can write was believed: %v", err)
+	}
+}
+
+func TestVet(t *testing.T) {
+	for _, c := range []struct {
+		name, version, min string
+		accept             []string
+		want               error
+	}{
+		{"runc", "1.5.2", "", nil, nil},
+		{"runc", "1.3.3", "", nil, nil},
+		{"runc", "1.3.2", "", nil, ErrEscape},
+		{"runc", "1.2.8", "", nil, nil},
+		{"runc", "1.2.7", "", nil, ErrEscape},
+		{"runc", "1.4.0-rc.2", "", nil, ErrEscape},
+		{"runc", "1.4.0-rc3", "", nil, nil},
+		{"runc", "1.1.15", "", nil, ErrEscape},
+		{"runc", "1.1.5+ds1", "", nil, ErrEscape},
+		{"runc", "1.1.5+ds1", "", []string{"runc 1.1.5+ds1"}, nil},
+		{"runc", "1.1.5", "", []string{"runc 1.1.5+ds1"}, ErrEscape},
+		{"runc", "1.5.2", "1.6.0", nil, ErrOld},
+		{"runc", "unknown", "", nil, errVersion},
+		{"runc", "1.5.2-12-gabcdef", "", nil, errVersion},
+		{"crun", "1.19.1", "", nil, ErrEscape},
+		{"crun", "1.20", "", nil, nil},
+		{"youki", "0.5.0", "", nil, ErrUnknown},
+	} {
+		err := Vet(host.Runtime{Name: c.name, Version: c.version}, policy.Runtime{MinVersion: c.min, Accept: c.accept})
+		if c.want == nil && err != nil || !errors.Is(err, c.want) {
+			t.Errorf("%s %s: %v, want %v", c.name, c.version, err, c.want)
+		}
+	}
+}
+
+func TestFind(t *testing.T) {
+	path := script(t, good)
+	env := func(string) string { return "relative:" + filepath.Dir(path) }
+	if got, err := Find(policy.Runtime{}, env); err != nil || got != path {
+		t.Error(got, err)
+	}
+	none := func(string) string { return t.TempDir() }
+	notExec := filepath.Join(t.TempDir(), "runc")
+	if err := os.WriteFile(notExec, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		path string
+		env  func(string) string
+		want error
+	}{
+		{"", none, ErrMissing}, {"/nowhere/runc", env, ErrMissing}, {notExec, env, ErrNoExec}, {"/", env, ErrNoExec}, {"/proc/self/exe", env, ErrSelf},
+	} {
+		if _, err := Find(policy.Runtime{Path: c.path}, c.env); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", c.path, err, c.want)
+		}
+	}
+}
+
+func TestReport(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log")
+	msg := "a \"quoted\" line\nand <another> \x00 \xff"
+	for range 2 {
+		if err := Report(log, "json", msg, time.Unix(0, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+	if len(lines) != 2 {
+		t.Fatalf("%q", data)
+	}
+	var e struct{ Level, Msg, Time string }
+	if err := json.Unmarshal([]byte(lines[1]), &e); err != nil || e.Level != "error" || !strings.HasPrefix(e.Msg, "a \"quoted\" line\nand <another>") {
+		t.Error(e, err)
+	}
+	if _, err := time.Parse(time.RFC3339, e.Time); err != nil {
+		t.Error(err)
+	}
+	if got := entry("text", "x\ny", time.Unix(0, 0).UTC()); got != "time=\"1970-01-01T00:00:00Z\" level=error msg=\"x\\ny\"\n" {
+		t.Error(got)
+	}
+}
+
+func TestRun(t *testing.T) {
+	path := script(t, `echo "$@"; exit 7`)
+	var out strings.Builder
+	code, err := Run(path, []string{"hatchdog", "delete", "c1"}, nil, nil, &out, nil)
+	if err != nil || code != 7 || out.String() != "delete c1\n" {
+		t.Error(code, err, out.String())
+	}
+	if code, err := Run(script(t, "kill -9 $$"), []string{"x"}, nil, nil, nil, nil); err != nil || code != 137 {
+		t.Error(code, err)
+	}
+}
+
+func TestBundle(t *testing.T) {
+	root := t.TempDir()
+	if err := os.MkdirAll(root+"/c1", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(root+"/c1/state.json", []byte(`{"config":{"labels":["x=y","bundle=/b"]}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if dir, err := Bundle(root, "c1"); err != nil || dir != "/b" {
+		t.Error(dir, err)
+	}
+	if _, err := Bundle(root, "c2"); err == nil {
+		t.Error("no state")
+	}
+}
+
+func BenchmarkProbe(b *testing.B) {
+	path, cache := script(b, good), b.TempDir()
+	for b.Loop() {
+		if _, err := Probe(path, cache); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

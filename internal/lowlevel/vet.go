@@ -1,0 +1,150 @@
+package lowlevel
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/hatchdog/hatchdog/internal/host"
+	"github.com/hatchdog/hatchdog/internal/policy"
+)
+
+// Errors of Vet.
+var (
+	ErrOld     = errors.New("older than the policy's runtime.minVersion")
+	ErrEscape  = errors.New("has a known way out of the container")
+	ErrUnknown = errors.New("not known to hatchdog")
+)
+
+// escape is a way out of the container that was mended. fixed lists the first
+// good version of each line that got the fix, newest first.
+type escape struct {
+	name  string
+	cve   string
+	fixed []string
+}
+
+// The advisories of opencontainers/runc and containers/crun.
+func escapes() []escape {
+	return []escape{
+		{"runc", "CVE-2019-5736", []string{"1.0.0-rc7"}},
+		{"runc", "CVE-2021-30465", []string{"1.0.0-rc95"}},
+		{"runc", "CVE-2024-21626", []string{"1.1.12"}},
+		{"runc", "CVE-2024-45310", []string{"1.2.0-rc3", "1.1.14"}},
+		{"runc", "CVE-2025-31133", []string{"1.4.0-rc3", "1.3.3", "1.2.8"}},
+		{"runc", "CVE-2025-52565", []string{"1.4.0-rc3", "1.3.3", "1.2.8"}},
+		{"runc", "CVE-2025-52881", []string{"1.4.0-rc3", "1.3.3", "1.2.8"}},
+		{"crun", "CVE-2022-27650", []string{"1.4.4"}},
+		{"crun", "CVE-2025-24965", []string{"1.20"}},
+	}
+}
+
+// Vet says whether the policy lets this low-level runtime be used. A version
+// that the policy accepts by name passes, whatever is known of it.
+func Vet(rt host.Runtime, r policy.Runtime) error {
+	named := rt.Name + " " + rt.Version
+	if slices.Contains(r.Accept, named) {
+		return nil
+	}
+	remedy := fmt.Sprintf("update it, or accept it with runtime: {accept: [%q]} in the policy", named)
+	if rt.Name != "runc" && rt.Name != "crun" {
+		return fmt.Errorf("low-level runtime %q: %w; %s", named, ErrUnknown, remedy)
+	}
+	have, err := parse(rt.Version)
+	if err != nil {
+		return fmt.Errorf("low-level runtime %q: %w; %s", named, err, remedy)
+	}
+	if r.MinVersion != "" {
+		least, err := parse(r.MinVersion)
+		if err != nil {
+			return fmt.Errorf("runtime.minVersion: %w", err)
+		}
+		if have.less(least) {
+			return fmt.Errorf("low-level runtime %q: %w %s; %s", named, ErrOld, r.MinVersion, remedy)
+		}
+	}
+	var open []string
+	for _, e := range escapes() {
+		if e.name == rt.Name && !e.mendedIn(have) {
+			open = append(open, e.cve)
+		}
+	}
+	if len(open) > 0 {
+		return fmt.Errorf("low-level runtime %q: %w: %s; %s", named, ErrEscape, strings.Join(open, ", "), remedy)
+	}
+	return nil
+}
+
+// mendedIn: a version is good when it is not older than the fix of its own
+// line, or than the newest fix.
+func (e escape) mendedIn(have version) bool {
+	for i, text := range e.fixed {
+		fix, err := parse(text)
+		if err != nil {
+			return false
+		}
+		sameLine := have.numbers[0] == fix.numbers[0] && have.numbers[1] == fix.numbers[1]
+		if !have.less(fix) && (i == 0 || sameLine) {
+			return true
+		}
+	}
+	return false
+}
+
+// version is MAJOR.MINOR.PATCH and the number of a release candidate. What
+// stands behind + says who built it.
+type version struct {
+	numbers   [3]int
+	candidate int // 0 is a release
+}
+
+var errVersion = errors.New("its version cannot be read")
+
+func parse(text string) (version, error) {
+	text = strings.TrimPrefix(text, "v")
+	text, _, _ = strings.Cut(text, "+")
+	numbers, candidate, isCandidate := strings.Cut(text, "-")
+	parts := strings.Split(numbers, ".")
+	var v version
+	if len(parts) < 2 || len(parts) > 3 {
+		return v, errVersion
+	}
+	for i, p := range parts {
+		n, err := strconv.Atoi(p)
+		if err != nil || n < 0 {
+			return v, errVersion
+		}
+		v.numbers[i] = n
+	}
+	if !isCandidate {
+		return v, nil
+	}
+	// "rc3", "rc.3", "rc10-dev"; a git describe ("12-gabcdef") is a later commit
+	// of an unknown line.
+	text, ok := strings.CutPrefix(candidate, "rc")
+	if !ok {
+		return v, errVersion
+	}
+	text, _, _ = strings.Cut(strings.TrimPrefix(text, "."), "-")
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return v, errVersion
+	}
+	v.candidate = n
+	return v, nil
+}
+
+func (v version) less(o version) bool {
+	if c := slices.Compare(v.numbers[:], o.numbers[:]); c != 0 {
+		return c < 0
+	}
+	switch {
+	case v.candidate == o.candidate, v.candidate == 0:
+		return false
+	case o.candidate == 0:
+		return true
+	}
+	return v.candidate < o.candidate
+}
