@@ -1,0 +1,167 @@
+package integration
+
+import (
+	"archive/tar"
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// docker is a dockerd of the tests, with hatchdog as one of its runtimes.
+type docker struct {
+	dir        string
+	cmd        *exec.Cmd
+	containerd *exec.Cmd
+}
+
+var theDocker struct {
+	once sync.Once
+	d    *docker
+}
+
+// startDocker starts one dockerd for all tests.
+func startDocker(t *testing.T) *docker {
+	t.Helper()
+	theDocker.once.Do(func() {
+		d := &docker{dir: filepath.Join(tested.dir, "docker")}
+		policyFile(t, d.dir, "unrecorded: refuse\n")
+		d.config(t)
+		d.containerd = startContainerd(t, "containerd", d.dir+"/containerd", "HATCHDOG_POLICY="+d.dir+"/policy.yaml")
+		d.start(t)
+		atEnd(func() { d.end() })
+		d.importImage(t, "busybox", busyboxTar(t))
+		theDocker.d = d
+	})
+	if theDocker.d == nil {
+		t.Fatal("dockerd did not start")
+	}
+	return theDocker.d
+}
+
+func (d *docker) config(t *testing.T) {
+	t.Helper()
+	config, err := json.Marshal(map[string]any{
+		"runtimes":     map[string]any{"hatchdog": map[string]any{"path": tested.hatchdog}},
+		"data-root":    d.dir + "/data",
+		"exec-root":    d.dir + "/exec",
+		"containerd":   d.dir + "/containerd/containerd.sock",
+		"pidfile":      d.dir + "/docker.pid",
+		"hosts":        []string{"unix://" + d.dir + "/docker.sock"},
+		"live-restore": true,
+	})
+	must(t, err)
+	must(t, os.WriteFile(d.dir+"/daemon.json", config, 0o600))
+}
+
+func (d *docker) start(t *testing.T) {
+	t.Helper()
+	d.cmd = daemon(t, d.dir+"/dockerd.log", []string{"HATCHDOG_POLICY=" + d.dir + "/policy.yaml"}, "dockerd", "--config-file", d.dir+"/daemon.json")
+	t.Cleanup(func() {
+		if t.Failed() {
+			log, _ := run(t, "tail", "-n", "30", d.dir+"/dockerd.log")
+			t.Log(log)
+		}
+	})
+	waitFor(t, "dockerd", func() bool {
+		_, code := d.try(t, "version")
+		return code == 0
+	})
+}
+
+func (d *docker) end() {
+	args := append([]string{"-H", "unix://" + d.dir + "/docker.sock"}, "ps", "-aq")
+	if ids, err := exec.Command("docker", args...).Output(); err == nil && len(ids) > 0 {
+		rm := append([]string{"-H", "unix://" + d.dir + "/docker.sock", "rm", "-f"}, strings.Fields(string(ids))...)
+		_ = exec.Command("docker", rm...).Run()
+	}
+	stop(d.cmd)
+	stop(d.containerd)
+	killMatching(d.dir)
+	ids, _ := filepath.Glob(d.dir + "/data/containers/*")
+	for _, id := range ids { // of containers that outlived their dockerd
+		removeGroups("/sys/fs/cgroup/*/docker/" + filepath.Base(id))
+	}
+	unmountBelow(d.dir)
+}
+
+// try runs a docker command.
+func (d *docker) try(t *testing.T, args ...string) (string, int) {
+	t.Helper()
+	return run(t, "docker", append([]string{"-H", "unix://" + d.dir + "/docker.sock"}, args...)...)
+}
+
+// do runs a docker command that must succeed.
+func (d *docker) do(t *testing.T, args ...string) string {
+	t.Helper()
+	out, code := d.try(t, args...)
+	if code != 0 {
+		t.Fatalf("docker %s: exit code %d\n%s", strings.Join(args, " "), code, out)
+	}
+	return out
+}
+
+// run runs a container under hatchdog to its end.
+func (d *docker) run(t *testing.T, args ...string) (string, int) {
+	t.Helper()
+	return d.try(t, append([]string{"run", "--rm", "--runtime=hatchdog"}, args...)...)
+}
+
+// background starts a container under hatchdog that is removed with the test.
+func (d *docker) background(t *testing.T, args ...string) string {
+	t.Helper()
+	id := strings.TrimSpace(d.do(t, append([]string{"run", "-d", "--runtime=hatchdog"}, args...)...))
+	id = id[strings.LastIndexByte(id, '\n')+1:]
+	t.Cleanup(func() { d.try(t, "rm", "-f", "-v", id) })
+	return id
+}
+
+func (d *docker) importImage(t *testing.T, name string, archive []byte) {
+	t.Helper()
+	cmd := exec.Command("docker", "-H", "unix://"+d.dir+"/docker.sock", "import", "-", name)
+	cmd.Stdin = bytes.NewReader(archive)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("docker import: %v: %s", err, out)
+	}
+}
+
+// hatchctl runs it with the daemon's policy.
+func (d *docker) hatchctl(t *testing.T, args ...string) (string, int) {
+	t.Helper()
+	return run(t, tested.hatchctl, append([]string{"--policy", d.dir + "/policy.yaml"}, args...)...)
+}
+
+// busyboxTar is a root file system of busybox, with a setuid program.
+func busyboxTar(t *testing.T) []byte {
+	t.Helper()
+	busybox, err := os.ReadFile("/bin/busybox")
+	must(t, err)
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	file := func(name string, mode int64, data []byte) {
+		must(t, w.WriteHeader(&tar.Header{Name: name, Mode: mode, Size: int64(len(data))}))
+		_, err := w.Write(data)
+		must(t, err)
+	}
+	for _, dir := range []string{"bin/", "suid/", "etc/", "proc/", "sys/", "dev/", "root/"} {
+		must(t, w.WriteHeader(&tar.Header{Name: dir, Typeflag: tar.TypeDir, Mode: 0o755}))
+	}
+	must(t, w.WriteHeader(&tar.Header{Name: "tmp/", Typeflag: tar.TypeDir, Mode: 0o1777}))
+	file("bin/busybox", 0o755, busybox)
+	curious, err := os.ReadFile(filepath.Join(tested.dir, "bin", "curious"))
+	must(t, err)
+	file("suid/curious", 0o4755, curious)
+	file("etc/passwd", 0o644, []byte("root:x:0:0::/root:/bin/sh\nuser:x:1000:1000::/:/bin/sh\n"))
+	file("etc/group", 0o644, []byte("root:x:0:\nuser:x:1000:\n"))
+	for _, applet := range strings.Fields(mustRun(t, "/bin/busybox", "--list")) {
+		if applet != "busybox" {
+			must(t, w.WriteHeader(&tar.Header{Name: "bin/" + applet, Typeflag: tar.TypeSymlink, Linkname: "busybox"}))
+		}
+	}
+	must(t, w.Close())
+	return b.Bytes()
+}
