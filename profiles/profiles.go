@@ -1,10 +1,14 @@
-// Package profiles holds the built-in profiles, in the words that an
-// administrator's own are written in.
+// Package profiles holds the built-in profiles: in the words that an
+// administrator's own are written in (*.yaml), and as the test of package policy
+// compiles them (compiled/*.json).
 package profiles
 
 import "embed"
 
-// Files holds baseline.yaml, restricted.yaml and untrusted.yaml.
+// Compiled holds the resolved profiles, one JSON file for each of Names.
 //
-//go:embed *.yaml
-var Files embed.FS
+//go:embed compiled/*.json
+var Compiled embed.FS
+
+// Names are the built-in profiles, from wide to narrow.
+func Names() []string { return []string{"baseline", "restricted", "untrusted"} }

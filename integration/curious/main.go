@@ -145,7 +145,7 @@ func list(all []string) string {
 
 func device() string {
 	path := filepath.Join(os.TempDir(), "curious-disk")
-	defer os.Remove(path)
+	defer func() { _ = os.Remove(path) }()
 	return try(func() error { return unix.Mknod(path, unix.S_IFBLK|0o600, int(unix.Mkdev(7, 0))) })
 }
 

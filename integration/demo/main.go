@@ -43,7 +43,7 @@ func show(bin, runc string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	if err := os.Chmod(dir, 0o755); err != nil { // the container's user passes through
 		return err
 	}
@@ -171,7 +171,7 @@ func (d demo) refused() error {
 	if err != nil {
 		return err
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	if err := d.spec(func(s *specs.Spec) {
 		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/run/engine.sock", Type: "bind", Source: d.path("engine.sock"), Options: []string{"rbind"}})
 	}); err != nil {

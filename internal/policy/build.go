@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/moby/sys/capability"
 	"go.yaml.in/yaml/v3"
 
@@ -37,31 +38,26 @@ type builder struct {
 
 // Check parses one policy file and reports all of its errors as Errors.
 func Check(name string, data []byte) error {
-	if _, errs := build([]source{{name, data}}); len(errs) > 0 {
+	if _, errs := build([]source{{name, data}}, true); len(errs) > 0 {
 		return errs
 	}
 	return nil
 }
 
-func build(sources []source) (*Policy, Errors) {
-	b := &builder{set: map[string]string{}, drafts: map[string]draft{}}
-	b.policy = Policy{
-		Mode: Enforce, Profile: builtinPrefix + "restricted", Unrecorded: UnrecordedRefuse,
-		Audit:    Audit{OnFailure: FailRefuse, MaxSize: 16 << 20, Keep: 4},
-		Profiles: map[string]*Profile{},
-	}
-	for _, name := range []string{"baseline", "restricted", "untrusted"} {
-		data, err := profiles.Files.ReadFile(name + ".yaml")
-		if err != nil {
-			return nil, Errors{{File: name, Message: err.Error()}}
-		}
-		b.file(source{builtinPrefix + name, data}, builtinPrefix)
-	}
+// build puts the files together. all loads every built-in profile, otherwise
+// only those that something refers to.
+func build(sources []source, all bool) (*Policy, Errors) {
+	b := newBuilder()
 	for _, s := range sources {
 		b.file(s, "")
 	}
 	for _, name := range slices.Sorted(maps.Keys(b.drafts)) {
 		b.resolve(name, nil)
+	}
+	if all {
+		for _, name := range profiles.Names() {
+			b.resolve(builtinPrefix+name, nil)
+		}
 	}
 	b.check()
 	slices.SortFunc(b.errs, func(x, y Error) int {
@@ -71,6 +67,37 @@ func build(sources []source) (*Policy, Errors) {
 		return x.Line - y.Line
 	})
 	return &b.policy, b.errs
+}
+
+func newBuilder() *builder {
+	b := &builder{set: map[string]string{}, drafts: map[string]draft{}}
+	b.policy = Policy{
+		Mode: Enforce, Profile: builtinPrefix + "restricted", Unrecorded: UnrecordedRefuse,
+		Audit:    Audit{OnFailure: FailRefuse, MaxSize: 16 << 20, Keep: 4},
+		Profiles: map[string]*Profile{},
+	}
+	return b
+}
+
+// builtin is a profile that comes with hatchdog. It was resolved when hatchdog
+// was built: reading YAML at each start of a container would cost more than
+// all the rest.
+func (b *builder) builtin(name string) *Profile {
+	short, ours := strings.CutPrefix(name, builtinPrefix)
+	if !ours || !slices.Contains(profiles.Names(), short) {
+		return nil
+	}
+	p := &Profile{}
+	data, err := profiles.Compiled.ReadFile("compiled/" + short + ".json")
+	if err == nil {
+		err = jsonv2.Unmarshal(data, p)
+	}
+	if err != nil {
+		b.errs = append(b.errs, Error{File: name, Message: err.Error()})
+		return nil
+	}
+	b.policy.Profiles[name] = p
+	return p
 }
 
 // file reads the top level of one file. Profiles are kept for resolve.
@@ -168,12 +195,53 @@ func (b *builder) top(r *reader, k, v *yaml.Node) {
 }
 
 func (b *builder) rules(r *reader, n *yaml.Node) {
+	own := b.inline(r, n)
 	var rules []Rule
 	r.list(n, "rules", reflect.ValueOf(&rules).Elem())
 	for i := range rules {
 		rules[i].Origin = fmt.Sprintf("%s:%d", r.file, n.Content[i].Line)
+		if own[i] != nil {
+			base := rules[i].Profile
+			rules[i].Profile = rules[i].Origin
+			b.drafts[rules[i].Origin] = draft{r.file, n.Content[i], own[i]}
+			own[i].Content = append(own[i].Content, scalarNode(n.Content[i], "extends"), scalarNode(n.Content[i], b.full(base)))
+		}
 	}
 	b.policy.Rules = append(b.policy.Rules, rules...)
+}
+
+// inline takes the keys of a profile out of each rule: a rule may change the
+// profile that it gives, for its workloads alone.
+func (b *builder) inline(r *reader, n *yaml.Node) []*yaml.Node {
+	own := make([]*yaml.Node, len(n.Content))
+	var keys []string
+	t := reflect.TypeFor[Profile]()
+	for i := range t.NumField() {
+		if name, _ := fieldName(t.Field(i)); name != "" {
+			keys = append(keys, name)
+		}
+	}
+	for i, rule := range n.Content {
+		if rule.Kind != yaml.MappingNode {
+			continue
+		}
+		body, rest := &yaml.Node{Kind: yaml.MappingNode, Line: rule.Line, Column: rule.Column}, []*yaml.Node{}
+		for j := 0; j+1 < len(rule.Content); j += 2 {
+			if slices.Contains(keys, rule.Content[j].Value) {
+				body.Content = append(body.Content, rule.Content[j], rule.Content[j+1])
+			} else {
+				rest = append(rest, rule.Content[j], rule.Content[j+1])
+			}
+		}
+		if len(body.Content) > 0 {
+			rule.Content, own[i] = rest, body
+		}
+	}
+	return own
+}
+
+func scalarNode(at *yaml.Node, value string) *yaml.Node {
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: value, Line: at.Line, Column: at.Column}
 }
 
 // resolve builds a profile on top of what it extends.
@@ -183,7 +251,7 @@ func (b *builder) resolve(name string, path []string) *Profile {
 	}
 	d, ok := b.drafts[name]
 	if !ok {
-		return nil
+		return b.builtin(name)
 	}
 	r := &reader{file: d.file, origin: map[string]string{}}
 	defer func() { b.errs = append(b.errs, r.errs...) }()
@@ -194,7 +262,7 @@ func (b *builder) resolve(name string, path []string) *Profile {
 			r.fail(at, "extends", "", "%q extends itself", parent)
 		default:
 			if base = b.resolve(parent, append(path, name)); base == nil {
-				r.fail(at, "extends", nearest(parent, slices.Sorted(maps.Keys(b.drafts))), "no profile %q", parent)
+				r.fail(at, "extends", nearest(parent, b.names()), "no profile %q", parent)
 				break
 			}
 			c := *base
@@ -273,9 +341,9 @@ func knownCaps() []string {
 
 // check looks at what only the whole can tell.
 func (b *builder) check() {
-	names := slices.Sorted(maps.Keys(b.policy.Profiles))
+	names := b.names()
 	want := func(name, at, key string) {
-		if b.policy.Profiles[name] == nil {
+		if b.resolve(name, nil) == nil {
 			file, line := at, 1
 			if i := strings.LastIndexByte(at, ':'); i >= 0 {
 				file = at[:i]
@@ -304,8 +372,18 @@ func (b *builder) check() {
 // full lets a rule name a built-in profile without its prefix, unless the
 // administrator has one of that name.
 func (b *builder) full(name string) string {
-	if b.policy.Profiles[name] == nil && b.policy.Profiles[builtinPrefix+name] != nil {
+	if _, own := b.drafts[name]; !own && slices.Contains(profiles.Names(), name) {
 		return builtinPrefix + name
 	}
 	return name
+}
+
+// names are all profiles that can be named.
+func (b *builder) names() []string {
+	names := slices.Collect(maps.Keys(b.drafts))
+	for _, n := range profiles.Names() {
+		names = append(names, builtinPrefix+n)
+	}
+	slices.Sort(names)
+	return names
 }

@@ -40,20 +40,33 @@ type source struct {
 // those of the system, or the built-in one where there are none.
 func Load(getenv func(string) string) (*Policy, error) {
 	if name := getenv("HATCHDOG_POLICY"); name != "" {
+		return loadFiles([]string{name}, false)
+	}
+	names, err := systemFiles()
+	if err != nil {
+		return nil, err
+	}
+	return loadFiles(names, false)
+}
+
+// LoadAll is Load with every built-in profile, whether or not the policy
+// refers to it.
+func LoadAll(getenv func(string) string) (*Policy, error) {
+	if name := getenv("HATCHDOG_POLICY"); name != "" {
 		return LoadFile(name)
 	}
 	names, err := systemFiles()
 	if err != nil {
 		return nil, err
 	}
-	return loadFiles(names)
+	return loadFiles(names, true)
 }
 
-// LoadFile reads the policy of one file.
-func LoadFile(name string) (*Policy, error) { return loadFiles([]string{name}) }
+// LoadFile reads the policy of one file, with every built-in profile.
+func LoadFile(name string) (*Policy, error) { return loadFiles([]string{name}, true) }
 
-// Default is the built-in policy.
-func Default() (*Policy, error) { return loadFiles(nil) }
+// Default is the built-in policy, with every built-in profile.
+func Default() (*Policy, error) { return loadFiles(nil, true) }
 
 func systemFiles() ([]string, error) {
 	var names []string
@@ -76,7 +89,7 @@ func systemFiles() ([]string, error) {
 	return names, nil
 }
 
-func loadFiles(names []string) (*Policy, error) {
+func loadFiles(names []string, all bool) (*Policy, error) {
 	sources := make([]source, 0, len(names))
 	sum := sha256.New()
 	for _, name := range names {
@@ -88,7 +101,7 @@ func loadFiles(names []string) (*Policy, error) {
 		sum.Write(data)
 		sources = append(sources, source{name, data})
 	}
-	p, errs := build(sources)
+	p, errs := build(sources, all)
 	if len(errs) > 0 {
 		return nil, fmt.Errorf("policy: %w", errs)
 	}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hatchdog/hatchdog/internal/decision"
+	"github.com/hatchdog/hatchdog/internal/door"
+)
+
+// The answers of check.
+const (
+	wouldChange = 1
+	wouldRefuse = 2
+)
+
+func checkCommand(o *options) *cobra.Command {
+	var format string
+	var wide bool
+	cmd := &cobra.Command{
+		Use:   "check BUNDLE|config.json",
+		Short: "Say what hatchdog would change in a spec, or refuse, without doing it",
+		Long: `Say what hatchdog would change in a spec, or refuse, without doing it.
+
+Exit code 0: nothing would change. 1: it would be tightened. 2: it would be
+refused. 3: it could not be judged.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			d, file, err := o.check(args[0])
+			if err != nil {
+				return err
+			}
+			if err := printCheck(cmd.OutOrStdout(), format, file, d, wide); err != nil {
+				return err
+			}
+			switch {
+			case len(d.Refusals) > 0 || d.Failure != "":
+				return exitError(wouldRefuse)
+			case len(d.Changes) > 0:
+				return exitError(wouldChange)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "text", "text, json or sarif")
+	cmd.Flags().BoolVar(&wide, "wide", false, "do not shorten long values")
+	return cmd
+}
+
+// check judges the spec at path, a bundle or the file itself.
+func (o *options) check(path string) (decision.Decision, string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return decision.Decision{}, "", err
+	}
+	file := path
+	if info.IsDir() {
+		file = filepath.Join(path, "config.json")
+	}
+	pol, err := o.policy()
+	if err != nil {
+		return decision.Decision{}, "", err
+	}
+	d, err := door.DryRun(pol, file)
+	return d, file, err
+}
+
+func printCheck(w io.Writer, format, file string, d decision.Decision, wide bool) error {
+	switch format {
+	case "text":
+		printDecision(w, d, wide)
+		return nil
+	case "json":
+		return printJSON(w, d)
+	case "sarif":
+		return printJSON(w, toSARIF(file, d))
+	}
+	return fmt.Errorf("--format %q: want text, json or sarif", format)
+}

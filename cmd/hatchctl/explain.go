@@ -1,0 +1,188 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hatchdog/hatchdog/internal/audit"
+	"github.com/hatchdog/hatchdog/internal/decision"
+)
+
+func explainCommand(o *options) *cobra.Command {
+	var asJSON, original, wide bool
+	cmd := &cobra.Command{
+		Use:   "explain ID",
+		Short: "Say what was changed or refused in a container, and why",
+		Long: `Say what hatchdog changed or refused in a container, and why.
+
+ID is the container's id, or the start of it (four characters at least). A
+container that is gone, or that was refused, is looked up in the audit log.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, err := o.lookUp(args[0])
+			if err != nil {
+				return err
+			}
+			if original {
+				return o.printOriginal(cmd.OutOrStdout(), found)
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), found)
+			}
+			for i, d := range found {
+				if i > 0 {
+					fmt.Fprintln(cmd.OutOrStdout())
+				}
+				printDecision(cmd.OutOrStdout(), d, wide)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the decisions as JSON")
+	cmd.Flags().BoolVar(&original, "original", false, "print config.json as the engine wrote it (may hold secrets)")
+	cmd.Flags().BoolVar(&wide, "wide", false, "do not shorten long values")
+	return cmd
+}
+
+// lookUp finds the decisions on a container: its record first, then what the
+// audit log has of it, exec and update included.
+func (o *options) lookUp(id string) ([]decision.Decision, error) {
+	entries, err := o.store().Find(id)
+	if err != nil {
+		return nil, err
+	}
+	if len(entries) > 1 && entries[0].ID != entries[len(entries)-1].ID {
+		return nil, fmt.Errorf("%q names %d containers: give more of the id", id, len(entries))
+	}
+	var found []decision.Decision
+	for _, e := range entries {
+		if e.Err != nil && !errors.Is(e.Err, decision.ErrNoRecord) {
+			return nil, e.Err
+		}
+		if e.Record != nil {
+			found = append(found, e.Record.Decision)
+		}
+	}
+	logged, err := o.logged(id)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range logged {
+		if len(found) > 0 && (d.ID != found[0].ID || isCreate(d.Door)) {
+			continue
+		}
+		found = append(found, d)
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("no container %q is known: neither running under hatchdog nor in the audit log; 'hatchctl list' shows those that run", id)
+	}
+	return found, nil
+}
+
+func isCreate(door string) bool { return door == "create" || door == "run" || door == "restore" }
+
+// logged reads the decisions on id from the audit log, oldest first.
+func (o *options) logged(id string) ([]decision.Decision, error) {
+	path, err := o.auditPath()
+	if err != nil {
+		return nil, err
+	}
+	var found []decision.Decision
+	err = audit.Read(path, func(event json.RawMessage) error {
+		var d decision.Decision
+		if json.Unmarshal(event, &d) != nil {
+			return nil // another kind of event
+		}
+		if d.ID == id || len(id) >= 4 && strings.HasPrefix(d.ID, id) {
+			found = append(found, d)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+func (o *options) printOriginal(w io.Writer, found []decision.Decision) error {
+	d := found[0]
+	data, err := o.store().Original(d.Root, d.ID)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(data, '\n'))
+	return err
+}
+
+func printDecision(w io.Writer, d decision.Decision, wide bool) {
+	head := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(head, "%s\t%s\n", name, fmt.Sprintf(format, args...))
+	}
+	row("container", "%s (%s)%s", d.ID, d.Workload.Engine, workloadNames(d))
+	row("decided", "%s at %s: %s", d.Door, d.Time.UTC().Format(time.RFC3339), outcomeWords(d))
+	row("profile", "%s, by %s, mode %s", d.Profile, ruleWords(d.Rule), d.Mode)
+	if d.Runtime.Path != "" {
+		row("runs under", "%s %s (%s)", d.Runtime.Name, d.Runtime.Version, d.Runtime.Path)
+	}
+	if d.Failure != "" {
+		row("failed", "%s", d.Failure)
+	}
+	for _, n := range d.Notes {
+		row("note", "%s", n)
+	}
+	_ = head.Flush()
+	for _, r := range d.Refusals {
+		fmt.Fprintf(w, "\nrefused   %s: %s\n  why     %s\n  policy  %s\n", r.Control, r.Field, r.Reason, r.Policy)
+		if r.Remedy != "" {
+			fmt.Fprintf(w, "  remedy  %s\n", r.Remedy)
+		}
+	}
+	if len(d.Changes) == 0 {
+		return
+	}
+	fmt.Fprintln(w)
+	printChanges(w, d.Changes, wide)
+}
+
+func workloadNames(d decision.Decision) string {
+	s := ""
+	if d.Workload.Pod != "" {
+		s += " pod " + d.Workload.Namespace + "/" + d.Workload.Pod
+	}
+	if d.Workload.Container != "" {
+		s += " container " + d.Workload.Container
+	}
+	if d.Workload.Image != "" {
+		s += " image " + d.Workload.Image
+	}
+	return s
+}
+
+func outcomeWords(d decision.Decision) string {
+	switch d.Outcome {
+	case decision.Tightened:
+		return fmt.Sprintf("tightened in %d places", len(d.Changes))
+	case decision.Refused:
+		return "refused; nothing was started"
+	case decision.Complained:
+		return fmt.Sprintf("left as asked (complain mode); %d changes and %d refusals were recorded", len(d.Changes), len(d.Refusals))
+	case decision.Unchanged:
+		return "within the policy; nothing was changed"
+	}
+	return string(d.Outcome)
+}
+
+func ruleWords(rule string) string {
+	if rule == "" {
+		return "the policy's default"
+	}
+	return "rule " + rule
+}

@@ -1,0 +1,93 @@
+// Command hatchctl is the operator's side of hatchdog: it explains, lists,
+// checks and verifies. It changes nothing that runs.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hatchdog/hatchdog/internal/decision"
+	"github.com/hatchdog/hatchdog/internal/policy"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+// exitError carries an exit code that is an answer, not a failure.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// options are the flags that every command shares.
+type options struct {
+	policyFile string
+	stateDir   string
+}
+
+func main() {
+	err := newRoot().Execute()
+	var code exitError
+	switch {
+	case err == nil:
+	case errors.As(err, &code):
+		os.Exit(int(code))
+	default:
+		fmt.Fprintln(os.Stderr, "hatchctl:", err)
+		os.Exit(exitFailure)
+	}
+}
+
+// exitFailure is apart from the codes 1 and 2 with which `check` answers.
+const exitFailure = 3
+
+func newRoot() *cobra.Command {
+	o := &options{}
+	root := &cobra.Command{
+		Use:           "hatchctl",
+		Short:         "See, check and explain what hatchdog does",
+		Version:       version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.PersistentFlags().StringVar(&o.policyFile, "policy", "", "the policy file (default: $HATCHDOG_POLICY, or /etc/hatchdog/policy.yaml, or the built-in policy)")
+	root.PersistentFlags().StringVar(&o.stateDir, "state-dir", "", "where the records are (default: what the policy says)")
+	root.AddCommand(explainCommand(o), listCommand(o), auditCommand(o), policyCommand(o), checkCommand(o))
+	return root
+}
+
+func (o *options) policy() (*policy.Policy, error) {
+	if o.policyFile != "" {
+		return policy.LoadFile(o.policyFile)
+	}
+	return policy.LoadAll(os.Getenv)
+}
+
+func (o *options) store() decision.Store {
+	if o.stateDir != "" {
+		return decision.Store{Base: o.stateDir}
+	}
+	if p, err := o.policy(); err == nil {
+		return decision.Store{Base: p.StateDir}
+	}
+	return decision.Store{Base: policy.DefaultStateDir(os.Geteuid(), os.Getenv)}
+}
+
+func (o *options) auditPath() (string, error) {
+	p, err := o.policy()
+	if err != nil {
+		return "", err
+	}
+	return p.Audit.Path, nil
+}
+
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hatchdog/hatchdog/internal/policy"
+)
+
+func policyCommand(o *options) *cobra.Command {
+	cmd := &cobra.Command{Use: "policy", Short: "Check, show and describe policies"}
+	cmd.AddCommand(policyCheckCommand(), policyShowCommand(o), policySchemaCommand())
+	return cmd
+}
+
+func policyCheckCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "check FILE",
+		Short: "Report every error in a policy file at once, with line, column and a suggestion",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			data, err := os.ReadFile(args[0])
+			if err != nil {
+				return err
+			}
+			err = policy.Check(args[0], data)
+			var bad policy.Errors
+			if err != nil && !errors.As(err, &bad) {
+				return err
+			}
+			if asJSON {
+				if err := printJSON(cmd.OutOrStdout(), []policy.Error(bad)); err != nil {
+					return err
+				}
+			} else {
+				for _, e := range bad {
+					fmt.Fprintln(cmd.OutOrStdout(), e.Error())
+				}
+			}
+			if len(bad) > 0 {
+				return exitError(1)
+			}
+			if !asJSON {
+				fmt.Fprintf(cmd.OutOrStdout(), "%s: no errors\n", args[0])
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func policyShowCommand(o *options) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "show",
+		Short: "Print the policy in force, every profile resolved, with the place that set each value",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := o.policy()
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), p)
+			}
+			_, err = fmt.Fprint(cmd.OutOrStdout(), policy.Show(p))
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func policySchemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON Schema of the policy file",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return printJSON(cmd.OutOrStdout(), policy.Schema())
+		},
+	}
+}

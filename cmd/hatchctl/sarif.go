@@ -1,0 +1,95 @@
+package main
+
+import (
+	"github.com/hatchdog/hatchdog/internal/control"
+	"github.com/hatchdog/hatchdog/internal/decision"
+)
+
+// The part of SARIF 2.1.0 (OASIS, sarif-schema-2.1.0.json) that code scanners
+// read.
+type sarifLog struct {
+	Schema  string     `json:"$schema"`
+	Version string     `json:"version"`
+	Runs    []sarifRun `json:"runs"`
+}
+
+type sarifRun struct {
+	Tool    sarifTool     `json:"tool"`
+	Results []sarifResult `json:"results"`
+}
+
+type sarifTool struct {
+	Driver sarifDriver `json:"driver"`
+}
+
+type sarifDriver struct {
+	Name    string      `json:"name"`
+	Version string      `json:"version"`
+	Rules   []sarifRule `json:"rules"`
+}
+
+type sarifRule struct {
+	ID string `json:"id"`
+}
+
+type sarifResult struct {
+	RuleID    string          `json:"ruleId"`
+	Level     string          `json:"level"`
+	Message   sarifMessage    `json:"message"`
+	Locations []sarifLocation `json:"locations"`
+}
+
+type sarifMessage struct {
+	Text string `json:"text"`
+}
+
+type sarifLocation struct {
+	Physical sarifPhysical  `json:"physicalLocation"`
+	Logical  []sarifLogical `json:"logicalLocations"`
+}
+
+type sarifPhysical struct {
+	Artifact sarifArtifact `json:"artifactLocation"`
+}
+
+type sarifArtifact struct {
+	URI string `json:"uri"`
+}
+
+type sarifLogical struct {
+	FullyQualifiedName string `json:"fullyQualifiedName"`
+}
+
+// toSARIF makes a refusal an error and a tightening a note, with the control
+// as the rule.
+func toSARIF(file string, d decision.Decision) sarifLog {
+	run := sarifRun{Results: []sarifResult{}}
+	run.Tool.Driver = sarifDriver{Name: "hatchdog", Version: version, Rules: []sarifRule{}}
+	seen := map[string]bool{}
+	add := func(rule, level, field, text string) {
+		if !seen[rule] {
+			seen[rule] = true
+			run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{ID: rule})
+		}
+		run.Results = append(run.Results, sarifResult{
+			RuleID: rule, Level: level, Message: sarifMessage{Text: text},
+			Locations: []sarifLocation{{
+				Physical: sarifPhysical{sarifArtifact{URI: file}},
+				Logical:  []sarifLogical{{FullyQualifiedName: field}},
+			}},
+		})
+	}
+	for _, r := range d.Refusals {
+		add(r.Control, "error", r.Field, refusalText(r))
+	}
+	for _, c := range d.Changes {
+		add(c.Control, "note", c.Field, c.Field+": "+orDash(c.Before)+" -> "+orDash(c.After)+": "+c.Reason)
+	}
+	return sarifLog{
+		Schema:  "https://json.schemastore.org/sarif-2.1.0.json",
+		Version: "2.1.0",
+		Runs:    []sarifRun{run},
+	}
+}
+
+func refusalText(r *control.Refusal) string { return r.Error() }

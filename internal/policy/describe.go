@@ -1,0 +1,163 @@
+package policy
+
+// describe says what a key means, for the schema and the reference. The test
+// fails for a key without a description.
+func describe(key string) string {
+	switch key {
+	case "Policy.mode":
+		return "enforce, or complain: record what would change and change nothing"
+	case "Policy.profile":
+		return "the profile of whatever no rule matches"
+	case "Policy.unrecorded":
+		return "what exec and update do in a container that hatchdog did not create: refuse, or apply the profile that its spec resolves to"
+	case "Policy.runtime":
+		return "the low-level runtime that hatchdog execs"
+	case "Policy.audit":
+		return "the audit log"
+	case "Policy.stateDir":
+		return "where the records of the containers are; should be a tmpfs"
+	case "Policy.offers":
+		return "profiles that a workload may choose with the annotation hatchdog.dev/profile; what either profile forbids is forbidden"
+	case "Policy.rules":
+		return "which workload gets which profile; the first that matches wins"
+	case "Runtime.path":
+		return "absolute path; without it the first of runc and crun on PATH"
+	case "Runtime.minVersion":
+		return "an older version is refused"
+	case "Runtime.accept":
+		return "versions with a known way out of the container that are used all the same, as in \"runc 1.1.5+ds1\""
+	case "Audit.path":
+		return "the log's file"
+	case "Audit.onFailure":
+		return "what a log that cannot be written means: refuse the container, or continue and say so"
+	case "Audit.maxSize":
+		return "the size at which a new segment is begun"
+	case "Audit.keep":
+		return "how many closed segments are kept"
+	case "Rule.match":
+		return "patterns that must all match; * matches anything"
+	case "Rule.profile":
+		return "the profile for what matches"
+	case "Match.engine":
+		return "docker, cri, ctr, podman or other; told by where the bundle is"
+	case "Match.namespace":
+		return "the pod's namespace (CRI)"
+	case "Match.pod":
+		return "the pod's name (CRI)"
+	case "Match.container":
+		return "the container's name in the pod (CRI)"
+	case "Match.image":
+		return "the image as the client named it (CRI)"
+	case "Match.id":
+		return "the container's id"
+	case "Match.sandbox":
+		return "true: only pause containers of pods; false: only others"
+	}
+	return describeProfile(key)
+}
+
+func describeProfile(key string) string {
+	switch key {
+	case "Profile.description":
+		return "words for a reader"
+	case "Profile.onExcess":
+		return "by control: tighten takes away what the engine asked for beyond the profile, refuse does not start the container"
+	case "Profile.unknownFields":
+		return "fields of config.json that this version does not know: keep or refuse"
+	case "Profile.capabilities":
+		return "the ceiling of all five capability sets"
+	case "Profile.privilege":
+		return "attributes of the process that carry privilege"
+	case "Profile.namespaces":
+		return "which namespaces may be shared"
+	case "Profile.mounts":
+		return "what may be mounted, and which paths are closed"
+	case "Profile.rootfs":
+		return "the root file system"
+	case "Profile.devices":
+		return "devices beyond those that every container has"
+	case "Profile.pids", "PidsRules.max":
+		return "the highest number of processes"
+	case "Profile.memory", "MemoryRules.max":
+		return "the highest memory limit"
+	case "MemoryRules.swap":
+		return "the most swap beyond the memory limit"
+	case "Profile.cpu", "CPURules.max":
+		return "the highest number of CPUs"
+	case "Profile.sysctls", "SysctlRules.allow":
+		return "sysctls that may be set; an entry that ends in * is a prefix"
+	case "Profile.hooks":
+		return "hooks, which run as the host's root"
+	case "Profile.annotations":
+		return "annotations that the low-level runtime acts on"
+	case "CapabilityRules.max":
+		return "capabilities that may be had"
+	case "CapabilityRules.nonRoot":
+		return "a process that is not root: ambient keeps only what its ambient set asks for, keep applies max alone"
+	case "PrivilegeRules.noNewPrivileges":
+		return "true: forced on"
+	case "PrivilegeRules.oomScoreAdjMin":
+		return "the lowest oomScoreAdj, -1000 to 1000"
+	case "PrivilegeRules.umask":
+		return "permission bits that are always masked"
+	case "PrivilegeRules.deniedGids":
+		return "additional groups that are taken away"
+	case "PrivilegeRules.rlimits":
+		return "resource limits by name (getrlimit(2))"
+	case "RlimitRule.max":
+		return "the highest hard limit, in the limit's own unit"
+	case "RlimitRule.force":
+		return "true: set where the engine sets none"
+	case "NamespaceRules.host":
+		return "types that may stay the host's: pid, network, mount, ipc, uts, cgroup, time"
+	case "NamespaceRules.join":
+		return "types that may be joined by path where it is another container's"
+	}
+	return describePlace(key)
+}
+
+func describePlace(key string) string {
+	switch key {
+	case "MountRules.protect":
+		return "host paths that no bind mount may give, nor anything below or above them"
+	case "MountRules.allow":
+		return "exceptions to protect and sockets; the longest path wins, an element * stands for any one"
+	case "MountRules.sockets":
+		return "true: sockets of the host may be mounted"
+	case "MountRules.masked":
+		return "paths of the container that are hidden"
+	case "MountRules.readOnly":
+		return "paths of the container that are read-only"
+	case "MountRules.tmpOptions":
+		return "options for file systems in memory on /tmp and its like"
+	case "PathRule.path":
+		return "absolute path"
+	case "PathRule.access":
+		return "none, ro or rw"
+	case "PathRule.reason", "ReasonedPath.reason":
+		return "why, for whoever is refused"
+	case "ReasonedPath.path":
+		return "absolute path in the container"
+	case "RootFSRules.readOnly":
+		return "true: forced read-only"
+	case "RootFSRules.tmpfs":
+		return "places that get a file system in memory with a copy of the image's files, where the root is made read-only"
+	case "RootFSRules.tmpfsSize":
+		return "the size of each of them; 0 is the kernel's, half of the memory"
+	case "DeviceRules.allow":
+		return "devices that may be given"
+	case "DeviceRule.type":
+		return "c or b"
+	case "DeviceRule.major", "DeviceRule.minor":
+		return "its number; without it any"
+	case "DeviceRule.access":
+		return "of r, w and m"
+	case "HookRules.allow":
+		return "executables by the path that they resolve to; only root may be able to change them"
+	case "HookRules.dockerNetwork":
+		return "true: Docker's own network hook is admitted, where it leads to the dockerd that runs"
+	case "AnnotationRules.strip":
+		return "annotations that are taken away; an entry that ends in * is a prefix"
+	}
+	return ""
+}
