@@ -349,7 +349,7 @@ func (b *builder) check() {
 				file = at[:i]
 				_, _ = fmt.Sscan(at[i+1:], &line)
 			}
-			b.errs = append(b.errs, Error{File: file, Line: line, Column: 1, Key: key, Message: fmt.Sprintf("no profile %q", name), Suggestion: nearest(name, names)})
+			b.errs = append(b.errs, Error{File: file, Line: line, Column: 1, Key: key, Message: fmt.Sprintf("no profile %q", name), Suggestion: nearest(name, append(names, profiles.Names()...))})
 		}
 	}
 	b.policy.Profile = b.full(b.policy.Profile)

@@ -1,0 +1,162 @@
+package integration
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Failing or dying at any step: nothing is started, the spec is the old one or
+// the new one, and the next create goes through with the whole evidence.
+func TestEveryStep(t *testing.T) {
+	for _, step := range []string{"judged", "acquired", "audited", "kept", "written"} {
+		for _, how := range []string{"error", "kill"} {
+			t.Run(step+" "+how, func(t *testing.T) {
+				d := newDirect(t)
+				original := read(t, d.bundle+"/config.json")
+				d.bin = tested.faulty
+				out, code := d.create(t, "HATCHDOG_FAULT="+step+"="+how)
+				d.bin = tested.hatchdog
+				if how == "error" {
+					d.wantRefused(t, out, code, "injected fault")
+				} else if code == 0 || d.starts(t) != 0 {
+					t.Fatalf("exit code %d, %d starts\n%s", code, d.starts(t), out)
+				}
+				now := read(t, d.bundle+"/config.json")
+				if now != original && step != "written" {
+					t.Error("config.json was changed")
+				}
+				if !json.Valid([]byte(now)) {
+					t.Error("config.json is not whole")
+				}
+				if out, code := d.create(t); code != 0 {
+					t.Fatalf("afterwards: %d %s", code, out)
+				}
+				kept, err := filepath.Glob(d.dir + "/state/*/c1/original.json")
+				must(t, err)
+				if len(kept) != 1 {
+					t.Fatal(kept)
+				}
+				// Killed behind the write, the evidence of the first try is kept.
+				// After an error behind the write it was given back.
+				if read(t, kept[0]) != original && !(step == "written" && how == "error") {
+					t.Error("the original is not what the engine wrote")
+				}
+				if out, code := run(t, tested.hatchctl, "audit", "verify", d.dir+"/log/audit.jsonl"); code != 0 {
+					t.Error(out)
+				}
+			})
+		}
+	}
+}
+
+func TestSecondCreateChangesNothing(t *testing.T) {
+	d := newDirect(t)
+	d.wantCreated(t)
+	once := read(t, d.bundle+"/config.json")
+	d.wantCreated(t)
+	if read(t, d.bundle+"/config.json") != once {
+		t.Error("changed again")
+	}
+	var event struct{ Event struct{ Outcome string } }
+	lines := strings.Split(strings.TrimSpace(read(t, d.dir+"/log/audit.jsonl")), "\n")
+	must(t, json.Unmarshal([]byte(lines[len(lines)-1]), &event))
+	if event.Event.Outcome != "unchanged" {
+		t.Errorf("the second outcome is %q", event.Event.Outcome)
+	}
+}
+
+func TestTwoCreatesOfOneID(t *testing.T) {
+	d := newDirect(t)
+	first := d.command([]string{"SLOW=2"}, "create", "--bundle", d.bundle, "c1")
+	must(t, first.Start())
+	deadline := time.Now().Add(10 * time.Second)
+	for d.starts(t) == 0 && time.Now().Before(deadline) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	other := d.bundle
+	d.bundle = makeBundle(t, "true")
+	out, code := d.create(t)
+	d.bundle = other
+	if code == 0 || d.starts(t) != 1 || !strings.Contains(out, "another create of the same id is under way") {
+		t.Errorf("under way: %d, %d starts\n%s", code, d.starts(t), out)
+	}
+	must(t, first.Wait())
+	must(t, os.Remove(d.dir+"/log.json"))
+	out, code = d.create(t)
+	if code == 0 || d.starts(t) != 1 || !strings.Contains(out, "already exists") {
+		t.Errorf("there: %d, %d starts\n%s", code, d.starts(t), out)
+	}
+	if left, _ := filepath.Glob(d.dir + "/state/*/c1/record.json"); len(left) != 1 {
+		t.Error("the refused creates took the record of the one that runs")
+	}
+}
+
+func TestComplainHandsOverWhatWasAsked(t *testing.T) {
+	d := newDirect(t)
+	d.setPolicy(t, "mode: complain\n")
+	original := read(t, d.bundle+"/config.json")
+	if out, code := d.create(t); code != 0 || d.starts(t) != 1 {
+		t.Fatalf("%d %s", code, out)
+	}
+	if read(t, d.bundle+"/config.json") != original {
+		t.Error("complain mode changed the spec")
+	}
+	out, code := run(t, tested.hatchctl, "--policy", d.policy, "explain", "c1")
+	if code != 0 {
+		t.Error(out)
+	}
+	wantLines(t, out, "left as asked (complain mode)", "process.capabilities.bounding")
+	// Also where the spec could not be judged.
+	must(t, os.RemoveAll(d.dir+"/root"))
+	must(t, os.WriteFile(d.bundle+"/config.json", []byte(`{"process":{},"PROCESS":{}}`), 0o600))
+	if out, code := d.create(t); code != 0 || d.starts(t) != 2 || !strings.Contains(out, "complain mode") {
+		t.Errorf("%d %s", code, out)
+	}
+}
+
+// What hatchdog does not hold goes through with the same arguments.
+func TestPassThrough(t *testing.T) {
+	for _, args := range [][]string{
+		{"state", "c1"},
+		{"start", "c1"},
+		{"kill", "--all", "c1", "9"},
+		{"ps", "--format", "json", "c1"},
+		{"events", "--stats", "c1"},
+		{"list"},
+		{"spec", "--bundle", "create"},
+		{"pause", "c1"},
+		{"unheard", "of", "--this", "create"},
+		{"checkpoint", "--image-path", "create", "c1"},
+	} {
+		d := newDirect(t)
+		if out, code := d.call(t, nil, args...); code != 0 {
+			t.Errorf("%v: %d %s", args, code, out)
+		}
+		if got := read(t, d.dir+"/started"); !strings.HasSuffix(got, strings.Join(args, " ")+"\n") {
+			t.Errorf("%v became %s", args, got)
+		}
+	}
+	d := newDirect(t)
+	cmd := d.command(nil)
+	cmd.Args = []string{d.bin, "--version"}
+	cmd.Stderr = os.Stderr
+	if out, err := cmd.Output(); err != nil || !bytes.Contains(out, []byte("runc version 1.5.2")) {
+		t.Errorf("%v %s", err, out)
+	}
+}
+
+func TestUnrecordedContainers(t *testing.T) {
+	d := newDirect(t)
+	out, code := d.call(t, nil, "exec", "c9", "sh")
+	d.wantRefused(t, out, code, "hatchdog did not create it")
+	out, code = d.call(t, nil, "update", "--memory", "1", "c9")
+	d.wantRefused(t, out, code, "hatchdog did not create it")
+	if out, code := d.call(t, nil, "delete", "c9"); code != 0 || d.starts(t) != 1 {
+		t.Errorf("delete goes through: %d %s", code, out)
+	}
+}
