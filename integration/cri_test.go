@@ -18,6 +18,7 @@ type kubelet struct {
 
 const criImage = "docker.io/library/busybox:1"
 
+// containerd gives a pod on the host's network the host's uts namespace too.
 func startCRI(t *testing.T) *kubelet {
 	t.Helper()
 	k := &kubelet{dir: filepath.Join(tested.dir, "cri"), client: filepath.Join(tested.dir, "bin", "cri")}
@@ -27,7 +28,7 @@ func startCRI(t *testing.T) *kubelet {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v %s", err, out)
 	}
-	policy := policyFile(t, k.dir, "offers: [untrusted]\nrules:\n  - match: {engine: cri, namespace: system}\n    profile: baseline\n    namespaces: {host: [network]}\n")
+	policy := policyFile(t, k.dir, "offers: [untrusted]\nrules:\n  - match: {engine: cri, namespace: system}\n    profile: baseline\n    namespaces: {host: [network, uts]}\n")
 	program := cached(t, "containerd-*/containerd")
 	must(t, os.MkdirAll(k.dir+"/net.d", 0o755))
 	network := fmt.Sprintf(`{"cniVersion":"0.4.0","name":"hatchdog-it","plugins":[{"type":"bridge","bridge":"hd0","isGateway":true,
@@ -54,10 +55,10 @@ BinaryName = %[6]q
 `, k.dir+"/root", k.dir+"/state", k.socket, criImage, k.dir+"/net.d", tested.hatchdog)
 	must(t, os.WriteFile(k.dir+"/config.toml", []byte(config), 0o600))
 	_, before := os.Stat("/var/lib/cni")
-	cmd := daemon(t, k.dir+"/log", []string{"HATCHDOG_POLICY=" + policy, "PATH=" + filepath.Dir(program) + ":" + os.Getenv("PATH")}, program, "--config", k.dir+"/config.toml")
+	cmd := daemon(t, k.dir+"/containerd.log", []string{"HATCHDOG_POLICY=" + policy, "PATH=" + filepath.Dir(program) + ":" + os.Getenv("PATH")}, program, "--config", k.dir+"/config.toml")
 	t.Cleanup(func() {
 		if t.Failed() {
-			log, _ := run(t, "tail", "-n", "20", k.dir+"/log")
+			log, _ := run(t, "tail", "-n", "20", k.dir+"/containerd.log")
 			t.Log(log)
 		}
 		k.removeAll(t)

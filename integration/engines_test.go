@@ -19,6 +19,10 @@ import (
 // firewall rules live and die there.
 var netns = sync.OnceValues(func() (string, error) {
 	name := fmt.Sprintf("hatchdog-it-%d", os.Getpid())
+	// The first "ip netns add" of a host makes /run/netns a mount.
+	if !isMount("/run/netns") {
+		atEnd(func() { _ = syscall.Unmount("/run/netns", 0); _ = os.Remove("/run/netns") })
+	}
 	for _, args := range [][]string{{"netns", "add", name}, {"-n", name, "link", "set", "lo", "up"}} {
 		if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
 			return "", fmt.Errorf("ip %v: %w: %s", args, err, out)
@@ -126,10 +130,10 @@ func startContainerd(t *testing.T, program, dir string, env ...string) *exec.Cmd
 	config := fmt.Sprintf("version = 2\nroot = %q\nstate = %q\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n[grpc]\naddress = %q\n",
 		dir+"/root", dir+"/state", dir+"/containerd.sock")
 	must(t, os.WriteFile(dir+"/config.toml", []byte(config), 0o600))
-	cmd := daemon(t, dir+"/log", env, program, "--config", dir+"/config.toml")
+	cmd := daemon(t, dir+"/containerd.log", env, program, "--config", dir+"/config.toml")
 	t.Cleanup(func() {
 		if t.Failed() {
-			log, _ := run(t, "tail", "-n", "20", dir+"/log")
+			log, _ := run(t, "tail", "-n", "20", dir+"/containerd.log")
 			t.Log(log)
 		}
 	})
@@ -138,6 +142,16 @@ func startContainerd(t *testing.T, program, dir string, env ...string) *exec.Cmd
 		return code == 0
 	})
 	return cmd
+}
+
+func isMount(path string) bool {
+	data, _ := os.ReadFile("/proc/self/mountinfo")
+	for line := range strings.Lines(string(data)) {
+		if f := strings.Fields(line); len(f) > 4 && f[4] == path {
+			return true
+		}
+	}
+	return false
 }
 
 // unmountBelow unmounts what is left below dir.
