@@ -55,7 +55,7 @@ func TestExplainAndList(t *testing.T) {
 		t.Fatal(refused)
 	}
 	gone := strings.Fields(refused[at:])[2]
-	out, code = d.hatchctl(t, "explain", strings.Trim(gone, ".:,"))
+	out, code = d.hatchctl(t, "explain", strings.Trim(gone, ".:,'"))
 	if code != 0 {
 		t.Error(out)
 	}

@@ -117,7 +117,11 @@ func TestDockerRefusals(t *testing.T) {
 		if code == 0 {
 			t.Errorf("%s: started", name)
 		}
-		wantLines(t, got, append(c.want, "hatchdog: container", "refused by policy", "hatchctl explain")...)
+		t.Logf("%s: %s", name, got)
+		wantLines(t, got, append(c.want, "hatchdog: container", "refused by policy", "(policy: builtin/baseline", ". Remedy: ", "hatchctl explain")...)
+		if lines := strings.Count(got[strings.Index(got, "hatchdog: container"):], "\n"); lines != 1 {
+			t.Errorf("%s: %d lines for one refusal", name, lines)
+		}
 	}
 	if got, code := d.run(t, "--cap-add", "ALL", "busybox", "grep", "CapEff", "/proc/self/status"); code != 0 || !strings.Contains(got, restrictedCaps) {
 		t.Errorf("--cap-add ALL is taken away silently: %d %s", code, got)

@@ -7,7 +7,6 @@ package control
 
 import (
 	"errors"
-	"fmt"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -56,13 +55,15 @@ type Refusal struct {
 	Remedy string `json:"remedy"`
 }
 
+// Error is one sentence for whoever asked: field, reason, policy line, remedy.
+// The name of the control is left to the record: the field tells it.
 func (r *Refusal) Error() string {
-	s := fmt.Sprintf("%s: %s: %s", r.Control, r.Field, r.Reason)
+	s := r.Field + ": " + r.Reason
 	if r.Policy != "" {
 		s += " (policy: " + r.Policy + ")"
 	}
 	if r.Remedy != "" {
-		s += "; " + r.Remedy
+		s += ". Remedy: " + r.Remedy
 	}
 	return s
 }

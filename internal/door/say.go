@@ -15,20 +15,21 @@ const sayMost = 3
 // refused is the error of a request that the policy does not admit.
 type refused struct{ refusals []*control.Refusal }
 
+// Error numbers the refusals where there are several: each is a sentence.
 func (r *refused) Error() string {
+	if len(r.refusals) == 1 {
+		return "refused by policy: " + r.refusals[0].Error()
+	}
 	var b strings.Builder
-	b.WriteString("refused by policy: ")
+	fmt.Fprintf(&b, "refused by policy in %d places:", len(r.refusals))
 	for i, one := range r.refusals {
 		if i == sayMost {
-			fmt.Fprintf(&b, "; and %d more", len(r.refusals)-sayMost)
+			fmt.Fprintf(&b, " And %d more.", len(r.refusals)-sayMost)
 			break
 		}
-		if i > 0 {
-			b.WriteString("; ")
-		}
-		b.WriteString(one.Error())
+		fmt.Fprintf(&b, " (%d) %s.", i+1, one.Error())
 	}
-	return b.String()
+	return strings.TrimSuffix(b.String(), ".")
 }
 
 // oneLine is the message that an engine shows: the container, what failed,
@@ -45,7 +46,16 @@ func oneLine(err error, call *argv.Call) string {
 	msg += strings.Join(strings.Fields(err.Error()), " ")
 	var r *refused
 	if errors.As(err, &r) && id != "" {
-		msg += ". All of it: hatchctl explain " + id
+		msg += ". Details: 'hatchctl explain " + short(id) + "'"
 	}
 	return msg
+}
+
+// short is as much of an engine's id as its users see. hatchctl takes it.
+func short(id string) string {
+	const hexID, seen = 64, 12
+	if len(id) == hexID {
+		return id[:seen]
+	}
+	return id
 }
