@@ -3,6 +3,7 @@ package integration
 import (
 	"encoding/json"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -35,19 +36,26 @@ func TestExplainAndList(t *testing.T) {
 	out, _ = d.hatchctl(t, "explain", "--original", id)
 	wantLines(t, out, `"CAP_NET_RAW"`, `"ociVersion"`)
 
-	out, code = d.hatchctl(t, "list", "--run-dir", d.dir+"/exec")
+	// The daemon's own directories, named as the system's are below /run.
+	runDir := t.TempDir()
+	must(t, os.Symlink(d.dir+"/exec", runDir+"/docker"))
+	must(t, os.Symlink(d.dir+"/containerd/state", runDir+"/containerd"))
+	out, code = d.hatchctl(t, "list", "--run-dir", runDir)
 	if code != 0 {
 		t.Fatal(out)
 	}
-	for line := range strings.Lines(out) {
-		switch {
-		case strings.HasPrefix(line, id[:12]):
-			wantLines(t, line, "yes", "live", "docker", "builtin/restricted")
-		case strings.HasPrefix(line, plain[:12]):
-			wantLines(t, line, "NO", "live")
+	for short, want := range map[string]string{id[:12]: `yes\s+live\s+builtin/restricted\s+docker\s+runc 1.5.2\s+\d+`, plain[:12]: `NO\s+live\s+-\s+docker\s+runc\s+-`} {
+		if found := regexp.MustCompile(`(?m)^`+short+`\s+`+want).FindAllString(out, -1); len(found) != 1 || strings.Count(out, short) != 1 {
+			t.Errorf("%s is listed %d times as %s in\n%s", short, len(found), want, out)
 		}
 	}
-	wantLines(t, out, id[:12])
+	// By what containerd keeps alone: as for a runtime with a state of its own.
+	onlyTasks := t.TempDir()
+	must(t, os.Symlink(d.dir+"/containerd/state", onlyTasks+"/containerd"))
+	out, _ = d.hatchctl(t, "list", "--run-dir", onlyTasks)
+	if !regexp.MustCompile(`(?m)^` + plain[:12] + `\s+NO\s+live\s+-\s+docker\s+runc`).MatchString(out) || strings.Count(out, id[:12]) != 1 {
+		t.Errorf("by containerd's state alone:\n%s", out)
+	}
 
 	refused, _ := d.try(t, "run", "--rm", "--name", "refused", "--runtime=hatchdog", "--pid=host", "busybox", "true")
 	at := strings.LastIndex(refused, "hatchctl explain ")

@@ -9,7 +9,6 @@ import (
 )
 
 func auditCommand(o *options) *cobra.Command {
-	cmd := &cobra.Command{Use: "audit", Short: "Read and verify the audit log"}
 	var asJSON bool
 	verify := &cobra.Command{
 		Use:   "verify [FILE]",
@@ -20,7 +19,9 @@ FILE is the current segment (default: the policy's audit.path); the segments
 that were rotated away are read too. Exit code 0: whole. 1: not whole, and the
 first bad line is named. The chain shows what was changed by somebody who could
 not rewrite the log and its head file both; root can.`,
-		Args: cobra.MaximumNArgs(1),
+		Example: `  hatchctl audit verify
+  hatchctl audit verify --json /var/log/hatchdog/audit.jsonl`,
+		Args: between(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path, err := o.auditFile(args)
 			if err != nil {
@@ -44,8 +45,10 @@ not rewrite the log and its head file both; root can.`,
 		},
 	}
 	verify.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.AddCommand(verify)
-	return cmd
+	return group(&cobra.Command{
+		Use: "audit", Short: "Verify the audit log",
+		Example: "  hatchctl audit verify",
+	}, verify)
 }
 
 func (o *options) auditFile(args []string) (string, error) {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/hatchdog/hatchdog/internal/control"
 )
@@ -24,25 +25,65 @@ func printChanges(w io.Writer, changes []control.Attributed, wide bool) {
 		table := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 		fmt.Fprintln(table, "CONTROL\tFIELD\tASKED\tGIVEN\tWHY")
 		for _, c := range changes {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", c.Control, c.Field, harmless(c.Before), harmless(c.After), c.Reason)
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", c.Control, harmless(c.Field), harmless(c.Before), harmless(c.After), harmless(c.Reason))
 		}
 		_ = table.Flush()
 		return
 	}
 	columns(w, []string{"FIELD"}, []string{"ASKED"}, []string{"GIVEN"}, []string{"WHY"})
-	last, why := "", ""
-	for _, c := range changes {
+	last, field, why := "", "", ""
+	for _, same := range alike(changes) {
+		c := same[0]
 		if c.Control != last {
 			fmt.Fprintf(w, "\n%s\n", c.Control)
-			last = c.Control
+			last, field, why = c.Control, "", ""
 		}
-		reason := wrap(c.Reason, whyWidth)
+		var fields []string
+		for _, s := range same {
+			if s.Field != field { // several changes of one list
+				fields = append(fields, wrap("  "+harmless(s.Field), fieldWidth)...)
+			}
+			field = s.Field
+		}
+		reason := wrap(harmless(c.Reason), whyWidth)
 		if c.Reason == why {
 			reason = []string{"(as above)"}
 		}
 		why = c.Reason
-		columns(w, wrap("  "+c.Field, fieldWidth), cut(wrap(harmless(c.Before), valueWidth)), cut(wrap(harmless(c.After), valueWidth)), reason)
+		asked, given := values(c.Change)
+		columns(w, fields, asked, given, reason)
 	}
+}
+
+// alike puts neighbours together that say the same of several fields, as for
+// the sets of capabilities.
+func alike(changes []control.Attributed) [][]control.Attributed {
+	var groups [][]control.Attributed
+	for i, c := range changes {
+		if i > 0 {
+			p := changes[i-1]
+			if c.Control == p.Control && c.Before == p.Before && c.After == p.After && c.Reason == p.Reason && c.Before != "" {
+				groups[len(groups)-1] = append(groups[len(groups)-1], c)
+				continue
+			}
+		}
+		groups = append(groups, []control.Attributed{c})
+	}
+	return groups
+}
+
+// values are a change's two sides. Of a list that became shorter it counts what
+// was asked for and spells out what is left: the reason names what is gone.
+func values(c control.Change) (asked, given []string) {
+	before, after := strings.Split(c.Before, ","), strings.Split(c.After, ",")
+	if len(before) <= valueLines || len(after) >= len(before) {
+		return cut(wrap(harmless(c.Before), valueWidth)), cut(wrap(harmless(c.After), valueWidth))
+	}
+	asked = []string{fmt.Sprintf("%d (--wide)", len(before))}
+	if c.After == "" || c.After == "none" {
+		return asked, []string{"none"}
+	}
+	return asked, wrap(fmt.Sprintf("%d: %s", len(after), harmless(c.After)), valueWidth)
 }
 
 func columns(w io.Writer, field, asked, given, why []string) {
@@ -96,7 +137,7 @@ func wrap(text string, width int) []string {
 // harmless keeps a value from moving the terminal's cursor.
 func harmless(s string) string {
 	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if unicode.IsControl(r) {
 			return '?'
 		}
 		return r

@@ -1,10 +1,10 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -20,7 +20,7 @@ const (
 
 func checkCommand(o *options) *cobra.Command {
 	var format string
-	var wide bool
+	var asJSON, asSARIF, wide bool
 	cmd := &cobra.Command{
 		Use:   "check BUNDLE|config.json",
 		Short: "Say what hatchdog would change in a spec, or refuse, without doing it",
@@ -28,8 +28,21 @@ func checkCommand(o *options) *cobra.Command {
 
 Exit code 0: nothing would change. 1: it would be tightened. 2: it would be
 refused. 3: it could not be judged.`,
-		Args: cobra.ExactArgs(1),
+		Example: `  hatchctl check ./bundle
+  hatchctl check --json ./bundle/config.json
+  hatchctl --policy policy.yaml check --sarif ./bundle > hatchdog.sarif`,
+		Args: between(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case asJSON && asSARIF || cmd.Flags().Changed("format") && (asJSON || asSARIF):
+				return usageError(cmd, "one of --format, --json and --sarif, not several")
+			case asJSON:
+				format = "json"
+			case asSARIF:
+				format = "sarif"
+			case !slices.Contains([]string{"text", "json", "sarif"}, format):
+				return usageError(cmd, "--format %q: want text, json or sarif", format)
+			}
 			d, file, err := o.check(args[0])
 			if err != nil {
 				return err
@@ -47,6 +60,8 @@ refused. 3: it could not be judged.`,
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text, json or sarif")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "short for --format json")
+	cmd.Flags().BoolVar(&asSARIF, "sarif", false, "short for --format sarif (2.1.0, for code scanners)")
 	cmd.Flags().BoolVar(&wide, "wide", false, "do not shorten long values")
 	return cmd
 }
@@ -71,13 +86,11 @@ func (o *options) check(path string) (decision.Decision, string, error) {
 
 func printCheck(w io.Writer, format, file string, d decision.Decision, wide bool) error {
 	switch format {
-	case "text":
-		printDecision(w, d, wide)
-		return nil
 	case "json":
 		return printJSON(w, d)
 	case "sarif":
 		return printJSON(w, toSARIF(file, d))
 	}
-	return fmt.Errorf("--format %q: want text, json or sarif", format)
+	printDecision(w, d, wide)
+	return nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hatchdog/hatchdog/internal/audit"
 	"github.com/hatchdog/hatchdog/internal/decision"
+	"github.com/hatchdog/hatchdog/internal/workload"
 )
 
 func explainCommand(o *options) *cobra.Command {
@@ -24,7 +25,10 @@ func explainCommand(o *options) *cobra.Command {
 
 ID is the container's id, or the start of it (four characters at least). A
 container that is gone, or that was refused, is looked up in the audit log.`,
-		Args: cobra.ExactArgs(1),
+		Example: `  hatchctl explain 4f0c9a1b2c3d
+  hatchctl explain --json web
+  hatchctl explain --original web`,
+		Args: between(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			found, err := o.lookUp(args[0])
 			if err != nil {
@@ -124,9 +128,9 @@ func (o *options) printOriginal(w io.Writer, found []decision.Decision) error {
 func printDecision(w io.Writer, d decision.Decision, wide bool) {
 	head := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	row := func(name, format string, args ...any) {
-		fmt.Fprintf(head, "%s\t%s\n", name, fmt.Sprintf(format, args...))
+		fmt.Fprintf(head, "%s\t%s\n", name, harmless(fmt.Sprintf(format, args...)))
 	}
-	row("container", "%s (%s)%s", d.ID, d.Workload.Engine, workloadNames(d))
+	row("container", "%s, %s%s", d.ID, engineWords(d.Workload.Engine), workloadNames(d))
 	row("decided", "%s at %s: %s", d.Door, d.Time.UTC().Format(time.RFC3339), outcomeWords(d))
 	row("profile", "%s, by %s, mode %s", d.Profile, ruleWords(d.Rule), d.Mode)
 	if d.Runtime.Path != "" {
@@ -140,9 +144,9 @@ func printDecision(w io.Writer, d decision.Decision, wide bool) {
 	}
 	_ = head.Flush()
 	for _, r := range d.Refusals {
-		fmt.Fprintf(w, "\nrefused   %s: %s\n  why     %s\n  policy  %s\n", r.Control, r.Field, r.Reason, r.Policy)
+		fmt.Fprintf(w, "\nrefused   %s: %s\n  why     %s\n  policy  %s\n", r.Control, harmless(r.Field), harmless(r.Reason), harmless(r.Policy))
 		if r.Remedy != "" {
-			fmt.Fprintf(w, "  remedy  %s\n", r.Remedy)
+			fmt.Fprintf(w, "  remedy  %s\n", harmless(r.Remedy))
 		}
 	}
 	if len(d.Changes) == 0 {
@@ -150,6 +154,16 @@ func printDecision(w io.Writer, d decision.Decision, wide bool) {
 	}
 	fmt.Fprintln(w)
 	printChanges(w, d.Changes, wide)
+}
+
+func engineWords(engine string) string {
+	switch engine {
+	case "":
+		return "of an engine that is not recorded"
+	case workload.Other:
+		return "of no engine that hatchdog knows"
+	}
+	return "of " + engine
 }
 
 func workloadNames(d decision.Decision) string {

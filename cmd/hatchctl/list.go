@@ -2,9 +2,8 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
+	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -22,6 +21,7 @@ type row struct {
 	Mode     string `json:"mode,omitempty"`
 	Engine   string `json:"engine,omitempty"`
 	Outcome  string `json:"outcome,omitempty"`
+	Runtime  string `json:"runtime,omitempty"`
 	Changes  int    `json:"changes"`
 }
 
@@ -34,12 +34,20 @@ func listCommand(o *options) *cobra.Command {
 		Short: "List the containers under hatchdog, and those that run beside it",
 		Long: `List the containers under hatchdog, and those that run beside it.
 
-Those beside it are found in the state of the low-level runtimes that Docker,
-containerd and Podman keep below /run. An engine that keeps it elsewhere is
-named with --root, once for each of its runtime roots.`,
-		Args: cobra.NoArgs,
+Those beside it are found in the state of runc and crun that Docker, containerd
+and Podman keep below /run, and in what containerd keeps there for every
+container, whatever its runtime (runsc, Kata). An engine that keeps it elsewhere
+is named with --root, once for each of its runtime roots, or all of it is moved
+with --run-dir.
+
+HARDENED is "yes" where hatchdog held the container to a profile; "complain"
+where it only recorded what it would do; "NO" where it was not asked.`,
+		Example: `  hatchctl list
+  hatchctl list --json
+  hatchctl list --root /run/user/1000/runc`,
+		Args: between(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			rows, err := o.rows(append(runtimeRoots(runDir), roots...))
+			rows, err := o.rows(append(runtimeRoots(runDir), roots...), taskDirsBelow(runDir))
 			if err != nil {
 				return err
 			}
@@ -47,10 +55,10 @@ named with --root, once for each of its runtime roots.`,
 				return printJSON(cmd.OutOrStdout(), rows)
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
-			fmt.Fprintln(w, "ID\tHARDENED\tSTATE\tPROFILE\tMODE\tENGINE\tCHANGES\tROOT")
+			fmt.Fprintln(w, "ID\tHARDENED\tSTATE\tPROFILE\tENGINE\tRUNTIME\tCHANGES\tROOT")
 			for _, r := range rows {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", shortID(r.ID), yesNo(r.Hardened), r.State,
-					orDash(r.Profile), orDash(r.Mode), orDash(r.Engine), r.Changes, r.Root)
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", shortID(r.ID), hardened(r), r.State,
+					orDash(r.Profile), orDash(r.Engine), orDash(r.Runtime), r.changes(), orDash(r.Root))
 			}
 			return w.Flush()
 		},
@@ -61,62 +69,18 @@ named with --root, once for each of its runtime roots.`,
 	return cmd
 }
 
-// runtimeRoots names the runc roots of the engines below run: runc itself and
-// Podman, Docker (one for each runtime name), containerd (one for each
-// namespace, and for each runtime under CRI-O's layout).
-func runtimeRoots(run string) []string {
-	roots := []string{filepath.Join(run, "runc"), filepath.Join(run, "crun")}
-	for _, pattern := range []string{"docker/runtime-*/*", "containerd/runc/*"} {
-		found, err := filepath.Glob(filepath.Join(run, pattern))
-		if err == nil { // only a malformed pattern is an error
-			roots = append(roots, found...)
-		}
-	}
-	return roots
-}
-
 // rows joins our records with what the low-level runtimes know.
-func (o *options) rows(roots []string) ([]row, error) {
+func (o *options) rows(roots, taskDirs []string) ([]row, error) {
 	entries, err := o.store().List()
 	if err != nil {
 		return nil, err
 	}
 	var rows []row
-	known := map[string]bool{}
 	for _, e := range entries {
-		known[e.Root+"\x00"+e.ID] = true
 		rows = append(rows, hardenedRow(e))
 		roots = append(roots, e.Root)
 	}
-	for i, root := range roots {
-		if real, err := decision.ResolveRoot(root); err == nil {
-			roots[i] = real
-		}
-	}
-	slices.Sort(roots)
-	for _, root := range slices.Compact(roots) {
-		ids, err := os.ReadDir(root)
-		if err != nil {
-			continue // this engine is not here
-		}
-		for _, id := range ids {
-			if id.IsDir() && !known[root+"\x00"+id.Name()] && isContainer(root, id.Name()) {
-				rows = append(rows, row{ID: id.Name(), Root: root, State: "live"})
-			}
-		}
-	}
-	return rows, nil
-}
-
-// isContainer tells a runtime's state from other folders: runc writes
-// state.json, crun writes status.
-func isContainer(root, id string) bool {
-	for _, f := range []string{"state.json", "status"} {
-		if _, err := os.Lstat(filepath.Join(root, id, f)); err == nil {
-			return true
-		}
-	}
-	return false
+	return append(rows, beside(roots, taskDirs, entries)...), nil
 }
 
 func hardenedRow(e decision.Entry) row {
@@ -130,6 +94,7 @@ func hardenedRow(e decision.Entry) row {
 	d := e.Record.Decision
 	r.Hardened = d.Outcome == decision.Tightened || d.Outcome == decision.Unchanged
 	r.Profile, r.Mode, r.Engine = d.Profile, string(d.Mode), d.Workload.Engine
+	r.Runtime = strings.TrimSpace(d.Runtime.Name + " " + d.Runtime.Version)
 	r.Outcome, r.Changes = string(d.Outcome), len(d.Changes)
 	return r
 }
@@ -142,11 +107,22 @@ func shortID(id string) string {
 	return id
 }
 
-func yesNo(b bool) string {
-	if b {
+func hardened(r row) string {
+	switch {
+	case r.Hardened:
 		return "yes"
+	case r.Outcome == string(decision.Complained):
+		return "complain"
 	}
 	return "NO"
+}
+
+// changes of a container that hatchdog never saw are not none.
+func (r row) changes() string {
+	if r.Outcome == "" {
+		return "-"
+	}
+	return strconv.Itoa(r.Changes)
 }
 
 func orDash(s string) string {

@@ -36,6 +36,9 @@ func main() {
 	case err == nil:
 	case errors.As(err, &code):
 		os.Exit(int(code))
+	case errors.Is(err, errUsage):
+		fmt.Fprintln(os.Stderr, "hatchctl:", err)
+		os.Exit(exitUsage)
 	default:
 		fmt.Fprintln(os.Stderr, "hatchctl:", err)
 		os.Exit(exitFailure)
@@ -47,16 +50,23 @@ const exitFailure = 3
 
 func newRoot() *cobra.Command {
 	o := &options{}
-	root := &cobra.Command{
-		Use:           "hatchctl",
-		Short:         "See, check and explain what hatchdog does",
+	root := group(&cobra.Command{
+		Use:   "hatchctl",
+		Short: "See, check and explain what hatchdog does",
+		Long: `See, check and explain what hatchdog does. It changes nothing that runs.
+
+Exit codes: 0, or the answer of the command (1 and 2: see its help); 3 where it
+could not do what was asked; 64 for a command line that is not understood.`,
+		Example: `  hatchctl list
+  hatchctl explain web
+  hatchctl check /run/containerd/io.containerd.runtime.v2.task/k8s.io/ID`,
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-	}
+	}, explainCommand(o), listCommand(o), auditCommand(o), policyCommand(o), checkCommand(o))
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, "%v", err) })
 	root.PersistentFlags().StringVar(&o.policyFile, "policy", "", "the policy file (default: $HATCHDOG_POLICY, or /etc/hatchdog/policy.yaml, or the built-in policy)")
 	root.PersistentFlags().StringVar(&o.stateDir, "state-dir", "", "where the records are (default: what the policy says)")
-	root.AddCommand(explainCommand(o), listCommand(o), auditCommand(o), policyCommand(o), checkCommand(o))
 	return root
 }
 

@@ -11,9 +11,10 @@ import (
 )
 
 func policyCommand(o *options) *cobra.Command {
-	cmd := &cobra.Command{Use: "policy", Short: "Check, show and describe policies"}
-	cmd.AddCommand(policyCheckCommand(), policyShowCommand(o), policySchemaCommand())
-	return cmd
+	return group(&cobra.Command{
+		Use: "policy", Short: "Check, show and describe policies",
+		Example: "  hatchctl policy check /etc/hatchdog/policy.yaml\n  hatchctl policy show",
+	}, policyCheckCommand(), policyShowCommand(o), policySchemaCommand())
 }
 
 func policyCheckCommand() *cobra.Command {
@@ -21,7 +22,14 @@ func policyCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check FILE",
 		Short: "Report every error in a policy file at once, with line, column and a suggestion",
-		Args:  cobra.ExactArgs(1),
+		Long: `Report every error in a policy file at once, with line, column and a suggestion.
+
+The file is read by itself: a profile of another file of policy.d is not known.
+Who owns the file and who may write to it is left to the day it is used. Exit
+code 0: no errors. 1: there are some.`,
+		Example: `  hatchctl policy check /etc/hatchdog/policy.yaml
+  hatchctl policy check --json policy.yaml`,
+		Args: between(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			data, err := os.ReadFile(args[0])
 			if err != nil {
@@ -33,7 +41,7 @@ func policyCheckCommand() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				if err := printJSON(cmd.OutOrStdout(), []policy.Error(bad)); err != nil {
+				if err := printJSON(cmd.OutOrStdout(), append([]policy.Error{}, bad...)); err != nil {
 					return err
 				}
 			} else {
@@ -59,7 +67,9 @@ func policyShowCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show",
 		Short: "Print the policy in force, every profile resolved, with the place that set each value",
-		Args:  cobra.NoArgs,
+		Example: `  hatchctl policy show
+  hatchctl --policy policy.yaml policy show --json`,
+		Args: between(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, err := o.policy()
 			if err != nil {
@@ -80,7 +90,10 @@ func policySchemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of the policy file",
-		Args:  cobra.NoArgs,
+		Long: `Print the JSON Schema (2020-12) of the policy file, for editors that complete
+and check as one types.`,
+		Example: "  hatchctl policy schema > policy.schema.json",
+		Args:    between(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return printJSON(cmd.OutOrStdout(), policy.Schema())
 		},

@@ -1,7 +1,8 @@
 package main
 
 import (
-	"github.com/hatchdog/hatchdog/internal/control"
+	"net/url"
+
 	"github.com/hatchdog/hatchdog/internal/decision"
 )
 
@@ -29,7 +30,8 @@ type sarifDriver struct {
 }
 
 type sarifRule struct {
-	ID string `json:"id"`
+	ID    string       `json:"id"`
+	Short sarifMessage `json:"shortDescription"`
 }
 
 type sarifResult struct {
@@ -45,7 +47,7 @@ type sarifMessage struct {
 
 type sarifLocation struct {
 	Physical sarifPhysical  `json:"physicalLocation"`
-	Logical  []sarifLogical `json:"logicalLocations"`
+	Logical  []sarifLogical `json:"logicalLocations,omitempty"`
 }
 
 type sarifPhysical struct {
@@ -69,18 +71,19 @@ func toSARIF(file string, d decision.Decision) sarifLog {
 	add := func(rule, level, field, text string) {
 		if !seen[rule] {
 			seen[rule] = true
-			run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{ID: rule})
+			run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{rule, sarifMessage{"hatchdog's control of " + rule}})
 		}
-		run.Results = append(run.Results, sarifResult{
-			RuleID: rule, Level: level, Message: sarifMessage{Text: text},
-			Locations: []sarifLocation{{
-				Physical: sarifPhysical{sarifArtifact{URI: file}},
-				Logical:  []sarifLogical{{FullyQualifiedName: field}},
-			}},
-		})
+		at := sarifLocation{Physical: sarifPhysical{sarifArtifact{URI: (&url.URL{Path: file}).String()}}}
+		if field != "" {
+			at.Logical = []sarifLogical{{FullyQualifiedName: field}}
+		}
+		run.Results = append(run.Results, sarifResult{RuleID: rule, Level: level, Message: sarifMessage{text}, Locations: []sarifLocation{at}})
+	}
+	if d.Failure != "" {
+		add("start", "error", "", d.Failure)
 	}
 	for _, r := range d.Refusals {
-		add(r.Control, "error", r.Field, refusalText(r))
+		add(r.Control, "error", r.Field, r.Error())
 	}
 	for _, c := range d.Changes {
 		add(c.Control, "note", c.Field, c.Field+": "+orDash(c.Before)+" -> "+orDash(c.After)+": "+c.Reason)
@@ -91,5 +94,3 @@ func toSARIF(file string, d decision.Decision) sarifLog {
 		Runs:    []sarifRun{run},
 	}
 }
-
-func refusalText(r *control.Refusal) string { return r.Error() }

@@ -33,9 +33,9 @@ func main() {
 		{"raw network packets", raw()},
 		{"mount a file system", try(func() error { return unix.Mount("t", "/tmp", "tmpfs", 0, "") })},
 		{"chroot", try(func() error { return unix.Chroot("/") })},
-		{"other namespaces than the host's", namespaces()},
-		{"processes", limit("pids", "pids.max")},
-		{"core dumps", core()},
+		{"namespaces it shares with the host", namespaces()},
+		{"processes it may start", limit("pids", "pids.max")},
+		{"core dumps, which may hold secrets", core()},
 	})
 }
 
@@ -161,29 +161,31 @@ func raw() string {
 
 func try(f func() error) string {
 	if err := f(); err != nil {
-		return "refused: " + err.Error()
+		return "no: " + err.Error()
 	}
-	return "YES"
+	return "yes"
 }
 
 func namespaces() string {
-	var own []string
+	var shared []string
 	for pair := range strings.FieldsSeq(os.Getenv("HOST_NAMESPACES")) {
 		name, host, _ := strings.Cut(pair, "=")
-		if now, err := os.Readlink("/proc/self/ns/" + name); err == nil && now != host {
-			own = append(own, name)
+		if now, err := os.Readlink("/proc/self/ns/" + name); err == nil && now == host {
+			shared = append(shared, name)
 		}
 	}
-	return list(own)
+	return list(shared)
 }
 
 func limit(controller, file string) string {
 	for _, p := range []string{"/sys/fs/cgroup/" + controller + "/" + file, "/sys/fs/cgroup/" + file} {
 		if data, err := os.ReadFile(p); err == nil {
-			return strings.TrimSpace(string(data))
+			if n := strings.TrimSpace(string(data)); n != "max" {
+				return n
+			}
 		}
 	}
-	return "max"
+	return "no limit of its own"
 }
 
 func core() string {
@@ -192,7 +194,7 @@ func core() string {
 		return err.Error()
 	}
 	if l.Max == 0 {
-		return "off"
+		return "no"
 	}
-	return "on"
+	return "yes"
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -51,7 +52,7 @@ func show(bin, runc string) error {
 	if err := d.prepare(); err != nil {
 		return err
 	}
-	fmt.Println("The same program, from the spec that Docker writes, under runc and under hatchdog.")
+	fmt.Println("What the same program can do in the same container, as Docker asks for it, under runc and under hatchdog:")
 	plain, err := d.run(d.runc)
 	if err != nil {
 		return fmt.Errorf("under runc: %w", err)
@@ -165,24 +166,39 @@ func (d demo) ctl(args ...string) error {
 	return cmd.Run()
 }
 
-// refused asks for what is not taken away silently: a socket of the host.
+// refused asks for what is not taken away silently, as it would change what was
+// asked for.
 func (d demo) refused() error {
 	l, err := net.Listen("unix", d.path("engine.sock"))
 	if err != nil {
 		return err
 	}
 	defer func() { _ = l.Close() }()
-	if err := d.spec(func(s *specs.Spec) {
-		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/run/engine.sock", Type: "bind", Source: d.path("engine.sock"), Options: []string{"rbind"}})
-	}); err != nil {
-		return err
+	fmt.Println("\nWhat would change the meaning of a request is not taken away silently: it is refused, with the reason.")
+	for _, ask := range []struct {
+		option, id string
+		edit       func(*specs.Spec)
+	}{
+		{"-v /run/engine.sock:/run/engine.sock", "demo-socket", func(s *specs.Spec) {
+			s.Mounts = append(s.Mounts, specs.Mount{Destination: "/run/engine.sock", Type: "bind", Source: d.path("engine.sock"), Options: []string{"rbind"}})
+		}},
+		{"--pid=host", "demo-pid", func(s *specs.Spec) {
+			s.Linux.Namespaces = slices.DeleteFunc(s.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.PIDNamespace })
+		}},
+	} {
+		if err := d.spec(ask.edit); err != nil {
+			return err
+		}
+		fmt.Printf("\nAs docker run %s asks for it:\n", ask.option)
+		cmd := exec.Command(d.hatchdog, "--root", d.path("root"), "run", "--bundle", d.path("bundle"), ask.id)
+		var out bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		var exit *exec.ExitError
+		if err := cmd.Run(); !errors.As(err, &exit) {
+			return fmt.Errorf("%s was not refused: %w", ask.option, err)
+		}
+		fmt.Println(strings.Join(wrap(out.String(), ruleWidth), "\n"))
 	}
-	fmt.Print("\nAnd with a socket of the host mounted, which would change what was asked for if it were left out:\n\n")
-	cmd := exec.Command(d.hatchdog, "--root", d.path("root"), "run", "--bundle", d.path("bundle"), "demo-refused")
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stdout
-	var exit *exec.ExitError
-	if err := cmd.Run(); !errors.As(err, &exit) {
-		return fmt.Errorf("it was not refused: %w", err)
-	}
+	fmt.Println("\nThe containers are gone, and nothing of them is left on the host. README.md says how to put hatchdog under Docker or containerd.")
 	return nil
 }

@@ -9,11 +9,12 @@ import (
 const (
 	whatWidth   = 30
 	resultWidth = 38
+	ruleWidth   = whatWidth + 2*resultWidth + 4
 )
 
 // compare prints two runs side by side.
 func compare(plain, held []finding) {
-	rule := strings.Repeat("-", whatWidth+2*resultWidth+4)
+	rule := strings.Repeat("-", ruleWidth)
 	fmt.Printf("\n%-*s  %-*s  %s\n%s\n", whatWidth, "", resultWidth, "runc", "hatchdog", rule)
 	for i, p := range plain {
 		h := finding{Result: "?"}
@@ -22,7 +23,8 @@ func compare(plain, held []finding) {
 		}
 		a, b, c := wrap(p.What, whatWidth), wrap(p.Result, resultWidth), wrap(h.Result, resultWidth)
 		for n := range max(len(a), len(b), len(c)) {
-			fmt.Printf("%-*s  %-*s  %s\n", whatWidth, at(a, n), resultWidth, at(b, n), at(c, n))
+			line := fmt.Sprintf("%-*s  %-*s  %s", whatWidth, at(a, n), resultWidth, at(b, n), at(c, n))
+			fmt.Println(strings.TrimRight(line, " "))
 		}
 	}
 	fmt.Println(rule)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/hatchdog/hatchdog/internal/argv"
 	"github.com/hatchdog/hatchdog/internal/control"
@@ -43,7 +44,7 @@ func oneLine(err error, call *argv.Call) string {
 	if id != "" {
 		msg += "container " + id + ": "
 	}
-	msg += strings.Join(strings.Fields(err.Error()), " ")
+	msg += strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
 	var r *refused
 	if errors.As(err, &r) && id != "" {
 		msg += ". Details: 'hatchctl explain " + short(id) + "'"

@@ -14,7 +14,7 @@ import (
 // line and remedy.
 func TestOneLineOfARefusal(t *testing.T) {
 	pid := &control.Refusal{Control: "namespaces", Field: "linux.namespaces[pid]", Reason: "it is the host's", Policy: "p.yaml:3 namespaces.host", Remedy: "leave it out"}
-	bare := &control.Refusal{Control: "record", Field: "container", Reason: "nobody\nknows it"}
+	bare := &control.Refusal{Control: "record", Field: "container", Reason: "nobody\n\x1bknows it"}
 	long := strings.Repeat("0123456789abcdef", 4)
 	for want, c := range map[string]struct {
 		id  string

@@ -71,7 +71,7 @@ func (p Plan) Apply(s *specs.Spec) (Result, error) {
 		res.Refusals = append(res.Refusals, refusals...)
 		for _, ch := range changes {
 			res.Changes = append(res.Changes, control.Attributed{Control: c.Name(), Change: ch})
-			if r := p.excess(c.Name(), ch); r != nil {
+			if r := p.excess(c.Name(), ch); r != nil && len(refusals) == 0 { // else the control has told already
 				res.Refusals = append(res.Refusals, r)
 			}
 		}

@@ -33,6 +33,7 @@ type builder struct {
 	policy Policy
 	set    map[string]string // top-level key -> where it was set
 	drafts map[string]draft
+	places map[string]*yaml.Node // where it was set -> the value
 	errs   Errors
 }
 
@@ -70,7 +71,7 @@ func build(sources []source, all bool) (*Policy, Errors) {
 }
 
 func newBuilder() *builder {
-	b := &builder{set: map[string]string{}, drafts: map[string]draft{}}
+	b := &builder{set: map[string]string{}, drafts: map[string]draft{}, places: map[string]*yaml.Node{}}
 	b.policy = Policy{
 		Mode: Enforce, Profile: builtinPrefix + "restricted", Unrecorded: UnrecordedRefuse,
 		Audit:    Audit{OnFailure: FailRefuse, MaxSize: 16 << 20, Keep: 4},
@@ -106,7 +107,8 @@ func (b *builder) file(s source, prefix string) {
 	defer func() { b.errs = append(b.errs, r.errs...) }()
 	root, err := parse(s.data)
 	if err != nil {
-		r.errs = append(r.errs, Error{File: s.name, Line: 1, Column: 1, Message: err.Error()})
+		line, what := syntax(err)
+		r.errs = append(r.errs, Error{File: s.name, Line: line, Column: 1, Message: what})
 		return
 	}
 	if root == nil {
@@ -184,6 +186,7 @@ func (b *builder) top(r *reader, k, v *yaml.Node) {
 			return
 		}
 		b.set[name] = fmt.Sprintf("%s:%d", r.file, k.Line)
+		b.places[b.set[name]] = v
 		if name == "runtime" && v.Kind == yaml.ScalarNode {
 			b.policy.Runtime.Path = v.Value // runtime: /usr/bin/crun
 			return
@@ -200,6 +203,7 @@ func (b *builder) rules(r *reader, n *yaml.Node) {
 	r.list(n, "rules", reflect.ValueOf(&rules).Elem())
 	for i := range rules {
 		rules[i].Origin = fmt.Sprintf("%s:%d", r.file, n.Content[i].Line)
+		b.places[rules[i].Origin] = member(n.Content[i], "profile")
 		if own[i] != nil {
 			base := rules[i].Profile
 			rules[i].Profile = rules[i].Origin
@@ -308,21 +312,21 @@ func normalise(r *reader, n *yaml.Node, p *Profile) {
 		if !strings.HasPrefix(full, "CAP_") {
 			full = "CAP_" + full
 		}
-		if !slices.Contains(known, full) {
-			r.fail(n, "capabilities.max", nearest(full, known), "%q is not a capability", c)
+		if at := place(n, c, "capabilities", "max"); at != nil && !slices.Contains(known, full) {
+			r.fail(at, "capabilities.max", nearest(full, known), "%q is not a capability", c)
 		}
 		caps = append(caps, full)
 	}
 	slices.Sort(caps)
 	p.Capabilities.Max = slices.Compact(caps)
 	for _, rule := range slices.Concat(p.Mounts.Protect, p.Mounts.Allow) {
-		if !filepath.IsAbs(rule.Path) || filepath.Clean(rule.Path) != rule.Path {
-			r.fail(n, "mounts", "", "%q is not an absolute path in its shortest form", rule.Path)
+		if at := place(n, rule.Path, "mounts"); at != nil && (!filepath.IsAbs(rule.Path) || filepath.Clean(rule.Path) != rule.Path) {
+			r.fail(at, "mounts", "", "%q is not an absolute path in its shortest form", rule.Path)
 		}
 	}
 	for _, ns := range slices.Concat(p.Namespaces.Host, p.Namespaces.Join) {
-		if names := namespaceTypes(); !slices.Contains(names, ns) {
-			r.fail(n, "namespaces", nearest(ns, names), "%q is not a namespace", ns)
+		if at, names := place(n, ns, "namespaces"), namespaceTypes(); at != nil && !slices.Contains(names, ns) {
+			r.fail(at, "namespaces", nearest(ns, names), "%q is not a namespace", ns)
 		}
 	}
 }
@@ -344,12 +348,8 @@ func (b *builder) check() {
 	names := b.names()
 	want := func(name, at, key string) {
 		if b.resolve(name, nil) == nil {
-			file, line := at, 1
-			if i := strings.LastIndexByte(at, ':'); i >= 0 {
-				file = at[:i]
-				_, _ = fmt.Sscan(at[i+1:], &line)
-			}
-			b.errs = append(b.errs, Error{File: file, Line: line, Column: 1, Key: key, Message: fmt.Sprintf("no profile %q", name), Suggestion: nearest(name, append(names, profiles.Names()...))})
+			file, line, column := b.spot(at, name)
+			b.errs = append(b.errs, Error{File: file, Line: line, Column: column, Key: key, Message: fmt.Sprintf("no profile %q", name), Suggestion: nearest(name, append(names, profiles.Names()...))})
 		}
 	}
 	b.policy.Profile = b.full(b.policy.Profile)
@@ -367,6 +367,22 @@ func (b *builder) check() {
 			b.errs = append(b.errs, Error{File: b.set[strings.Split(key, ".")[0]], Line: 1, Column: 1, Key: key, Message: "not an absolute path"})
 		}
 	}
+}
+
+// spot is where name stands in what was set at at.
+func (b *builder) spot(at, name string) (file string, line, column int) {
+	file, line, column = at, 1, 1
+	if i := strings.LastIndexByte(at, ':'); i >= 0 {
+		file = at[:i]
+		_, _ = fmt.Sscan(at[i+1:], &line)
+	}
+	if n := b.places[at]; n != nil {
+		if found := scalar(n, name); found != nil {
+			n = found
+		}
+		return file, n.Line, n.Column
+	}
+	return file, line, column
 }
 
 // full lets a rule name a built-in profile without its prefix, unless the

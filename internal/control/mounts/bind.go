@@ -27,11 +27,11 @@ func (c mounts) bind(e *edit, p *specs.Process) {
 			"mount a directory of its own instead, or add the path to mounts.allow of a profile for this workload")
 		return
 	case src.Socket && !c.profile.Mounts.Sockets && !named:
-		c.refuse(e, ".source", "it is a socket of the host: who can talk to it asks a service of the host to act",
+		c.refuse(e, ".source", src.Resolved+" is a socket of the host: whoever can talk to it can have a service of the host act for them",
 			"mounts.sockets", "leave it out, or add its path to mounts.allow of a profile for this workload")
 		return
 	case src.Device && !named:
-		c.refuse(e, ".source", "it is a device node of the host", "mounts.allow",
+		c.refuse(e, ".source", src.Resolved+" is a device node of the host", "mounts.allow",
 			"leave it out, or add its path to mounts.allow and the device to devices.allow of a profile for this workload")
 		return
 	}
@@ -56,7 +56,7 @@ func sentence(src host.Source, rule policy.PathRule) string {
 	}
 	where := src.Resolved + " is protected"
 	if rule.Path != src.Resolved {
-		where = src.Resolved + " gives " + rule.Path
+		where = src.Resolved + " reaches " + rule.Path + ", which is protected"
 	}
 	return where + ": " + reason
 }

@@ -101,7 +101,7 @@ func (c namespaces) given(ns *specs.LinuxNamespace) ([]control.Change, error) {
 		if slices.Contains(c.profile.Namespaces.Host, string(ns.Type)) {
 			return nil, nil
 		}
-		return c.excess(ns, field, "the path leads to the host's own "+string(ns.Type)+" namespace", "namespaces.host")
+		return c.excess(ns, field, "the container asks for the host's "+string(ns.Type)+" namespace: "+meaning(ns.Type), "namespaces.host")
 	case ns.Type == specs.UserNamespace || slices.Contains(c.profile.Namespaces.Join, string(ns.Type)):
 		return nil, nil
 	}
@@ -111,7 +111,7 @@ func (c namespaces) given(ns *specs.LinuxNamespace) ([]control.Change, error) {
 // excess refuses, or gives a new namespace where the profile tightens.
 func (c namespaces) excess(ns *specs.LinuxNamespace, field, reason, key string) ([]control.Change, error) {
 	if c.profile.OnExcess[policy.Namespaces] != policy.Tighten {
-		return nil, c.refuse(field, reason, "leave it out of the request, or add it to "+key+" of a profile for this workload", key)
+		return nil, c.refuse(field, reason, "leave out "+asked(ns.Type, key)+", or add "+string(ns.Type)+" to "+key+" of a profile for this workload", key)
 	}
 	ch := control.Change{Field: field, Before: ns.Path, After: "new", Reason: reason}
 	ns.Path = ""
@@ -162,6 +162,14 @@ func option(t specs.LinuxNamespaceType) string {
 		return "--" + string(t) + " host (host" + strings.ToUpper(string(t)) + ")"
 	}
 	return "the request for it"
+}
+
+// asked is how a user asks for what the key of the policy does not grant.
+func asked(t specs.LinuxNamespaceType, key string) string {
+	if key == "namespaces.host" {
+		return option(t)
+	}
+	return "the request to join it"
 }
 
 // quiet adds the namespaces that engines leave out without meaning the host's.

@@ -57,7 +57,7 @@ func TestApply(t *testing.T) {
 	}{
 		"own ones, cgroup and time added": {spec("", all()...), policy.Refuse, "", 2},
 		"joins a container":               {spec("/proc/9/ns/net", all()...), policy.Refuse, "", 2},
-		"joins the host by path":          {spec("/proc/1/ns/net", all()...), policy.Refuse, "the host's own", 2},
+		"joins the host by path":          {spec("/proc/1/ns/net", all()...), policy.Refuse, "asks for the host's network namespace", 2},
 		"the same, tightened":             {spec("/proc/1/ns/net", all()...), policy.Tighten, "", 3},
 		"not a namespace":                 {spec("/tmp/x", all()...), policy.Refuse, "does not lead", 2},
 		"nobody looked":                   {spec("/tmp/y", all()...), policy.Refuse, "does not lead", 2},
