@@ -154,15 +154,31 @@ func (r *reader) mapping(n *yaml.Node, key string, v reflect.Value) {
 	})
 }
 
+// inherited stands for all that the profile that is extended has in a list.
+// Without it a list replaces that one.
+const inherited = "inherited"
+
 func (r *reader) list(n *yaml.Node, key string, v reflect.Value) {
 	if n.Kind != yaml.SequenceNode {
 		r.fail(n, key, "", "want a list")
 		return
 	}
-	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
+	all := reflect.MakeSlice(v.Type(), 0, v.Len()+len(n.Content))
 	for i, c := range n.Content {
-		r.value(c, key+"["+strconv.Itoa(i)+"]", "", v.Index(i))
+		at := key + "[" + strconv.Itoa(i) + "]"
+		if c.Kind == yaml.ScalarNode && c.Value == inherited {
+			if i > 0 || r.origin == nil {
+				r.fail(c, at, "", "inherited is for the first item of a list of a profile")
+			} else {
+				all = reflect.AppendSlice(all, v) // a copy: the parent's is shared
+			}
+			continue
+		}
+		item := reflect.New(v.Type().Elem()).Elem()
+		r.value(c, at, "", item)
+		all = reflect.Append(all, item)
 	}
+	v.Set(all)
 }
 
 func (r *reader) scalar(n *yaml.Node, key, unit string, v reflect.Value) {

@@ -20,16 +20,29 @@ func Schema() map[string]any {
 		"type": "string", "description": "the profile that this one starts from", "examples": builtinNames(),
 	}
 	profile["required"] = []string{"extends"}
+	inheritable(profile)
 	props["profiles"] = map[string]any{"type": "object", "additionalProperties": profile}
 	// A rule may hold the keys of a profile, for its workloads alone.
 	rule := props["rules"].(map[string]any)["items"].(map[string]any)["properties"].(map[string]any)
 	for name, s := range objectSchema(reflect.TypeFor[Profile](), "")["properties"].(map[string]any) {
+		inheritable(s.(map[string]any))
 		rule[name] = s
 	}
 	top["required"] = []string{"version"}
 	top["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	top["title"] = "hatchdog policy"
 	return top
+}
+
+// inheritable lets the first item of each list of a profile be "inherited".
+func inheritable(s map[string]any) {
+	if items, ok := s["items"]; ok {
+		s["prefixItems"] = []any{map[string]any{"anyOf": []any{map[string]any{"const": inherited}, items}}}
+	}
+	props, _ := s["properties"].(map[string]any)
+	for _, p := range props {
+		inheritable(p.(map[string]any))
+	}
 }
 
 func builtinNames() []string {
