@@ -53,9 +53,10 @@ tools:
 fuzz:
 	internal/tools/fuzz.sh $(FUZZTIME)
 
-# Rewrites the golden files. Read the diff before you commit it.
+# Rewrites the golden files, in the packages that have some. Read the diff before
+# you commit it.
 golden:
-	$(GO) test $(UNIT) -run Golden -update
+	$(GO) test $$(grep -rl --include='*_test.go' 'flag.Bool("update"' . | xargs -n1 dirname | sort -u) -run Golden -update
 
 bench: build
 	@integration/setup/setup.sh $(CACHE) demo

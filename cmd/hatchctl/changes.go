@@ -13,8 +13,9 @@ import (
 // The columns of the table of changes, for a terminal of 120.
 const (
 	fieldWidth = 33
-	valueWidth = 22
-	whyWidth   = 39
+	askedWidth = 20
+	givenWidth = 29 // /sys/devices/virtual/powercap
+	whyWidth   = 35
 	valueLines = 3 // of a value, before it is cut
 )
 
@@ -75,15 +76,19 @@ func alike(changes []control.Attributed) [][]control.Attributed {
 // values are a change's two sides. Of a list that became shorter it counts what
 // was asked for and spells out what is left: the reason names what is gone.
 func values(c control.Change) (asked, given []string) {
-	before, after := strings.Split(c.Before, ","), strings.Split(c.After, ",")
+	before, after := items(c.Before), items(c.After)
 	if len(before) <= valueLines || len(after) >= len(before) {
-		return cut(wrap(harmless(c.Before), valueWidth)), cut(wrap(harmless(c.After), valueWidth))
+		return cut(wrap(harmless(c.Before), askedWidth)), cut(wrap(harmless(c.After), givenWidth))
 	}
 	asked = []string{fmt.Sprintf("%d (--wide)", len(before))}
 	if c.After == "" || c.After == "none" {
 		return asked, []string{"none"}
 	}
-	return asked, wrap(fmt.Sprintf("%d: %s", len(after), harmless(c.After)), valueWidth)
+	return asked, wrap(fmt.Sprintf("%d: %s", len(after), harmless(c.After)), givenWidth)
+}
+
+func items(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ' ' || r == ',' })
 }
 
 func columns(w io.Writer, field, asked, given, why []string) {
@@ -94,7 +99,7 @@ func columns(w io.Writer, field, asked, given, why []string) {
 		return ""
 	}
 	for n := range max(len(field), len(asked), len(given), len(why)) {
-		line := fmt.Sprintf("%-*s %-*s %-*s %s", fieldWidth, at(field, n), valueWidth, at(asked, n), valueWidth, at(given, n), at(why, n))
+		line := fmt.Sprintf("%-*s %-*s %-*s %s", fieldWidth, at(field, n), askedWidth, at(asked, n), givenWidth, at(given, n), at(why, n))
 		fmt.Fprintln(w, strings.TrimRight(line, " "))
 	}
 }

@@ -73,12 +73,12 @@ func decided(root string) []decision.Decision {
 	tight.ID, tight.Outcome = "tight0123456789", decision.Tightened
 	for _, set := range []string{"bounding", "effective"} {
 		tight.Changes = append(tight.Changes, control.Attributed{Control: "capabilities", Change: control.Change{
-			Field: "process.capabilities." + set, Before: "CAP_A,CAP_B,CAP_C,CAP_NET_RAW", After: "CAP_A,CAP_B", Reason: "the profile does not grant it",
+			Field: "process.capabilities." + set, Before: "CAP_A CAP_B CAP_C CAP_NET_RAW", After: "CAP_A CAP_B", Reason: "the profile does not grant it",
 		}})
 	}
 	further := tight
 	further.Door, further.Changes = "exec", tight.Changes[:1]
-	watched.ID, watched.Outcome, watched.Mode = "watched", decision.Complained, policy.Complain
+	watched.ID, watched.Outcome, watched.Mode = "web", decision.Complained, policy.Complain
 	refused.ID, refused.Outcome, refused.Rule = "refused", decision.Refused, "p.yaml:7"
 	refused.Refusals = []*control.Refusal{{
 		Control: "namespaces", Field: "linux.namespaces[pid]", Reason: "it is\x1b[2J the host's", Policy: "p.yaml:3 namespaces.host", Remedy: "leave it out",

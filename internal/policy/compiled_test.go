@@ -10,7 +10,7 @@ import (
 	"github.com/hatchdog/hatchdog/profiles"
 )
 
-var update = flag.Bool("update", false, "rewrite the compiled profiles")
+var update = flag.Bool("update", false, "rewrite the compiled profiles and the reference")
 
 // What hatchdog carries is what profiles/*.yaml says. `make golden` compiles
 // anew.
