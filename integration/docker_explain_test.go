@@ -53,7 +53,7 @@ func TestExplainAndList(t *testing.T) {
 	onlyTasks := t.TempDir()
 	must(t, os.Symlink(d.dir+"/containerd/state", onlyTasks+"/containerd"))
 	out, _ = d.hatchctl(t, "list", "--run-dir", onlyTasks)
-	if !regexp.MustCompile(`(?m)^` + plain[:12] + `\s+NO\s+live\s+-\s+docker\s+runc`).MatchString(out) || strings.Count(out, id[:12]) != 1 {
+	if !regexp.MustCompile(`(?m)^`+plain[:12]+`\s+NO\s+live\s+-\s+docker\s+runc`).MatchString(out) || strings.Count(out, id[:12]) != 1 {
 		t.Errorf("by containerd's state alone:\n%s", out)
 	}
 

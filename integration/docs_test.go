@@ -1,0 +1,93 @@
+package integration
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func readme(t *testing.T, language string) []string {
+	t.Helper()
+	data, err := os.ReadFile("../README.md")
+	must(t, err)
+	var all []string
+	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(string(data), -1) {
+		all = append(all, m[1])
+	}
+	return all
+}
+
+// What the README shows of the demo is what the demo prints.
+func TestReadmeShowsTheDemo(t *testing.T) {
+	cmd := exec.Command("go", "run", "./integration/demo", "-bin", filepath.Join(tested.dir, "bin"), "-runc", pinnedRunc(t))
+	cmd.Dir = ".."
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	shown := 0
+	for _, block := range readme(t, "text") {
+		if !strings.Contains(block, "hatchdog\n---") && !strings.HasPrefix(block, "FIELD") {
+			continue
+		}
+		shown++
+		if !strings.Contains(string(out), block) {
+			t.Errorf("the README shows\n%s\nand the demo prints\n%s", block, out)
+		}
+	}
+	if shown != 2 {
+		t.Errorf("the README shows %d parts of the demo, want 2", shown)
+	}
+}
+
+// The engines read the configuration that the README gives.
+func TestReadmeConfiguration(t *testing.T) {
+	for _, block := range readme(t, "toml") {
+		program := "containerd"
+		if strings.HasPrefix(block, "version = 3") {
+			program = cached(t, "containerd-*/containerd")
+		}
+		file := t.TempDir() + "/config.toml"
+		must(t, os.WriteFile(file, []byte(block), 0o600))
+		out := mustRun(t, program, "--config", file, "config", "dump")
+		_, table, found := strings.Cut(out, "runtimes.hatchdog]")
+		if !found || !regexp.MustCompile(`BinaryName = ['"]/usr/local/bin/hatchdog['"]`).MatchString(table) || !strings.Contains(table, "io.containerd.runc.v2") {
+			t.Errorf("%s reads\n%s\nas\n%s", program, block, table)
+		}
+	}
+}
+
+// As the README installs it under Docker and takes it away: with a reload.
+func TestReadmeDocker(t *testing.T) {
+	var daemon struct {
+		Runtimes map[string]struct{ Path string }
+	}
+	blocks := readme(t, "json")
+	if len(blocks) != 1 || json.Unmarshal([]byte(blocks[0]), &daemon) != nil || daemon.Runtimes["hatchdog"].Path != "/usr/local/bin/hatchdog" {
+		t.Fatalf("daemon.json: %v", blocks)
+	}
+	d := startDocker(t)
+	before, err := os.ReadFile(d.dir + "/daemon.json")
+	must(t, err)
+	reload := func(config []byte, known bool) {
+		must(t, os.WriteFile(d.dir+"/daemon.json", config, 0o600))
+		must(t, d.cmd.Process.Signal(syscall.SIGHUP))
+		waitFor(t, "the reload", func() bool { return strings.Contains(d.do(t, "info", "-f", "{{.Runtimes}}"), "late:") == known })
+	}
+	t.Cleanup(func() { reload(before, false) })
+	reload([]byte(strings.Replace(string(before), `"runtimes":{`, `"runtimes":{"late":{"path":"`+tested.hatchdog+`"},`, 1)), true)
+	id := strings.TrimSpace(d.do(t, "run", "-d", "--runtime=late", "busybox", "sleep", "600"))
+	t.Cleanup(func() { d.try(t, "rm", "-f", id) })
+	wantLines(t, d.do(t, "inspect", "-f", "{{.HostConfig.Runtime}}", id), "late")
+	wantLines(t, d.do(t, "exec", id, "grep", "CapEff", "/proc/self/status"), restrictedCaps)
+	reload(before, false)
+	d.do(t, "stop", "-t", "1", id) // the program is still in its place
+	if out, code := d.try(t, "start", id); code == 0 || !strings.Contains(strings.ToLower(out), "runtime") {
+		t.Errorf("it starts without its runtime: %d %s", code, out)
+	}
+}
