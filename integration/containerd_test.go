@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -57,6 +58,22 @@ func importArchive(t *testing.T, ctr, socket, namespace, name string, archive []
 	_ = name
 }
 
+// mustRunPlain starts a container beside hatchdog, and returns its id.
+func mustRunPlain(t *testing.T, ctr, socket, image string) string {
+	t.Helper()
+	id := "plain" + filepath.Base(t.TempDir())
+	mustRun(t, ctr, "-a", socket, "run", "-d", image, id, "sleep", "600")
+	t.Cleanup(func() {
+		run(t, ctr, "-a", socket, "task", "kill", "-s", "KILL", id)
+		waitFor(t, id+" to stop", func() bool {
+			_, code := run(t, ctr, "-a", socket, "task", "rm", id)
+			return code == 0
+		})
+		mustRun(t, ctr, "-a", socket, "container", "rm", id)
+	})
+	return id
+}
+
 func TestContainerd(t *testing.T) {
 	for name, program := range map[string]string{"Debian's": "containerd", "2.4": cached(t, "containerd-*/containerd")} {
 		t.Run(name, func(t *testing.T) {
@@ -96,7 +113,14 @@ func TestContainerd(t *testing.T) {
 			out = mustRun(t, ctr, "-a", socket, "task", "exec", "--exec-id", "e1", "c3", "sh", "-c", look)
 			wantLines(t, out, "CapEff:\t"+restrictedCaps, "NoNewPrivs:\t1")
 			out = mustRun(t, tested.hatchctl, "--policy", policy, "explain", "c3")
-			wantLines(t, out, "(ctr)", "builtin/restricted")
+			wantLines(t, out, "container   c3, of ctr", "builtin/restricted")
+			beside := mustRunPlain(t, ctr, socket, image)
+			out = mustRun(t, tested.hatchctl, "--policy", policy, "list")
+			for _, want := range []string{`c3 +yes +live +builtin/restricted +ctr +runc`, beside + ` +NO +live +- +ctr +runc +- +/run/containerd/runc/default`} {
+				if found := regexp.MustCompile("(?m)^"+want).FindAllString(out, -1); len(found) != 1 {
+					t.Errorf("%q is listed %d times in\n%s", want, len(found), out)
+				}
+			}
 			mustRun(t, ctr, "-a", socket, "task", "kill", "-s", "KILL", "c3")
 			waitFor(t, "c3 to stop", func() bool {
 				_, code := run(t, ctr, "-a", socket, "task", "rm", "c3")

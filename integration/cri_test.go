@@ -176,7 +176,14 @@ func TestCRI(t *testing.T) {
 		t.Error("no masked paths were sent, and none were added")
 	}
 	out := mustRun(t, tested.hatchctl, "--policy", k.dir+"/policy.yaml", "explain", a)
-	wantLines(t, out, "(cri) pod apps/web container a image "+criImage, "builtin/restricted")
+	wantLines(t, out, ", of cri pod apps/web container a image "+criImage, "builtin/restricted")
+
+	runDir := t.TempDir()
+	must(t, os.Symlink(k.dir+"/state", runDir+"/containerd"))
+	out = mustRun(t, tested.hatchctl, "--policy", k.dir+"/policy.yaml", "list", "--run-dir", runDir)
+	if strings.Count(out, "yes") != 3 || strings.Contains(out, " NO ") {
+		t.Errorf("want the sandbox and two containers, once each:\n%s", out)
+	}
 
 	t.Run("privileged", func(t *testing.T) {
 		_, failure := k.sandbox(t, pod("apps", "priv", object{"securityContext": object{"privileged": true, "namespaceOptions": object{"network": "NODE", "pid": "CONTAINER"}}}, nil))
