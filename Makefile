@@ -27,6 +27,7 @@ all: build
 build:
 	@mkdir -p bin
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/hatchdog ./cmd/hatchctl
+	CGO_ENABLED=0 $(GO) build -trimpath -tags no_grpc -ldflags '$(LDFLAGS)' -o bin/ ./cmd/containerd-shim-hatchdog-v1
 
 # Everything: the unit tests with the race detector, then as root the tests
 # against real runc, Docker and containerd.

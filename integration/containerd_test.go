@@ -75,7 +75,7 @@ func mustRunPlain(t *testing.T, ctr, socket, image string) string {
 }
 
 func TestContainerd(t *testing.T) {
-	for name, program := range map[string]string{"Debian's": "containerd", "2.4": cached(t, "containerd-*/containerd")} {
+	for name, program := range map[string]string{"Debian's": "containerd", "2.4": cached(t, "containerd-v*/containerd")} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(tested.dir, "containerd-"+strings.Trim(name, "'"))
 			policy := policyFile(t, dir, "")

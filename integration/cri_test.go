@@ -29,7 +29,7 @@ func startCRI(t *testing.T) *kubelet {
 		t.Fatalf("%v %s", err, out)
 	}
 	policy := policyFile(t, k.dir, "offers: [untrusted]\nrules:\n  - match: {engine: cri, namespace: system}\n    profile: baseline\n    namespaces: {host: [network, uts]}\n")
-	program := cached(t, "containerd-*/containerd")
+	program := cached(t, "containerd-v*/containerd")
 	must(t, os.MkdirAll(k.dir+"/net.d", 0o755))
 	network := fmt.Sprintf(`{"cniVersion":"0.4.0","name":"hatchdog-it","plugins":[{"type":"bridge","bridge":"hd0","isGateway":true,
 "ipam":{"type":"host-local","dataDir":%q,"ranges":[[{"subnet":"10.212.0.0/24"}]]}}]}`, k.dir+"/cni")
@@ -52,10 +52,14 @@ pod_annotations = ["hatchdog.dev/*"]
 container_annotations = ["hatchdog.dev/*"]
 [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.hatchdog.options]
 BinaryName = %[6]q
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.shim]
+runtime_type = "io.containerd.hatchdog.v1"
+pod_annotations = ["hatchdog.dev/*"]
+container_annotations = ["hatchdog.dev/*"]
 `, k.dir+"/root", k.dir+"/state", k.socket, criImage, k.dir+"/net.d", tested.hatchdog)
 	must(t, os.WriteFile(k.dir+"/config.toml", []byte(config), 0o600))
 	_, before := os.Stat("/var/lib/cni")
-	cmd := daemon(t, k.dir+"/containerd.log", []string{"HATCHDOG_POLICY=" + policy, "PATH=" + filepath.Dir(program) + ":" + os.Getenv("PATH")}, program, "--config", k.dir+"/config.toml")
+	cmd := daemon(t, k.dir+"/containerd.log", []string{"HATCHDOG_POLICY=" + policy, "PATH=" + buildShim(t) + ":" + filepath.Dir(program) + ":" + os.Getenv("PATH")}, program, "--config", k.dir+"/config.toml")
 	t.Cleanup(func() {
 		if t.Failed() {
 			log, _ := run(t, "tail", "-n", "20", k.dir+"/containerd.log")
@@ -126,7 +130,13 @@ func pod(namespace, name string, linux, annotations object) object {
 
 func (k *kubelet) sandbox(t *testing.T, config object) (string, string) {
 	t.Helper()
-	answer, failure := k.try(t, "RunPodSandbox", object{"config": config, "runtimeHandler": "hatchdog"})
+	return k.sandboxOf(t, "hatchdog", config)
+}
+
+// sandboxOf starts a pod of a RuntimeClass's handler.
+func (k *kubelet) sandboxOf(t *testing.T, handler string, config object) (string, string) {
+	t.Helper()
+	answer, failure := k.try(t, "RunPodSandbox", object{"config": config, "runtimeHandler": handler})
 	id, _ := answer["podSandboxId"].(string)
 	return id, failure
 }
@@ -221,6 +231,7 @@ func TestCRI(t *testing.T) {
 		_, failure = k.sandbox(t, pod("apps", "greedy", object{}, object{"hatchdog.dev/profile": "baseline"}))
 		wantLines(t, failure, "not offered by the policy")
 	})
+	t.Run("shim", func(t *testing.T) { podUnderShim(t, k) })
 	k.removeAll(t)
 	if left, _ := filepath.Glob(k.dir + "/state/*/*/record.json"); len(left) > 0 {
 		t.Errorf("records are left: %v", left)

@@ -2,13 +2,14 @@
 # Builds pinned programs through the Go module proxy, from their own go.mod,
 # into CACHE/NAME-VERSION. There already: nothing to do.
 #
-# usage: build.sh CACHE runc|containerd
+# usage: build.sh CACHE runc|containerd|containerd-oldest
 set -eu
 
 cache=$1
 name=$2
 . "$(dirname "$0")/versions.mk"
 
+module=
 case $name in
 runc)
 	version=$RUNC_VERSION cgo=1 tags=seccomp
@@ -18,6 +19,12 @@ containerd)
 	version=$CONTAINERD_VERSION cgo=0 tags=
 	cmd=github.com/containerd/containerd/v2/cmd
 	programs="$cmd/containerd@$version $cmd/ctr@$version $cmd/containerd-shim-runc-v2@$version"
+	;;
+containerd-oldest)
+	# Its go.mod has an exclude, which "go install" at a version does not take.
+	version=$CONTAINERD_OLDEST cgo=0 tags=
+	module=github.com/containerd/containerd/v2@$version
+	programs="./cmd/containerd ./cmd/ctr"
 	;;
 *)
 	echo "build.sh: unknown program $name" >&2
@@ -32,8 +39,19 @@ echo "setup: building $name $version; the first time takes a minute or three"
 tmp=$(mktemp -d "$cache/build.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
 cd / # no go.mod of this project may have a say
-# shellcheck disable=SC2086 # a list of words
-CGO_ENABLED=$cgo GOFLAGS= GOBIN=$tmp/bin go install -v -trimpath -tags "$tags" $programs 2>"$tmp/log" &
+mkdir "$tmp/bin"
+if [ -n "$module" ]; then
+	source=$(go mod download -json "$module" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
+	cp -r "$source" "$tmp/source"
+	chmod -R u+w "$tmp/source"
+	rm -rf "$tmp/source/vendor"
+	cd "$tmp/source"
+	compile="build -mod=mod -o $tmp/bin/"
+else
+	compile=install
+fi
+# shellcheck disable=SC2086 # lists of words
+CGO_ENABLED=$cgo GOFLAGS= GOBIN=$tmp/bin go $compile -v -trimpath -tags "$tags" $programs 2>"$tmp/log" &
 compiler=$!
 while kill -0 $compiler 2>/dev/null; do
 	sleep 1

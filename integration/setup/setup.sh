@@ -16,4 +16,5 @@ mkdir -p "$cache"
 "$here/build.sh" "$cache" runc
 [ "$what" = demo ] && exit 0
 "$here/build.sh" "$cache" containerd
+"$here/build.sh" "$cache" containerd-oldest
 "$here/servers.sh" "$cache"

@@ -2,3 +2,5 @@
 # the shell: NAME=value only.
 RUNC_VERSION=v1.5.2
 CONTAINERD_VERSION=v2.4.2
+# The oldest containerd whose daemon our shim serves and that the module proxy has.
+CONTAINERD_OLDEST=v2.0.13
