@@ -1,0 +1,39 @@
+// Package install makes engines know hatchdog, and undoes it.
+//
+// Guarantees: a file is replaced as a whole or not at all, with its mode and
+// owner; what is in it and is not hatchdog's stays; the file as it was is kept
+// beside it, and uninstalling brings it back byte for byte if nobody has
+// changed it since. A second install changes nothing. A file that does not
+// parse, or whose edit does not parse to the same settings plus ours, is left
+// alone.
+// Does not cover: which containers an engine then runs under hatchdog, but for
+// its default runtime; engines that are configured by other means.
+// Requires: write access to the engine's configuration.
+package install
+
+import "errors"
+
+// Options say what an engine is told.
+type Options struct {
+	Binary     string // absolute path of hatchdog
+	SetDefault bool   // hatchdog becomes the runtime of containers that name none
+}
+
+// Errors of a configuration that is left alone.
+var (
+	ErrParse    = errors.New("the engine's configuration does not parse")
+	ErrConflict = errors.New("the engine's configuration has a runtime of this name that hatchdog did not write")
+	ErrVersion  = errors.New("this version of the configuration cannot be edited")
+	ErrLost     = errors.New("the edit would change other settings")
+)
+
+// Format is how one engine writes its configuration. Both functions are pure.
+type Format interface {
+	// Add returns the configuration with hatchdog in it; nil raw is no file.
+	Add(raw []byte, o Options) ([]byte, error)
+	// Remove returns it without; nil is no file. What is not hatchdog's stays.
+	Remove(raw []byte) ([]byte, error)
+}
+
+// name of the runtime, in every engine.
+const name = "hatchdog"
