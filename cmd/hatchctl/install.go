@@ -30,7 +30,7 @@ func installCommand() *cobra.Command {
 		Short:     "Make an engine know the runtime hatchdog",
 		Long:      "Writes hatchdog into the engine's configuration, keeps what it does not know, and keeps the file as it was beside it.\nRunning it again changes nothing.",
 		Example:   "  hatchctl install docker --dry-run\n  hatchctl install containerd --set-default --restart",
-		Args:      cobra.ExactArgs(1),
+		Args:      between(1, 1),
 		ValidArgs: install.Engines(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.checkBinary(); err != nil {
@@ -50,7 +50,7 @@ func uninstallCommand() *cobra.Command {
 		Use:       "uninstall docker|containerd|crio|podman",
 		Short:     "Undo install: the engine's configuration is again as it was",
 		Example:   "  hatchctl uninstall docker",
-		Args:      cobra.ExactArgs(1),
+		Args:      between(1, 1),
 		ValidArgs: install.Engines(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.run(cmd.OutOrStdout(), args[0], install.PlanUninstall)

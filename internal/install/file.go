@@ -138,7 +138,7 @@ func replaceLike(path, like string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name()) // not there any more once it has the name
+	defer func() { _ = os.Remove(tmp.Name()) }() // not there any more once it has the name
 	_, err = tmp.Write(data)
 	if err == nil {
 		err = tmp.Chmod(mode)
