@@ -1,0 +1,93 @@
+// Package doctor says what this host lacks for hatchdog's built-in profiles,
+// what follows from it, and what to do.
+//
+// Guarantees: a finding says what was found; what could not be told is said to
+// be so, and never counts as there. Examine is a function of its argument.
+// Does not cover: containers that run already (hatchctl list).
+// Requires: root, or some findings are "cannot be told".
+// Spec fields touched: none.
+package doctor
+
+// Level is how much a finding matters.
+type Level string
+
+// The levels.
+const (
+	OK   Level = "ok"
+	Warn Level = "warn" // hatchdog works, with less than it could
+	Fail Level = "fail" // containers are refused, or run without hatchdog
+)
+
+// Finding is one thing about this host.
+type Finding struct {
+	Check string `json:"check"`
+	Level Level  `json:"level"`
+	Found string `json:"found"`
+	// Means says what it does to containers, by built-in profile.
+	Means string `json:"means,omitempty"`
+	// Remedy is what to do; empty where nothing has to be done.
+	Remedy string `json:"remedy,omitempty"`
+}
+
+// Answer is yes, no, or not known.
+type Answer struct {
+	Yes bool
+	// Unknown says why it could not be told.
+	Unknown string
+}
+
+// Host is what was found out about a host.
+type Host struct {
+	Kernel string   // as uname says, "6.1.0-18-amd64"
+	LSMs   []string // nil: could not be told
+	CgroupV2,
+	CgroupSwap bool
+	Controllers    []string
+	UserNamespaces Answer
+	MountSetattr   bool
+	Nftables       Answer
+	SeccompActions []string // nil: none
+	Runtimes       []Runtime
+	Engines        []Engine
+	Policy         error // of reading it
+}
+
+// Runtime is a low-level runtime on this host.
+type Runtime struct {
+	Path, Name, Version string
+	Used                bool  // the policy would take it
+	Err                 error // why the policy would not
+}
+
+// Engine is an engine on this host.
+type Engine struct {
+	Name    string
+	Config  string // the file that was read
+	Known   bool   // it has a runtime that is hatchdog
+	Default bool   // hatchdog runs what names no runtime
+	Err     error  // the configuration could not be read
+	// BuildKit is true where the steps of a build go through hatchdog; only of
+	// docker.
+	BuildKit bool
+	// Annotations is true where hatchdog.dev/* reaches the runtime; only of
+	// containerd.
+	Annotations bool
+}
+
+// Examine looks at everything.
+func Examine(h Host) []Finding {
+	all := []Finding{kernel(h), lsms(h), cgroups(h), userNamespaces(h), idmap(h), nftables(h), seccomp(h), policyFile(h)}
+	all = append(all, runtimes(h)...)
+	return append(all, engines(h)...)
+}
+
+// Worst is the highest level among the findings.
+func Worst(all []Finding) Level {
+	worst := OK
+	for _, f := range all {
+		if f.Level == Fail || f.Level == Warn && worst == OK {
+			worst = f.Level
+		}
+	}
+	return worst
+}

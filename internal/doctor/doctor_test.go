@@ -1,0 +1,132 @@
+package doctor
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// healthy lacks nothing.
+func healthy() Host {
+	return Host{
+		Kernel: "6.1.0-18-amd64", LSMs: []string{"lockdown", "apparmor"}, CgroupV2: true, CgroupSwap: true,
+		Controllers: []string{"cpu", "memory", "pids"}, UserNamespaces: Answer{Yes: true}, MountSetattr: true,
+		Nftables: Answer{Yes: true}, SeccompActions: []string{"errno", "log"},
+		Runtimes: []Runtime{{Path: "/usr/bin/runc", Name: "runc", Version: "1.5.2", Used: true}},
+		Engines: []Engine{
+			{Name: "docker", Known: true, Default: true, BuildKit: true},
+			{Name: "containerd", Known: true, Default: true, Annotations: true},
+		},
+	}
+}
+
+func TestHealthy(t *testing.T) {
+	for _, f := range Examine(healthy()) {
+		if f.Level != OK || f.Means != "" || f.Remedy != "" || f.Found == "" {
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
+// Each lack is one finding, with what it means and what to do.
+func TestEachLack(t *testing.T) {
+	for what, c := range map[string]struct {
+		lose  func(*Host)
+		check string
+		level Level
+	}{
+		"old kernel":       {func(h *Host) { h.Kernel = "5.4.0" }, "kernel", Fail},
+		"older kernel":     {func(h *Host) { h.Kernel = "5.10.0" }, "kernel", Warn},
+		"odd kernel":       {func(h *Host) { h.Kernel = "linux" }, "kernel", Warn},
+		"no modules":       {func(h *Host) { h.LSMs = []string{"lockdown"} }, "security modules", Warn},
+		"no securityfs":    {func(h *Host) { h.LSMs = nil }, "security modules", Warn},
+		"no pids":          {func(h *Host) { h.Controllers = []string{"cpu", "memory"} }, "control groups", Fail},
+		"no swap":          {func(h *Host) { h.CgroupSwap = false }, "control groups", Warn},
+		"no namespaces":    {func(h *Host) { h.UserNamespaces = Answer{} }, "user namespaces", Warn},
+		"no idmap":         {func(h *Host) { h.MountSetattr = false }, "mount_setattr", Warn},
+		"nftables unknown": {func(h *Host) { h.Nftables = Answer{Unknown: "x"} }, "nftables", Warn},
+		"no seccomp":       {func(h *Host) { h.SeccompActions = nil }, "seccomp", Fail},
+		"bad policy":       {func(h *Host) { h.Policy = errors.New("line 3") }, "policy", Fail},
+		"no runtime":       {func(h *Host) { h.Runtimes = nil }, "low-level runtime", Fail},
+		"used escape":      {func(h *Host) { h.Runtimes[0].Err = errors.New("CVE") }, "low-level runtime /usr/bin/runc", Fail},
+		"unused escape": {func(h *Host) {
+			h.Runtimes = append(h.Runtimes, Runtime{Path: "/opt/crun", Err: errors.New("CVE")})
+		}, "low-level runtime /opt/crun", Warn},
+		"no engine":        {func(h *Host) { h.Engines = nil }, "engines", Warn},
+		"docker without":   {func(h *Host) { h.Engines[0].Known = false }, "docker", Fail},
+		"docker default":   {func(h *Host) { h.Engines[0].Default = false }, "docker", Warn},
+		"docker build":     {func(h *Host) { h.Engines[0].BuildKit = false }, "docker build", Warn},
+		"docker broken":    {func(h *Host) { h.Engines[0].Err = errors.New("x") }, "docker", Warn},
+		"no annotations":   {func(h *Host) { h.Engines[1].Annotations = false }, "containerd annotations", Warn},
+		"containerd alone": {func(h *Host) { h.Engines[1].Known = false }, "containerd", Fail},
+	} {
+		h := healthy()
+		c.lose(&h)
+		all := Examine(h)
+		var found []Finding
+		for _, f := range all {
+			if f.Level != OK {
+				found = append(found, f)
+			}
+		}
+		if len(found) != 1 || found[0].Check != c.check || found[0].Level != c.level || found[0].Means == "" || Worst(all) != c.level {
+			t.Errorf("%s: %+v", what, found)
+		}
+	}
+}
+
+func TestProbeEngines(t *testing.T) {
+	root := t.TempDir()
+	write := func(path, text string, mode os.FileMode) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(root, path)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, path), []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if all := probeEngines(root); len(all) != 0 {
+		t.Errorf("%+v", all)
+	}
+	write("etc/docker/daemon.json", `{"runtimes":{"hard":{"path":"/usr/local/bin/hatchdog"}},"default-runtime":"hard"}`, 0o644)
+	write("etc/systemd/system/docker.service.d/x.conf", "[Service]\nEnvironment=\"DOCKER_BUILDKIT_RUNC_COMMAND=/usr/local/bin/hatchdog\"\n", 0o644)
+	write("usr/bin/containerd", "", 0o755)
+	write("etc/containerd/config.toml", "version = 3\n[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.x]\nruntime_type = 'io.containerd.hatchdog.v1'\npod_annotations = ['hatchdog.dev/*']\n", 0o644)
+	write("usr/bin/crio", "", 0o755)
+	write("etc/crio/crio.conf.d/9.conf", "[crio.runtime]\ndefault_runtime = \"hatchdog\"\n[crio.runtime.runtimes.hatchdog]\nruntime_path = \"/usr/local/bin/hatchdog\"\n", 0o644)
+	got := map[string]Engine{}
+	for _, e := range probeEngines(root) {
+		e.Config = strings.TrimPrefix(e.Config, root)
+		got[e.Name] = e
+	}
+	want := map[string]Engine{
+		"docker":     {Name: "docker", Config: "/etc/docker/daemon.json", Known: true, Default: true, BuildKit: true},
+		"containerd": {Name: "containerd", Config: "/etc/containerd/config.toml", Known: true, Annotations: true},
+		"crio":       {Name: "crio", Config: "/etc/crio/crio.conf", Known: true, Default: true, Annotations: true},
+	}
+	for name, w := range want {
+		if got[name] != w {
+			t.Errorf("%+v, want %+v", got[name], w)
+		}
+	}
+	if len(got) != len(want) {
+		t.Error(got)
+	}
+	write("etc/docker/daemon.json", `{"runtimes":`, 0o644)
+	if e := probeEngines(root)[0]; e.Err == nil || e.Known {
+		t.Errorf("%+v", e)
+	}
+}
+
+// The kernel of these tests can do both; the probes leave nothing behind.
+func TestRealProbes(t *testing.T) {
+	if a := tryNftables(); !a.Yes && os.Geteuid() == 0 {
+		t.Errorf("nftables: %+v", a)
+	}
+	if a := tryUserNamespace(); !a.Yes && os.Geteuid() == 0 {
+		t.Errorf("user namespaces: %+v", a)
+	}
+}

@@ -1,0 +1,67 @@
+package doctor
+
+import "fmt"
+
+func runtimes(h Host) []Finding {
+	if len(h.Runtimes) == 0 {
+		return []Finding{{
+			Check: "low-level runtime", Level: Fail, Found: "none",
+			Means: "every container is refused", Remedy: "install runc, or name one: runtime.path in the policy",
+		}}
+	}
+	var all []Finding
+	for _, r := range h.Runtimes {
+		f := Finding{Check: "low-level runtime " + r.Path, Level: OK, Found: r.Name + " " + r.Version}
+		if r.Err != nil {
+			f.Level, f.Means, f.Remedy = Warn, r.Err.Error(), "update it"
+			if r.Used {
+				f.Level = Fail
+			}
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+func engines(h Host) []Finding {
+	if len(h.Engines) == 0 {
+		return []Finding{{Check: "engines", Level: Warn, Found: "none", Means: "nothing calls hatchdog", Remedy: "install Docker or containerd"}}
+	}
+	var all []Finding
+	for _, e := range h.Engines {
+		all = append(all, route(e))
+		if e.Err != nil || !e.Known {
+			continue
+		}
+		if e.Name == "docker" && !e.BuildKit {
+			all = append(all, Finding{
+				Check: "docker build", Level: Warn, Found: "RUN steps are not routed through hatchdog",
+				Means: "they run under runc with Docker's own defaults", Remedy: "hatchctl install docker; systemctl restart docker",
+			})
+		}
+		if e.Name == "containerd" && !e.Annotations {
+			all = append(all, Finding{
+				Check: "containerd annotations", Level: Warn, Found: "hatchdog.dev/* is not passed through",
+				Means: "a pod cannot choose a stricter profile", Remedy: "hatchctl install containerd",
+			})
+		}
+	}
+	return all
+}
+
+func route(e Engine) Finding {
+	f := Finding{Check: e.Name, Level: OK, Found: "hatchdog is its default runtime"}
+	switch {
+	case e.Err != nil:
+		f.Level, f.Found = Warn, fmt.Sprintf("%s cannot be read: %v", e.Config, e.Err)
+		f.Means = "whether its containers run under hatchdog is not known"
+	case !e.Known:
+		f.Level, f.Found, f.Means = Fail, "it does not know hatchdog", "its containers run without"
+		f.Remedy = "hatchctl install " + e.Name
+	case !e.Default:
+		f.Level, f.Found = Warn, "it knows hatchdog, its default is another"
+		f.Means = "containers that do not name the runtime run without"
+		f.Remedy = fmt.Sprintf("hatchctl install %s --set-default", e.Name)
+	}
+	return f
+}

@@ -1,0 +1,129 @@
+package doctor
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/hatchdog/hatchdog/internal/install"
+)
+
+// probeEngines finds the engines by their programs and configuration. root is
+// "/" but in tests.
+func probeEngines(root string) []Engine {
+	var all []Engine
+	for _, probe := range []func(string) (Engine, bool){docker, containerd, crio, podman} {
+		if e, there := probe(root); there {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// installed looks for one of an engine's programs.
+func installed(root string, programs ...string) bool {
+	for _, p := range programs {
+		for _, dir := range []string{"usr/bin", "usr/local/bin", "usr/sbin", "usr/local/sbin", "bin"} {
+			if executable(filepath.Join(root, dir, p)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// config reads a file; one that is not there is nil.
+func config(path string) ([]byte, error) {
+	raw, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return raw, err
+}
+
+func docker(root string) (Engine, bool) {
+	e := Engine{Name: "docker", Config: filepath.Join(root, "etc/docker/daemon.json")}
+	raw, err := config(e.Config)
+	if raw == nil && err == nil && !installed(root, "dockerd") {
+		return e, false
+	}
+	var s install.State
+	if err == nil {
+		s, err = install.DockerState(raw)
+	}
+	e.Known, e.Default, e.Err = s.Known, s.Default, err
+	units, _ := filepath.Glob(filepath.Join(root, "etc/systemd/system/docker.service.d/*.conf")) // only a bad pattern is an error
+	for _, unit := range units {
+		text, err := os.ReadFile(unit)
+		e.BuildKit = e.BuildKit || err == nil && buildsWithHatchdog(string(text))
+	}
+	return e, true
+}
+
+func buildsWithHatchdog(unit string) bool {
+	for line := range strings.Lines(unit) {
+		_, value, ok := strings.Cut(strings.TrimSpace(line), "DOCKER_BUILDKIT_RUNC_COMMAND=")
+		if ok && filepath.Base(strings.Trim(value, `"' `)) == "hatchdog" {
+			return true
+		}
+	}
+	return false
+}
+
+// containerd asks the program, which knows its imports; where it is not there,
+// the file alone.
+func containerd(root string) (Engine, bool) {
+	e := Engine{Name: "containerd", Config: filepath.Join(root, "etc/containerd/config.toml")}
+	raw, err := config(e.Config)
+	program := installed(root, "containerd", "k3s", "rke2")
+	if raw == nil && err == nil && !program {
+		return e, false
+	}
+	if path, lerr := exec.LookPath("containerd"); root == "/" && lerr == nil {
+		if dumped, derr := exec.Command(path, "config", "dump").Output(); derr == nil {
+			raw, err = dumped, nil
+		}
+	}
+	var s install.State
+	if err == nil {
+		s, err = install.ContainerdState(raw)
+	}
+	e.Known, e.Default, e.Annotations, e.Err = s.Known, s.Default, s.Annotations, err
+	return e, true
+}
+
+func crio(root string) (Engine, bool) {
+	return dropIns(root, "crio", []string{"crio"}, "etc/crio/crio.conf", "default_runtime")
+}
+
+func podman(root string) (Engine, bool) {
+	return dropIns(root, "podman", []string{"podman"}, "etc/containers/containers.conf", "runtime")
+}
+
+// dropIns reads an engine whose drop-ins are in FILE.d: what hatchctl writes
+// there, or an administrator in its words.
+func dropIns(root, name string, programs []string, file, defaultKey string) (Engine, bool) {
+	e := Engine{Name: name, Config: filepath.Join(root, file), Annotations: true}
+	if !installed(root, programs...) {
+		return e, false
+	}
+	files, _ := filepath.Glob(e.Config + ".d/*.conf") // only a bad pattern is an error
+	for _, f := range append([]string{e.Config}, files...) {
+		raw, err := config(f)
+		if err != nil {
+			e.Err = err
+			continue
+		}
+		for line := range strings.Lines(string(raw)) {
+			key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+			e.Known = e.Known || strings.Contains(value, "/hatchdog\"")
+			if strings.TrimSpace(key) == defaultKey {
+				e.Default = strings.Trim(value, " \"'") == "hatchdog"
+			}
+		}
+	}
+	return e, true
+}
