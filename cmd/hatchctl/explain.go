@@ -99,7 +99,7 @@ func (o *options) logged(id string) ([]decision.Decision, error) {
 		return nil, err
 	}
 	var found []decision.Decision
-	err = audit.Read(path, func(event json.RawMessage) error {
+	err = audit.Read(path, func(event []byte) error {
 		var d decision.Decision
 		if json.Unmarshal(event, &d) != nil {
 			return nil // another kind of event

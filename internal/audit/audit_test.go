@@ -78,7 +78,7 @@ func TestManyProcessesOneChain(t *testing.T) {
 			t.Errorf("segments of %s: %v", size, r)
 		}
 		seen := map[string]int{}
-		must(t, Read(path, func(raw json.RawMessage) error {
+		must(t, Read(path, func(raw []byte) error {
 			var e event
 			must(t, json.Unmarshal(raw, &e))
 			if e.N != seen[e.Writer] {
@@ -248,7 +248,7 @@ func FuzzVerify(f *testing.F) {
 		must(t, os.WriteFile(path, data, 0o600))
 		must(t, os.WriteFile(path+".head", head, 0o600))
 		_, _ = Verify(path)
-		_ = Read(path, func(json.RawMessage) error { return nil })
+		_ = Read(path, func([]byte) error { return nil })
 	})
 }
 

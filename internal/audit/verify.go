@@ -3,7 +3,6 @@ package audit
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	json "github.com/go-json-experiment/json/v1"
 	"golang.org/x/sys/unix"
 )
 
@@ -77,7 +77,7 @@ func Verify(path string) (Report, error) {
 
 // Read gives the events to f, oldest first. A log that is not there has none;
 // a line that cannot be read is passed over: Verify names it.
-func Read(path string, f func(event json.RawMessage) error) error {
+func Read(path string, f func(event []byte) error) error {
 	return walk(path, func(_ string, _ int, raw []byte, _ bool) error {
 		var l line
 		if json.Unmarshal(raw, &l) != nil || l.Event == nil {

@@ -13,7 +13,6 @@ package bundle
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -21,7 +20,9 @@ import (
 	"slices"
 	"strings"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	json "github.com/go-json-experiment/json/v1"
 )
 
 // MaxSize is the largest document taken, in bytes. A real config.json has some
@@ -54,6 +55,9 @@ func Decode[T any](raw []byte) (*Document[T], error) {
 	if len(raw) > MaxSize {
 		return nil, ErrTooLarge
 	}
+	if v, ok := decodeKnown[T](raw); ok {
+		return &Document[T]{Raw: raw, Value: v}, nil
+	}
 	var v T
 	unknown, err := scan(raw, reflect.TypeOf(v))
 	if err != nil {
@@ -63,6 +67,38 @@ func Decode[T any](raw []byte) (*Document[T], error) {
 		return nil, withoutValue(err)
 	}
 	return &Document[T]{Raw: raw, Value: &v, Unknown: unknown}, nil
+}
+
+// decodeKnown reads, in one pass, a document of which T knows every member. Any
+// other one, good or bad, is left to the closer look of Decode.
+func decodeKnown[T any](raw []byte) (*T, bool) {
+	if tooDeep(raw) || !bytes.HasPrefix(raw, []byte{'{'}) {
+		return nil, false
+	}
+	var v T
+	err := jsonv2.Unmarshal(raw, &v, json.DefaultOptionsV1(), jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false),
+		jsonv2.MatchCaseInsensitiveNames(false), jsonv2.RejectUnknownMembers(true))
+	return &v, err == nil
+}
+
+// tooDeep counts the brackets that are not in strings.
+func tooDeep(raw []byte) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case c == '"':
+			quoted = !quoted
+		case quoted && c == '\\':
+			i++
+		case !quoted && (c == '{' || c == '['):
+			if depth++; depth >= maxDepth {
+				return true
+			}
+		case !quoted && (c == '}' || c == ']'):
+			depth--
+		}
+	}
+	return false
 }
 
 // withoutValue keeps what encoding/json says of the place and drops what it
@@ -81,14 +117,14 @@ func withoutValue(err error) error {
 
 // scan checks the structure against the Go type that will hold it.
 func scan(raw []byte, t reflect.Type) ([]string, error) {
-	d := jsontext.NewDecoder(bytes.NewReader(raw))
+	d := jsontext.NewDecoder(bytes.NewBuffer(raw)) // a Buffer is read in place
 	if d.PeekKind() != '{' {
 		if _, err := d.ReadToken(); err != nil {
 			return nil, scanError(d, err)
 		}
 		return nil, ErrNotObject
 	}
-	s := &scanner{d: d}
+	s := &scanner{d: d, fields: map[reflect.Type]map[string]reflect.Type{}}
 	if err := s.value(t); err != nil {
 		return nil, err
 	}
@@ -101,6 +137,7 @@ func scan(raw []byte, t reflect.Type) ([]string, error) {
 
 type scanner struct {
 	d       *jsontext.Decoder
+	fields  map[reflect.Type]map[string]reflect.Type // of the structs met so far
 	unknown []string
 }
 
@@ -193,22 +230,35 @@ func (s *scanner) member(t reflect.Type, key string) (reflect.Type, error) {
 	default:
 		return nil, nil
 	}
-	folded := false
+	fields := s.fieldsOf(t)
+	if f, known := fields[key]; known {
+		return f, nil
+	}
+	for name := range fields {
+		if strings.EqualFold(name, key) {
+			return nil, fmt.Errorf("%s: %w", s.d.StackPointer(), ErrAmbiguous)
+		}
+	}
+	s.unknown = append(s.unknown, string(s.d.StackPointer()))
+	return nil, nil
+}
+
+// fieldsOf maps the members that a struct knows to their types.
+func (s *scanner) fieldsOf(t reflect.Type) map[string]reflect.Type {
+	fields, done := s.fields[t]
+	if done {
+		return fields
+	}
+	fields = map[string]reflect.Type{}
 	for _, f := range reflect.VisibleFields(t) {
 		if f.Anonymous {
 			continue
 		}
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		switch {
-		case name == key:
-			return f.Type, nil
-		case strings.EqualFold(name, key):
-			folded = true
+		if _, outer := fields[name]; !outer {
+			fields[name] = f.Type
 		}
 	}
-	if folded {
-		return nil, fmt.Errorf("%s: %w", s.d.StackPointer(), ErrAmbiguous)
-	}
-	s.unknown = append(s.unknown, string(s.d.StackPointer()))
-	return nil, nil
+	s.fields[t] = fields
+	return fields
 }

@@ -2,12 +2,12 @@ package bundle
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
 
 	"github.com/go-json-experiment/json/jsontext"
+	json "github.com/go-json-experiment/json/v1"
 )
 
 // errLossy means that an edit would have lost or changed something else.
@@ -191,7 +191,7 @@ func lookUp(ms []member, name string) (jsontext.Value, bool) {
 }
 
 func membersOf(v jsontext.Value) ([]member, error) {
-	d := jsontext.NewDecoder(bytes.NewReader(v))
+	d := jsontext.NewDecoder(bytes.NewBuffer(v))
 	if _, err := d.ReadToken(); err != nil {
 		return nil, scanError(d, err)
 	}
@@ -206,13 +206,20 @@ func membersOf(v jsontext.Value) ([]member, error) {
 		if err != nil {
 			return nil, scanError(d, err)
 		}
-		ms = append(ms, member{name, bytes.Clone(value)})
+		ms = append(ms, member{name, inPlace(v, d, value)})
 	}
 	return ms, nil
 }
 
+// inPlace is the value that d has just read, as a part of v: what d returns
+// lasts only until it reads on.
+func inPlace(v jsontext.Value, d *jsontext.Decoder, value jsontext.Value) jsontext.Value {
+	end := int(d.InputOffset())
+	return v[end-len(value) : end : end]
+}
+
 func elementsOf(v jsontext.Value) ([]jsontext.Value, error) {
-	d := jsontext.NewDecoder(bytes.NewReader(v))
+	d := jsontext.NewDecoder(bytes.NewBuffer(v))
 	if _, err := d.ReadToken(); err != nil {
 		return nil, scanError(d, err)
 	}
@@ -222,7 +229,7 @@ func elementsOf(v jsontext.Value) ([]jsontext.Value, error) {
 		if err != nil {
 			return nil, scanError(d, err)
 		}
-		es = append(es, bytes.Clone(value))
+		es = append(es, inPlace(v, d, value))
 	}
 	return es, nil
 }

@@ -50,15 +50,15 @@ func Process(version string) World {
 // Main handles one call. On success it does not return where the low-level
 // runtime takes over by execve. It returns the exit code otherwise.
 func (w World) Main(args []string) int {
-	// A private mount namespace belongs to one thread, and execve must be called
-	// on it.
-	runtime.LockOSThread()
 	call, err := argv.Parse(args, w.Euid, w.Getenv)
 	if err != nil {
 		return w.fail(call, err)
 	}
 	switch call.Door {
 	case argv.Create, argv.Run, argv.Restore:
+		// A private mount namespace belongs to one thread, and execve must be
+		// called on it.
+		runtime.LockOSThread()
 		err = w.create(call)
 	case argv.Exec:
 		err = w.exec(call)

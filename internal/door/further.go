@@ -31,17 +31,14 @@ func (w World) further(call *argv.Call) (*further, error) {
 	if err := decision.CheckID(call.ID); err != nil {
 		return nil, err
 	}
-	store, root, pol, polErr, err := w.place(call)
+	store, root, _, err := w.place(call)
 	if err != nil {
 		return nil, err
 	}
 	f := &further{w: w, call: call}
 	f.rec, err = store.Load(root, call.ID)
 	if errors.Is(err, decision.ErrNoRecord) {
-		if polErr != nil {
-			return nil, polErr
-		}
-		f.rec, err = unrecorded(pol, root, call.ID, w)
+		f.rec, err = w.unrecorded(root, call.ID)
 	}
 	if err != nil {
 		return nil, err
@@ -64,7 +61,11 @@ var (
 )
 
 // unrecorded is what a container is held to that hatchdog did not create.
-func unrecorded(pol *policy.Policy, root, id string, w World) (*decision.Record, error) {
+func (w World) unrecorded(root, id string) (*decision.Record, error) {
+	pol, err := policy.Load(w.Getenv)
+	if err != nil {
+		return nil, err
+	}
 	if pol.Unrecorded != policy.UnrecordedProfile {
 		return nil, &refused{[]*control.Refusal{{
 			Control: "record", Field: "container", Reason: "hatchdog did not create it, so nobody knows what it may have",

@@ -25,19 +25,16 @@ func findRuntime(pol *policy.Policy, w World) (string, host.Runtime, error) {
 	return path, rt, lowlevel.Vet(rt, pol.Runtime)
 }
 
-// place is where a call finds the records. A policy that cannot be read leaves
-// the usual directory: what already runs is held to its record, not to the
-// policy of today.
-func (w World) place(call *argv.Call) (store decision.Store, root string, pol *policy.Policy, polErr error, err error) {
-	pol, polErr = policy.Load(w.Getenv)
+// place is where a call finds the records, and what runtime the policy names.
+// A policy that cannot be read leaves the usual directory: what already runs is
+// held to its record, not to the policy of today.
+func (w World) place(call *argv.Call) (store decision.Store, root string, runtime policy.Runtime, err error) {
 	store.Base = policy.DefaultStateDir(w.Euid, w.Getenv)
-	if polErr == nil {
-		store.Base = pol.StateDir
-	} else {
-		pol = &policy.Policy{StateDir: store.Base}
+	if at, perr := policy.LoadPlaces(w.Getenv); perr == nil {
+		store.Base, runtime = at.StateDir, at.Runtime
 	}
 	root, err = decision.ResolveRoot(call.Global.Root)
-	return store, root, pol, polErr, err
+	return store, root, runtime, err
 }
 
 // forward hands a call over that is none of the doors'.
@@ -52,13 +49,20 @@ func (w World) forward(call *argv.Call) int {
 // runtimeOf is the low-level runtime that created the container, or else the
 // policy's, or else the first on PATH.
 func (w World) runtimeOf(call *argv.Call) (string, error) {
-	store, root, pol, _, err := w.place(call)
-	if err == nil && call.ID != "" {
-		if path, err := store.Runtime(root, call.ID); err == nil && path != "" {
+	store, root, runtime, err := w.place(call)
+	if err != nil {
+		return lowlevel.Find(runtime, w.Getenv)
+	}
+	return w.creatorOf(store, root, call.ID, runtime)
+}
+
+func (w World) creatorOf(store decision.Store, root, id string, other policy.Runtime) (string, error) {
+	if id != "" {
+		if path, err := store.Runtime(root, id); err == nil && path != "" {
 			return path, nil
 		}
 	}
-	return lowlevel.Find(pol.Runtime, w.Getenv)
+	return lowlevel.Find(other, w.Getenv)
 }
 
 // delete lets the low-level runtime delete, and gives back what was taken once
@@ -67,7 +71,8 @@ func (w World) delete(call *argv.Call) int {
 	if err := decision.CheckID(call.ID); err != nil {
 		return w.fail(call, err)
 	}
-	path, err := w.runtimeOf(call)
+	store, root, runtime, placeErr := w.place(call)
+	path, err := w.creatorOf(store, root, call.ID, runtime)
 	if err != nil {
 		return w.fail(call, err)
 	}
@@ -75,7 +80,7 @@ func (w World) delete(call *argv.Call) int {
 	if err != nil {
 		return w.fail(call, err)
 	}
-	store, root, _, _, err := w.place(call)
+	err = placeErr
 	if err == nil && !decision.Live(root, call.ID) {
 		err = store.Release(root, call.ID)
 	}

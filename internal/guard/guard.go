@@ -182,9 +182,16 @@ func split(v jsontext.Value) ([]member, error) {
 		if err != nil {
 			return nil, errShape
 		}
-		all = append(all, member{name, value.Clone()})
+		all = append(all, member{name, inPlace(v, d, value)})
 	}
 	return all, nil
+}
+
+// inPlace is the value that d has just read, as a part of v: what d returns
+// lasts only until it reads on.
+func inPlace(v jsontext.Value, d *jsontext.Decoder, value jsontext.Value) jsontext.Value {
+	end := int(d.InputOffset())
+	return v[end-len(value) : end : end]
 }
 
 func find(all []member, name string) jsontext.Value {
@@ -214,7 +221,7 @@ func list(v jsontext.Value) ([]jsontext.Value, error) {
 		if err != nil {
 			return nil, errShape
 		}
-		all = append(all, value.Clone())
+		all = append(all, inPlace(v, d, value))
 	}
 	return all, nil
 }

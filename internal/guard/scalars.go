@@ -1,10 +1,10 @@
 package guard
 
 import (
-	"encoding/json"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+	json "github.com/go-json-experiment/json/v1"
 )
 
 // read decodes a value; a missing one and null leave v alone.

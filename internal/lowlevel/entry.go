@@ -2,9 +2,10 @@ package lowlevel
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"time"
+
+	json "github.com/go-json-experiment/json/v1"
 )
 
 // entry is one line of the engine's log. containerd's shim decodes the whole

@@ -362,6 +362,10 @@ func (b *builder) check() {
 		b.policy.Offers[i] = b.full(b.policy.Offers[i])
 		want(b.policy.Offers[i], b.set["offers"], "offers")
 	}
+	b.checkPaths()
+}
+
+func (b *builder) checkPaths() {
 	for key, path := range map[string]string{"runtime.path": b.policy.Runtime.Path, "audit.path": b.policy.Audit.Path, "stateDir": b.policy.StateDir} {
 		if path != "" && !filepath.IsAbs(path) {
 			b.errs = append(b.errs, Error{File: b.set[strings.Split(key, ".")[0]], Line: 1, Column: 1, Key: key, Message: "not an absolute path"})

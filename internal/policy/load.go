@@ -89,6 +89,38 @@ func systemFiles() ([]string, error) {
 	return names, nil
 }
 
+// Places are what the commands need that are handed on as they are.
+type Places struct {
+	StateDir string
+	Runtime  Runtime
+}
+
+// LoadPlaces reads no more of the policy in force than the places: profiles and
+// rules may have errors, which are no concern of what runs already.
+func LoadPlaces(getenv func(string) string) (Places, error) {
+	names := []string{getenv("HATCHDOG_POLICY")}
+	if names[0] == "" {
+		var err error
+		if names, err = systemFiles(); err != nil {
+			return Places{}, err
+		}
+	}
+	b := newBuilder()
+	for _, name := range names {
+		data, err := readSafe(name)
+		if err != nil {
+			return Places{}, fmt.Errorf("policy: %w", err)
+		}
+		b.file(source{name, data}, "")
+	}
+	b.checkPaths()
+	if len(b.errs) > 0 {
+		return Places{}, fmt.Errorf("policy: %w", b.errs)
+	}
+	fillPaths(&b.policy, os.Geteuid(), os.Getenv)
+	return Places{b.policy.StateDir, b.policy.Runtime}, nil
+}
+
 func loadFiles(names []string, all bool) (*Policy, error) {
 	sources := make([]source, 0, len(names))
 	sum := sha256.New()

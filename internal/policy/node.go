@@ -61,7 +61,7 @@ func (r *reader) value(n *yaml.Node, key, unit string, v reflect.Value) {
 		r.fail(n, key, "", "anchors and aliases are not read")
 		return
 	}
-	if r.origin != nil {
+	if r.origin != nil && !strings.Contains(key, "[") { // a list is set as a whole
 		r.origin[key] = fmt.Sprintf("%s:%d", r.file, n.Line)
 	}
 	if v.Kind() == reflect.Pointer {
