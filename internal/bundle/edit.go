@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 	json "github.com/go-json-experiment/json/v1"
@@ -18,26 +19,22 @@ var errLossy = errors.New("the edited document does not read back as intended")
 // of members, the spelling of numbers. It checks its own work. The same value
 // gives the same bytes.
 func (d *Document[T]) With(after *T) (*Document[T], error) {
-	was, err := json.Marshal(d.Value)
-	if err != nil {
-		return nil, fmt.Errorf("document: %w", err)
-	}
-	want, err := json.Marshal(after)
-	if err != nil {
-		return nil, fmt.Errorf("document: %w", err)
-	}
-	if bytes.Equal(was, want) {
-		return d, nil
-	}
-	raw, err := merge(d.Raw, was, want)
+	raw, err := mergeValue(d.Raw, reflect.ValueOf(d.Value), reflect.ValueOf(after))
 	if err != nil {
 		return nil, err
+	}
+	if bytes.Equal(raw, d.Raw) {
+		return d, nil
 	}
 	edited, err := Decode[T](raw)
 	if err != nil {
 		return nil, err
 	}
 	got, err := json.Marshal(edited.Value)
+	if err != nil {
+		return nil, fmt.Errorf("document: %w", err)
+	}
+	want, err := json.Marshal(after)
 	if err != nil {
 		return nil, fmt.Errorf("document: %w", err)
 	}
@@ -125,10 +122,14 @@ func mergeArray(raw, was, want jsontext.Value) (jsontext.Value, error) {
 	if len(elements) != len(before) {
 		return nil, errLossy
 	}
+	names := make([]string, len(before))
+	for i, b := range before {
+		names[i] = nameOf(b)
+	}
 	out := make([]jsontext.Value, 0, len(after))
 	next := 0
 	for _, a := range after {
-		at := indexFrom(before, next, a)
+		at := indexFrom(before, names, next, a)
 		if at < 0 {
 			out = append(out, a)
 			continue
@@ -145,7 +146,7 @@ func mergeArray(raw, was, want jsontext.Value) (jsontext.Value, error) {
 
 // indexFrom finds the element that a stems from: the same value, or else the
 // same name.
-func indexFrom(before []jsontext.Value, next int, a jsontext.Value) int {
+func indexFrom(before []jsontext.Value, names []string, next int, a jsontext.Value) int {
 	for i := next; i < len(before); i++ {
 		if bytes.Equal(before[i], a) {
 			return i
@@ -155,10 +156,8 @@ func indexFrom(before []jsontext.Value, next int, a jsontext.Value) int {
 	if name == "" {
 		return -1
 	}
-	for i := next; i < len(before); i++ {
-		if nameOf(before[i]) == name {
-			return i
-		}
+	if i := slices.Index(names[next:], name); i >= 0 {
+		return next + i
 	}
 	return -1
 }
@@ -168,17 +167,20 @@ func nameOf(v jsontext.Value) string {
 	if v.Kind() != '{' {
 		return ""
 	}
-	var n struct {
-		Destination, Path, Type, PageSize json.RawMessage
-		Major, Minor                      json.RawMessage
-	}
-	if json.Unmarshal(v, &n) != nil || reflect.ValueOf(n).IsZero() {
+	members, err := membersOf(v)
+	if err != nil {
 		return ""
 	}
-	if n.Destination != nil {
-		return "destination " + string(n.Destination)
+	if d, ok := lookUp(members, "destination"); ok {
+		return "destination " + string(d)
 	}
-	return fmt.Sprintf("%s %s %s %s %s", n.Path, n.Type, n.PageSize, n.Major, n.Minor)
+	name := ""
+	for _, key := range []string{"path", "type", "pageSize", "major", "minor"} {
+		if part, ok := lookUp(members, key); ok {
+			name += key + " " + string(part) + " "
+		}
+	}
+	return name
 }
 
 func lookUp(ms []member, name string) (jsontext.Value, bool) {

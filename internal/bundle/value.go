@@ -1,0 +1,79 @@
+package bundle
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+	json "github.com/go-json-experiment/json/v1"
+)
+
+// mergeValue carries the step from was to want over to raw, which was is read
+// from. What did not change is not looked into: it is nearly all of a document.
+func mergeValue(raw jsontext.Value, was, want reflect.Value) (jsontext.Value, error) {
+	if reflect.DeepEqual(was.Interface(), want.Interface()) {
+		return raw, nil
+	}
+	if was.Kind() == reflect.Pointer && !was.IsNil() && !want.IsNil() {
+		was, want = was.Elem(), want.Elem()
+	}
+	if was.Kind() == reflect.Struct && raw.Kind() == '{' {
+		return mergeStruct(raw, was, want)
+	}
+	before, err := json.Marshal(was.Interface())
+	if err != nil {
+		return nil, fmt.Errorf("document: %w", err)
+	}
+	after, err := json.Marshal(want.Interface())
+	if err != nil {
+		return nil, fmt.Errorf("document: %w", err)
+	}
+	return merge(raw, before, after)
+}
+
+// mergeStruct merges field by field. A field that it gets wrong is found by
+// With, which reads the result back.
+func mergeStruct(raw jsontext.Value, was, want reflect.Value) (jsontext.Value, error) {
+	members, err := membersOf(raw)
+	if err != nil {
+		return nil, err
+	}
+	for i := range was.NumField() {
+		name, option, _ := strings.Cut(was.Type().Field(i).Tag.Get("json"), ",")
+		at := slices.IndexFunc(members, func(m member) bool { return m.name == name })
+		gone := leftOut(option, want.Field(i))
+		switch {
+		case reflect.DeepEqual(was.Field(i).Interface(), want.Field(i).Interface()), gone && leftOut(option, was.Field(i)):
+			continue
+		case gone && at >= 0:
+			members = slices.Delete(members, at, at+1)
+		case gone:
+		case at >= 0:
+			members[at].value, err = mergeValue(members[at].value, was.Field(i), want.Field(i))
+		default:
+			var value []byte
+			value, err = json.Marshal(want.Field(i).Interface())
+			members = append(members, member{name, value})
+		}
+		if err != nil {
+			return nil, fmt.Errorf("document: %s: %w", name, err)
+		}
+	}
+	return joinObject(members), nil
+}
+
+// leftOut reports whether encoding/json leaves a field out.
+func leftOut(option string, v reflect.Value) bool {
+	if option != "omitempty" {
+		return false
+	}
+	switch v.Kind() {
+	case reflect.Slice, reflect.Map, reflect.String, reflect.Array:
+		return v.Len() == 0
+	case reflect.Struct:
+		return false
+	}
+	return v.IsZero()
+}
