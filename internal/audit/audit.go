@@ -190,7 +190,7 @@ func (l *log) last() (tail, error) {
 	if err != nil && !errors.Is(err, errHead) { // a garbled one is of a power failure; Verify tells until the next line
 		return tail{}, err
 	}
-	t, err := readTail(l.file, l.size)
+	t, err := readTail(l.file, l.size, head)
 	if err != nil {
 		return t, err
 	}

@@ -29,8 +29,9 @@ type tail struct {
 // some KiB.
 const window = 8 << 10
 
-// readTail finds the last whole line.
-func readTail(f *os.File, size int64) (tail, error) {
+// readTail finds the last whole line. head is what the head file says of it,
+// which spares decoding the line where it is true.
+func readTail(f *os.File, size int64, head mark) (tail, error) {
 	for n := int64(window); ; n *= 4 {
 		n = min(n, size)
 		data := make([]byte, n)
@@ -47,12 +48,17 @@ func readTail(f *os.File, size int64) (tail, error) {
 		if len(whole) == 0 {
 			return t, nil
 		}
+		sum := hash(whole[start:])
+		if sum == head.hash {
+			t.mark = head
+			return t, nil
+		}
 		var l line
 		if err := json.Unmarshal(whole[start:], &l); err != nil {
 			// Not ours to mend: the head says what the chain goes on from.
 			return t, nil
 		}
-		t.mark = mark{l.Seq, hash(whole[start:])}
+		t.mark = mark{l.Seq, sum}
 		return t, nil
 	}
 }
