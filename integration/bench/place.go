@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// inside marks the process that has its own mount namespace already.
+const inside = "HATCHDOG_BENCH_INSIDE"
+
+// enter starts this program again in a mount namespace of its own: what is
+// mounted in it is gone when it ends, however it ends.
+func enter() error {
+	if os.Getenv(inside) != "" {
+		// Containers that outlive the runtime are ours to wait for, as they are a
+		// shim's.
+		return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+	}
+	runtime.LockOSThread()
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return err
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return err
+	}
+	return unix.Exec("/proc/self/exe", os.Args, append(os.Environ(), inside+"=1"))
+}
+
+func (b *bench) path(name ...string) string {
+	return filepath.Join(append([]string{b.dir}, name...)...)
+}
+
+// prepare makes the tmpfs with a root file system, the policies and a low-level
+// runtime that does nothing.
+func (b *bench) prepare(specFile string) error {
+	var err error
+	if b.dir, err = os.MkdirTemp("", "hatchdog-bench-"); err != nil {
+		return err
+	}
+	if err := unix.Mount("tmpfs", b.dir, "tmpfs", 0, "mode=0755"); err != nil {
+		return err
+	}
+	for _, sub := range []string{"rootfs/bin", "rootfs/proc", "rootfs/sys", "rootfs/dev", "rootfs/etc", "etc", "noop"} {
+		if err := os.MkdirAll(b.path(sub), 0o755); err != nil {
+			return err
+		}
+	}
+	busybox, err := os.ReadFile("/bin/busybox")
+	if err != nil {
+		return fmt.Errorf("it is in every container: %w", err)
+	}
+	if err := os.WriteFile(b.path("rootfs/bin/busybox"), busybox, 0o755); err != nil {
+		return err
+	}
+	for _, name := range []string{"true", "sleep"} {
+		if err := os.Symlink("busybox", b.path("rootfs/bin", name)); err != nil {
+			return err
+		}
+	}
+	for name, text := range map[string]string{
+		"etc/resolv.conf": "", "etc/hostname": "bench\n", "etc/hosts": "127.0.0.1 localhost\n",
+		"policy.yaml":      b.policy(b.runc),
+		"noop/policy.yaml": b.policy(b.path("noop/runc")),
+	} {
+		if err := os.WriteFile(b.path(name), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	if err := os.WriteFile(b.path("noop/runc"), fmt.Appendf(nil, noop, b.runc), 0o755); err != nil {
+		return err
+	}
+	return b.readSpec(specFile)
+}
+
+// noop speaks of itself as the real one does, and otherwise ends at once.
+const noop = `#!/bin/busybox sh
+case "$1" in
+--version | features) exec %s "$1" ;;
+esac
+`
+
+func (b *bench) policy(runtime string) string {
+	return fmt.Sprintf("version: 1\nstateDir: %s/state\naudit: {path: %s/log/audit.jsonl}\nruntime: {path: %s}\n", b.dir, b.dir, runtime)
+}
+
+// cleanUp removes what an interrupted run left. It goes as far as it can.
+func (b *bench) cleanUp() {
+	if b.dir == "" {
+		return
+	}
+	left, _ := os.ReadDir(b.path("root"))
+	for _, c := range left {
+		cmd := exec.Command(b.runc, "--root", b.path("root"), "delete", "--force", c.Name())
+		cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
+		_ = cmd.Run()
+	}
+	for _, pattern := range []string{"/sys/fs/cgroup/", "/sys/fs/cgroup/*/"} {
+		groups, _ := filepath.Glob(pattern + strings.TrimPrefix(b.cgroup("*"), "/"))
+		for _, g := range groups {
+			_ = os.Remove(g)
+		}
+	}
+	_ = unix.Unmount(b.dir, unix.MNT_DETACH)
+	_ = os.Remove(b.dir)
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// pairs are the figures of the two sides, round by round.
+type pairs [2][]float64
+
+// row is one line of the table. adds and ratio are budgets; 0 is none.
+type row struct {
+	what, unit  string
+	of          pairs
+	adds, ratio float64
+}
+
+func (b *bench) row(r row) { b.rows = append(b.rows, r) }
+
+// difference is the median of what each round added: what slows the machine
+// down for some rounds slows both sides.
+func (r row) difference() float64 {
+	var all []float64
+	for i := range min(len(r.of[0]), len(r.of[1])) {
+		all = append(all, r.of[1][i]-r.of[0][i])
+	}
+	return median(all)
+}
+
+func (r row) quotient() float64 { return median(r.of[1]) / median(r.of[0]) }
+
+func (r row) verdict() string {
+	switch {
+	case r.adds > 0:
+		return fmt.Sprintf("adds %.1f at most: %s", r.adds, held(r.difference() <= r.adds))
+	case r.ratio > 0:
+		return fmt.Sprintf("%.2f at most: %s", r.ratio, held(r.quotient() <= r.ratio))
+	}
+	return "none"
+}
+
+func held(ok bool) string {
+	if ok {
+		return "held"
+	}
+	return "OVER"
+}
+
+// median is the middle of all, the mean of the two in the middle of an even
+// number.
+func median(all []float64) float64 {
+	if len(all) == 0 {
+		return 0
+	}
+	s := slices.Sorted(slices.Values(all))
+	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
+}
+
+func (b *bench) print(w io.Writer) {
+	fmt.Fprintf(w, "hatchdog against the low-level runtime called directly: medians of %d rounds, alternating.\n", b.rounds)
+	fmt.Fprintf(w, "Docker's spec; bundle, root file system, records and audit log on a tmpfs; profile restricted.\n\n")
+	fmt.Fprintf(w, "%-44s %10s %10s %10s %7s  %s\n%s\n", "", "runc", "hatchdog", "adds", "ratio", "budget", strings.Repeat("-", 107))
+	for _, r := range b.rows {
+		fmt.Fprintf(w, "%-44s %6.2f %-3s %6.2f %-3s %+6.2f %-3s %7.2f  %s\n",
+			r.what, median(r.of[0]), r.unit, median(r.of[1]), r.unit, r.difference(), r.unit, r.quotient(), r.verdict())
+	}
+}
