@@ -62,7 +62,7 @@ golden:
 bench: build
 	@integration/setup/setup.sh $(CACHE) demo
 	@$(GO) run ./integration/bench -hatchdog bin/hatchdog -runc $(CACHE)/runc-$(RUNC_VERSION)/runc
-	$(GO) test -run '^$$' -bench . -benchmem ./internal/...
+	@$(GO) test -run '^$$' -bench . -benchmem ./internal/bundle ./internal/door
 
 demo: build
 	@integration/setup/setup.sh $(CACHE) demo

@@ -1,0 +1,67 @@
+package integration
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// benchCommand is the bench, which makes what it needs in tmp.
+func benchCommand(t *testing.T, args ...string) (cmd *exec.Cmd, tmp string) {
+	t.Helper()
+	bin := filepath.Join(t.TempDir(), "bench")
+	mustRun(t, "go", "build", "-o", bin, "./bench")
+	tmp = t.TempDir()
+	cmd = exec.Command(bin, append([]string{
+		"-hatchdog", tested.hatchdog, "-runc", pinnedRunc(t), "-spec", "testdata/specs/docker-default.json",
+	}, args...)...)
+	cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
+	return cmd, tmp
+}
+
+func TestBenchPrintsEveryRow(t *testing.T) {
+	cmd, _ := benchCommand(t, "-rounds", "1", "-starts", "10")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, what := range []string{
+		"create ", "start ", "state ", "exec ", "kill ", "delete ", "run, the same tightened spec", "run, Docker's spec, plain against restricted",
+		"10 starts, 2 at a time, each", "create, with a runtime that does nothing", "exec, with a runtime that does nothing",
+		"state, with a runtime that does nothing", "delete, with a runtime that does nothing", "peak memory of create, each by itself", "size of the program",
+	} {
+		row := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(what) + ` +[0-9.]+ (ms|MiB) +[0-9.]+ (ms|MiB) +[-+][0-9.]+ (ms|MiB) +[0-9.]+  (.* at most: (held|OVER)|none)$`)
+		if !row.Match(out) {
+			t.Errorf("no row %q in\n%s", what, out)
+		}
+	}
+}
+
+func TestBenchCleansUpWhenInterrupted(t *testing.T) {
+	cmd, tmp := benchCommand(t, "-rounds", "100000")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	must(t, cmd.Start())
+	groups := "/sys/fs/cgroup/*/hatchdog-bench-*"
+	for range 200 {
+		if found, _ := filepath.Glob(groups); len(found) > 0 {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	must(t, cmd.Process.Signal(unix.SIGINT))
+	if err := cmd.Wait(); err == nil || !bytes.Contains(out.Bytes(), []byte("interrupted")) {
+		t.Errorf("%v: %s", err, out.String())
+	}
+	for _, pattern := range []string{groups, "/sys/fs/cgroup/hatchdog-bench-*", tmp + "/*"} {
+		if left, _ := filepath.Glob(pattern); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
+		}
+	}
+}

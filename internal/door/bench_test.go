@@ -1,0 +1,106 @@
+package door
+
+import (
+	"os"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/hatchdog/hatchdog/internal/bundle"
+	"github.com/hatchdog/hatchdog/internal/guard"
+	"github.com/hatchdog/hatchdog/internal/host"
+	"github.com/hatchdog/hatchdog/internal/plan"
+	"github.com/hatchdog/hatchdog/internal/policy"
+	"github.com/hatchdog/hatchdog/internal/workload"
+)
+
+// judged is Docker's spec on its way from Load to Check.
+type judged struct {
+	pol    *policy.Policy
+	raw    []byte
+	facts  host.Facts
+	before *bundle.Document[specs.Spec]
+	want   *specs.Spec
+	after  *bundle.Document[specs.Spec]
+}
+
+func (j *judged) load(b *testing.B) {
+	var err error
+	if j.pol, err = policy.Load(func(string) string { return "" }); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func (j *judged) decode(b *testing.B) {
+	var err error
+	if j.before, err = bundle.Decode[specs.Spec](j.raw); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func (j *judged) controls(b *testing.B) {
+	var err error
+	if j.want, err = copySpec(j.raw); err != nil {
+		b.Fatal(err)
+	}
+	res, err := j.pol.Resolve(workload.Identify(j.before.Value, "c1", "/run/bundle"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	result, err := plan.New(res.Profile, j.facts, plan.Options{}).Apply(j.want)
+	if err != nil || len(result.Refusals) > 0 || len(result.Changes) == 0 {
+		b.Fatal(result.Changes, result.Refusals, err)
+	}
+}
+
+func (j *judged) edit(b *testing.B) {
+	var err error
+	if j.after, err = j.before.With(j.want); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func (j *judged) check(b *testing.B) {
+	if err := guard.Check(j.before.Raw, j.after.Raw, guard.Evidence{}); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// The pure part of a create, warm: no process is started, nothing is asked of
+// the host.
+func BenchmarkLoadToCheck(b *testing.B) {
+	raw, err := os.ReadFile("../../integration/testdata/specs/docker-default.json")
+	if err != nil {
+		b.Fatal(err)
+	}
+	j := &judged{raw: raw, facts: host.Facts{
+		Cgroup:  host.Cgroup{Controllers: []string{"pids", "memory", "cpu"}},
+		Hooks:   map[string]host.HookFile{"/proc/4242/exe": {Dockerd: true}},
+		Sources: map[string]host.Source{},
+	}}
+	j.decode(b)
+	for _, m := range j.before.Value.Mounts {
+		j.facts.Sources[m.Source] = host.Source{Resolved: m.Source, Steady: true}
+	}
+	steps := []struct {
+		name string
+		do   func(*testing.B)
+	}{{"Load", j.load}, {"Decode", j.decode}, {"controls", j.controls}, {"With", j.edit}, {"guard", j.check}}
+	for _, s := range steps {
+		s.do(b)
+	}
+	for _, s := range steps {
+		b.Run(s.name, func(b *testing.B) {
+			for b.Loop() {
+				s.do(b)
+			}
+		})
+	}
+	b.Run("all", func(b *testing.B) {
+		for b.Loop() {
+			for _, s := range steps {
+				s.do(b)
+			}
+		}
+	})
+}
