@@ -17,7 +17,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -217,44 +216,6 @@ func (l *log) write(raw []byte) error {
 		return fmt.Errorf("audit log: %w", err)
 	}
 	return nil
-}
-
-// rotate moves the segments up by one and begins a new one. The old one stays
-// locked until the new one is: whoever waits finds the new one.
-func (l *log) rotate(keep int) error {
-	if err := os.Remove(segment(l.path, keep)); keep > 0 && err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("audit log: rotate: %w", err)
-	}
-	for n := keep - 1; n >= 0; n-- {
-		err := os.Rename(segment(l.path, n), segment(l.path, n+1))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("audit log: rotate: %w", err)
-		}
-	}
-	if keep == 0 {
-		if err := os.Remove(l.path); err != nil {
-			return fmt.Errorf("audit log: rotate: %w", err)
-		}
-	}
-	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
-	if err != nil {
-		return fmt.Errorf("audit log: rotate: %w", err)
-	}
-	if err := lock(f, unix.LOCK_EX); err != nil {
-		_ = f.Close()
-		return err
-	}
-	_ = l.file.Close()
-	l.file, l.size = f, 0
-	return nil
-}
-
-// segment names the nth closed segment; 0 is the current one.
-func segment(path string, n int) string {
-	if n == 0 {
-		return path
-	}
-	return fmt.Sprintf("%s.%d", path, n)
 }
 
 // lastLine cuts data behind its last newline.

@@ -155,6 +155,22 @@ func TestSegments(t *testing.T) {
 
 // A writer that was killed leaves part of a line: the next one takes it away
 // and says so.
+// A rotation that was killed before the new segment had its name leaves the old
+// one with two.
+func TestRotationCutOff(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.jsonl")
+	write(t, path, 5)
+	must(t, os.Link(path, path+".1"))
+	must(t, os.WriteFile(path+".new", nil, 0o600))
+	if r := verify(t, path); !r.OK() || r.Lines != 5 {
+		t.Error("before the next line:", r)
+	}
+	must(t, Append(policy.Audit{Path: path, MaxSize: 1, Keep: 3}, event{"a", 5, ""}, time.Unix(1, 0)))
+	if r := verify(t, path); !r.OK() || r.Lines != 6 || r.Segments != 2 {
+		t.Error("after it:", r)
+	}
+}
+
 func TestUnfinishedLine(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit.jsonl")
 	write(t, path, 2)

@@ -131,6 +131,9 @@ func closed(path string) []string {
 	slices.Reverse(numbers)
 	var files []string
 	for _, n := range numbers {
+		if n == 1 && same(path, segment(path, 1)) {
+			continue
+		}
 		files = append(files, segment(path, n))
 	}
 	return append(files, path)
