@@ -1,0 +1,78 @@
+#!/bin/sh
+# Puts hatchdog on the node that is mounted at NODE, or takes it away.
+#
+# usage: node.sh install|uninstall|wait
+#
+# The image has the programs in IMAGE; the policy is in POLICY. The node's
+# containerd is restarted from its own namespaces.
+set -eu
+
+NODE=${NODE:-/node}
+IMAGE=${IMAGE:-/opt/hatchdog}
+POLICY=${POLICY:-/policy}
+bin=$NODE/usr/local/bin
+
+# The node's own programs, in its own namespaces.
+on_node() {
+	if [ "$NODE" = /node ]; then
+		nsenter --target 1 --mount --uts --ipc --net --pid -- "$@"
+	else
+		chroot "$NODE" "$@" # a system that is not booted
+	fi
+}
+
+# A whole file at once: a container may start at any moment.
+put() {
+	cp "$1" "$2.new"
+	chmod "$3" "$2.new"
+	mv -f "$2.new" "$2"
+}
+
+restart_command() {
+	for unit in k3s-agent k3s rke2-agent rke2-server containerd; do
+		if on_node systemctl is-active --quiet "$unit"; then
+			echo "systemctl restart $unit"
+			return
+		fi
+	done
+	echo "node.sh: no unit of containerd, k3s or rke2 is active" >&2
+	return 1
+}
+
+case ${1:-} in
+install)
+	mkdir -p "$bin" "$NODE/etc/hatchdog"
+	for program in hatchdog hatchctl containerd-shim-hatchdog-v1; do
+		put "$IMAGE/$program" "$bin/$program" 0755
+	done
+	put "$POLICY/policy.yaml" "$NODE/etc/hatchdog/policy.yaml" 0644
+	on_node /usr/local/bin/hatchctl policy check /etc/hatchdog/policy.yaml
+	command=$(restart_command)
+	on_node /usr/local/bin/hatchctl install containerd --restart --restart-with "$command" --alive-with "systemctl is-active --quiet ${command#systemctl restart }"
+	;;
+uninstall)
+	[ -x "$bin/hatchctl" ] || exit 0
+	command=$(restart_command)
+	on_node /usr/local/bin/hatchctl uninstall containerd --restart --restart-with "$command" --alive-with "systemctl is-active --quiet ${command#systemctl restart }"
+	# The programs stay while a container of hatchdog's is there: containerd
+	# calls them to stop and delete it.
+	if on_node /usr/local/bin/hatchctl list --json | grep -q '"hardened": true'; then
+		echo "node.sh: containers run under hatchdog: drain the node, then run this again" >&2
+		exit 1
+	fi
+	rm -f "$bin/hatchdog" "$bin/containerd-shim-hatchdog-v1" "$bin/hatchctl"
+	rm -f "$NODE/etc/hatchdog/policy.yaml"
+	rmdir "$NODE/etc/hatchdog" 2>/dev/null || true
+	;;
+wait)
+	trap 'exit 0' TERM INT
+	while :; do
+		sleep 3600 &
+		wait $!
+	done
+	;;
+*)
+	echo "usage: node.sh install|uninstall|wait" >&2
+	exit 2
+	;;
+esac
