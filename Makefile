@@ -20,7 +20,7 @@ export RUNC_VERSION CONTAINERD_VERSION
 
 UNIT = $(shell $(GO) list ./... | grep -v /integration)
 
-.PHONY: all build test unit integration lint tools fuzz golden bench demo setup clean
+.PHONY: all build test unit integration lint tools fuzz golden bench demo setup package clean
 
 all: build
 
@@ -72,5 +72,9 @@ demo: build
 setup:
 	@integration/setup/setup.sh $(CACHE) all
 
+# dist/*.deb and dist/*.rpm.
+package: build tools
+	deploy/package/build.sh $(TOOLS)/nfpm $(VERSION)
+
 clean:
-	rm -rf bin
+	rm -rf bin dist

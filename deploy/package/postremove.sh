@@ -1,0 +1,5 @@
+#!/bin/sh
+# On purge nothing is left.
+set -e
+[ "${1:-}" = purge ] || exit 0
+rm -rf /etc/hatchdog /var/lib/hatchdog /var/log/hatchdog /run/hatchdog
