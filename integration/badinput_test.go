@@ -103,7 +103,7 @@ func TestBadRuntimes(t *testing.T) {
 			must(t, os.Symlink(d.bin, d.dir+"/runc"))
 		}, "hatchdog itself"},
 		"crashes":      {script("kill -SEGV $$"), "--version"},
-		"hangs":        {script(`[ "$1" = --version ] && echo runc version 1.5.2 || exec sleep 30`), "no answer within 5 seconds"},
+		"hangs":        {script(`[ "$1" = --version ] && echo runc version 1.5.2 || exec sleep 30`), "no answer within 5s"},
 		"known escape": {script(`[ "$1" = --version ] && echo runc version 1.1.5+ds1 || echo '{}'`), "CVE-2024-21626"},
 		"unknown":      {script(`[ "$1" = --version ] && echo other version 1 || echo '{}'`), "not known"},
 	} {

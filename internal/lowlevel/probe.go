@@ -41,7 +41,9 @@ type cached struct {
 
 // Probe asks the low-level runtime at path what it is. The answer is kept in
 // cacheDir for as long as the file is the same.
-func Probe(path, cacheDir string) (host.Runtime, error) {
+func Probe(path, cacheDir string) (host.Runtime, error) { return probe(path, cacheDir, patience) }
+
+func probe(path, cacheDir string, patience time.Duration) (host.Runtime, error) {
 	id, err := identify(path)
 	if err != nil {
 		return host.Runtime{}, fmt.Errorf("low-level runtime: %w", err)
@@ -50,7 +52,7 @@ func Probe(path, cacheDir string) (host.Runtime, error) {
 	if rt, ok := load(file, path, id); ok {
 		return rt, nil
 	}
-	rt, err := ask(path)
+	rt, err := ask(path, patience)
 	if err != nil {
 		return host.Runtime{}, fmt.Errorf("low-level runtime %s: %w", path, err)
 	}
@@ -113,12 +115,12 @@ func store(file string, c cached) {
 var (
 	errAnswer  = errors.New("its answer cannot be read")
 	errTooLong = errors.New("its answer is too long")
-	errHangs   = errors.New("no answer within 5 seconds")
+	errHangs   = errors.New("no answer")
 )
 
 // ask runs `--version` and `features`.
-func ask(path string) (host.Runtime, error) {
-	text, err := run(path, "--version")
+func ask(path string, patience time.Duration) (host.Runtime, error) {
+	text, err := run(path, "--version", patience)
 	if err != nil {
 		return host.Runtime{}, fmt.Errorf("--version: %w", err)
 	}
@@ -127,7 +129,7 @@ func ask(path string) (host.Runtime, error) {
 	if rt.Name == "" {
 		return host.Runtime{}, fmt.Errorf("--version: %w", errAnswer)
 	}
-	text, err = run(path, "features")
+	text, err = run(path, "features", patience)
 	if err != nil {
 		return host.Runtime{}, fmt.Errorf("features: %w", err)
 	}
@@ -155,7 +157,7 @@ func parseVersion(text string) (name, version string) {
 
 // run takes what a short command prints. It and what it started are killed
 // when it takes too long.
-func run(path, arg string) ([]byte, error) {
+func run(path, arg string, patience time.Duration) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, arg)
@@ -171,26 +173,28 @@ func run(path, arg string) ([]byte, error) {
 	case out.over:
 		return nil, errTooLong
 	case ctx.Err() != nil:
-		return nil, errHangs
+		return nil, fmt.Errorf("%w within %s", errHangs, patience)
 	case err != nil:
 		return nil, err
 	}
-	return out.Bytes(), nil
+	return out.answer.Bytes(), nil
 }
 
+// limited takes maxAnswer bytes. It has no method but Write: io.Copy would go
+// past that by a buffer's ReadFrom.
 type limited struct {
-	bytes.Buffer
-	over bool
-	stop func()
+	answer bytes.Buffer
+	over   bool
+	stop   func()
 }
 
 func (l *limited) Write(p []byte) (int, error) {
-	if l.Len()+len(p) > maxAnswer {
+	if l.answer.Len()+len(p) > maxAnswer {
 		l.over = true
 		l.stop()
 		return 0, errTooLong
 	}
-	return l.Buffer.Write(p)
+	return l.answer.Write(p)
 }
 
 func stateLabels(file string) ([]string, error) {
