@@ -301,7 +301,7 @@ func draw(t *rapid.T, flags string, plain bool) []string {
 // TestMain asks rapid for more than its usual 100 tries and for no files; its
 // flags on the command line still count.
 func TestMain(m *testing.M) {
-	for name, value := range map[string]string{"rapid.checks": "2000", "rapid.nofailfile": "true"} {
+	for name, value := range map[string]string{"rapid.checks": "1000", "rapid.nofailfile": "true"} {
 		if err := flag.Set(name, value); err != nil {
 			panic(err)
 		}
@@ -330,7 +330,7 @@ func TestReadsAsRunc(t *testing.T) {
 		}
 	})
 	for _, door := range []string{"create", "run", "restore", "exec", "update", "delete"} {
-		if held[door] < 20 {
+		if held[door] < 10 {
 			t.Errorf("of %d command lines hardly one was a %s that both read: %v", total, door, held)
 		}
 	}
