@@ -87,23 +87,26 @@ func cpu(c *check, at string, before, after jsontext.Value) {
 	}
 	q1, p1, ok1 := share(was)
 	q2, p2, ok2 := share(is)
-	if !ok1 || !ok2 || more(q2, p2, q1, p1) {
+	// A period that the kernel refuses is no proof of a limit.
+	proven := q2 == math.MaxInt64 || p2 >= minPeriod && p2 <= maxPeriod
+	if !ok1 || !ok2 || !proven || more(q2, p2, q1, p1) {
 		c.refuse(at+".quota", "a larger share of the time, or one that cannot be told")
 	}
 }
 
+// share reads quota and period. 0 is no period, as in runc.
 func share(members []member) (quota, period uint64, ok bool) {
 	q, ok := amount(find(members, "quota"))
-	period = defaultPeriod
-	if raw := find(members, "period"); raw != nil && (!read(raw, &period) || period < minPeriod || period > maxPeriod) {
-		// The kernel refuses it: as a request it is no limit, as a result no
-		// proof.
-		return math.MaxInt64, 1, ok && q == math.MaxInt64
+	if !ok || !read(find(members, "period"), &period) {
+		return 0, 0, false
 	}
 	if q == math.MaxInt64 {
-		return math.MaxInt64, 1, ok
+		return math.MaxInt64, 1, true
 	}
-	return uint64(q), period, ok
+	if period == 0 {
+		period = defaultPeriod
+	}
+	return uint64(q), period, true
 }
 
 // more reports whether q2/p2 is more than q1/p1.

@@ -2,6 +2,7 @@ package resources
 
 import (
 	"math"
+	"math/bits"
 	"strconv"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -81,7 +82,7 @@ func (e *edit) swap(m *specs.LinuxMemory) {
 		return
 	}
 	ceiling := *m.Limit
-	if *beyond > math.MaxInt64-ceiling {
+	if *beyond >= math.MaxInt64-ceiling {
 		return
 	}
 	ceiling += *beyond
@@ -114,10 +115,31 @@ func (e *edit) cpu(r *specs.LinuxResources) {
 		period = *c.Period
 	}
 	most := max(int64(period)**ceiling/1000, 1)
-	if !unlimited(c.Quota) && *c.Quota <= most && (c.Period == nil || *c.Period == period) {
-		return
+	if !unlimited(c.Quota) {
+		// In an update a period that is not there is the container's own, which
+		// may be any: then it is set.
+		told := c.Period == nil && e.all || c.Period != nil && *c.Period == period
+		if *c.Quota <= most && told {
+			return
+		}
+		most = min(most, scaled(*c.Quota, c.Period, period))
 	}
 	before := show(c.Quota)
 	c.Quota, c.Period = &most, &period
 	e.change("linux.resources.cpu.quota", before, strconv.FormatInt(most, 10)+" of "+strconv.FormatUint(period, 10)+" us", "the profile's ceiling of CPU time")
+}
+
+// scaled is the quota of another period that gives the same share of the time.
+// 0 is no period (runc).
+func scaled(quota int64, from *uint64, to uint64) int64 {
+	was := uint64(defaultPeriod)
+	if from != nil && *from != 0 {
+		was = *from
+	}
+	hi, lo := bits.Mul64(uint64(quota), to)
+	if hi >= was {
+		return math.MaxInt64
+	}
+	q, _ := bits.Div64(hi, lo, was)
+	return int64(max(min(q, math.MaxInt64), 1))
 }

@@ -138,3 +138,30 @@ func TestNeverAboveTheCeilingNorTheRequest(t *testing.T) {
 		}
 	})
 }
+
+// The share of CPU time is never more than was asked for, whatever the period,
+// and in an update it is told whole: runc would keep the container's period.
+func TestUpdateOfCPU(t *testing.T) {
+	p := &policy.Profile{CPU: policy.CPURules{MaxMilli: new(int64(1000))}}
+	for _, c := range []struct {
+		quota      int64
+		period     *uint64
+		wantQuota  int64
+		wantPeriod uint64
+	}{
+		{50000, nil, 50000, 100000},
+		{50000, new(uint64(0)), 50000, 100000},
+		{500000, nil, 100000, 100000},
+		{10000, new(uint64(50000)), 10000, 50000},
+		{5000000, new(uint64(10000000)), 50000, 100000}, // the kernel takes no such period
+		{-1, nil, 100000, 100000},
+	} {
+		r := &specs.LinuxResources{CPU: &specs.LinuxCPU{Quota: &c.quota, Period: c.period}}
+		if _, err := Update(p, host.Cgroup{}, r); err != nil {
+			t.Fatal(err)
+		}
+		if *r.CPU.Quota != c.wantQuota || r.CPU.Period == nil || *r.CPU.Period != c.wantPeriod {
+			t.Errorf("%+v: %d of %v", c, *r.CPU.Quota, r.CPU.Period)
+		}
+	}
+}
