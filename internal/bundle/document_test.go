@@ -116,6 +116,9 @@ func TestRealSpecs(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"process":{"user":{"uid":0}},"mounts":[{"destination":"/a"}]}`), "x")
+	for _, raw := range realSpecs(f) {
+		f.Add(raw, "x")
+	}
 	f.Fuzz(func(t *testing.T, raw []byte, hostname string) {
 		d, err := Decode[specs.Spec](raw)
 		if err != nil {

@@ -68,36 +68,6 @@ func meetPrivilege(a, b PrivilegeRules) PrivilegeRules {
 	return p
 }
 
-func meetMounts(a, b MountRules) MountRules {
-	return MountRules{
-		Protect:    union(a.Protect, b.Protect),
-		Allow:      meetAllow(a, b),
-		Sockets:    a.Sockets && b.Sockets,
-		Masked:     union(a.Masked, b.Masked),
-		ReadOnly:   union(a.ReadOnly, b.ReadOnly),
-		TmpOptions: union(a.TmpOptions, b.TmpOptions),
-	}
-}
-
-// meetAllow keeps an exception as far as the other profile admits its path.
-func meetAllow(a, b MountRules) []PathRule {
-	var kept []PathRule
-	for _, pair := range []struct {
-		rules []PathRule
-		other MountRules
-	}{{a.Allow, b}, {b.Allow, a}} {
-		for _, r := range pair.rules {
-			if access, _ := pair.other.AccessFor(r.Path); narrower(access, r.Access) {
-				r.Access = access
-			}
-			if !slices.Contains(kept, r) {
-				kept = append(kept, r)
-			}
-		}
-	}
-	return kept
-}
-
 func meetRootFS(a, b RootFSRules) RootFSRules {
 	switch {
 	case !b.ReadOnly:

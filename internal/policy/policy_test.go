@@ -208,6 +208,17 @@ func TestHeldTo(t *testing.T) {
 
 func FuzzCheck(f *testing.F) {
 	f.Add([]byte("version: 1\nprofiles: {a: {extends: builtin/baseline}}"))
+	files, err := filepath.Glob("../../profiles/*.yaml")
+	if err != nil || len(files) == 0 {
+		f.Fatal("no profiles", err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
 	f.Fuzz(func(_ *testing.T, data []byte) { _ = Check("p.yaml", data) })
 }
 

@@ -1,0 +1,266 @@
+package policy
+
+import (
+	"flag"
+	"maps"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"pgregory.net/rapid"
+)
+
+// TestMain asks rapid for more than its usual 100 tries and for no files; its
+// flags on the command line still count.
+func TestMain(m *testing.M) {
+	for name, value := range map[string]string{"rapid.checks": "1000", "rapid.nofailfile": "true"} {
+		if err := flag.Set(name, value); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+func holds[T comparable](all, part []T) bool {
+	return !slices.ContainsFunc(part, func(x T) bool { return !slices.Contains(all, x) })
+}
+
+func notAbove(m, p *int64) bool { return p == nil || m != nil && *m <= *p }
+
+// somePaths are the places where two policies on mounts are compared.
+func somePaths() []string {
+	var all []string
+	for _, a := range []string{"x", "y"} {
+		all = append(all, "/"+a)
+		for _, b := range []string{"x", "y"} {
+			all = append(all, "/"+a+"/"+b)
+			for _, c := range []string{"x", "y"} {
+				all = append(all, "/"+a+"/"+b+"/"+c)
+			}
+		}
+	}
+	return append(all, "/")
+}
+
+// orders says for each field of a profile whether m admits no more than p.
+var orders = map[string]func(m, p *Profile) bool{
+	"Name":        func(_, _ *Profile) bool { return true },
+	"Description": func(_, _ *Profile) bool { return true },
+	"Origin": func(m, p *Profile) bool {
+		return holds(slices.Collect(maps.Keys(m.Origin)), slices.Collect(maps.Keys(p.Origin)))
+	},
+	"OnExcess": func(m, p *Profile) bool {
+		for control, excess := range p.OnExcess {
+			if excess == Refuse && m.OnExcess[control] != Refuse {
+				return false
+			}
+		}
+		return true
+	},
+	"UnknownFields":    func(m, p *Profile) bool { return p.UnknownFields != RefuseUnknown || m.UnknownFields == RefuseUnknown },
+	"Capabilities.Max": func(m, p *Profile) bool { return holds(p.Capabilities.Max, m.Capabilities.Max) },
+	"Capabilities.NonRoot": func(m, p *Profile) bool {
+		return p.Capabilities.NonRoot != NonRootAmbient || m.Capabilities.NonRoot == NonRootAmbient
+	},
+	"Privilege.NoNewPrivileges": func(m, p *Profile) bool {
+		return m.Privilege.NoNewPrivileges || !p.Privilege.NoNewPrivileges
+	},
+	"Privilege.OOMScoreAdjMin": func(m, p *Profile) bool { return m.Privilege.OOMScoreAdjMin >= p.Privilege.OOMScoreAdjMin },
+	"Privilege.Umask": func(m, p *Profile) bool {
+		return p.Privilege.Umask == nil || m.Privilege.Umask != nil && *p.Privilege.Umask&^*m.Privilege.Umask == 0
+	},
+	"Privilege.DeniedGids": func(m, p *Profile) bool { return holds(m.Privilege.DeniedGids, p.Privilege.DeniedGids) },
+	"Privilege.Rlimits": func(m, p *Profile) bool {
+		for name, rule := range p.Privilege.Rlimits {
+			have, ok := m.Privilege.Rlimits[name]
+			if !ok || have.Max > rule.Max || rule.Force && !have.Force {
+				return false
+			}
+		}
+		return true
+	},
+	"Namespaces.Host": func(m, p *Profile) bool { return holds(p.Namespaces.Host, m.Namespaces.Host) },
+	"Namespaces.Join": func(m, p *Profile) bool { return holds(p.Namespaces.Join, m.Namespaces.Join) },
+	"Mounts.Protect": func(m, p *Profile) bool { // what it protects from is compared with Allow
+		return !slices.ContainsFunc(p.Mounts.Protect, func(r PathRule) bool {
+			return !slices.ContainsFunc(m.Mounts.Protect, func(h PathRule) bool { return h.Path == r.Path })
+		})
+	},
+	"Mounts.Allow": func(m, p *Profile) bool {
+		for _, path := range somePaths() {
+			has, rule := m.Mounts.AccessFor(path)
+			had, was := p.Mounts.AccessFor(path)
+			// An exception by name also admits sockets and device nodes.
+			named, wasNamed := slices.Contains(m.Mounts.Allow, rule), slices.Contains(p.Mounts.Allow, was)
+			if accessRank(has) > accessRank(had) || named && !wasNamed && has != AccessNone {
+				return false
+			}
+		}
+		return true
+	},
+	"Mounts.Sockets":    func(m, p *Profile) bool { return !m.Mounts.Sockets || p.Mounts.Sockets },
+	"Mounts.Masked":     func(m, p *Profile) bool { return holds(m.Mounts.Masked, p.Mounts.Masked) },
+	"Mounts.ReadOnly":   func(m, p *Profile) bool { return holds(m.Mounts.ReadOnly, p.Mounts.ReadOnly) },
+	"Mounts.TmpOptions": func(m, p *Profile) bool { return holds(m.Mounts.TmpOptions, p.Mounts.TmpOptions) },
+	"RootFS.ReadOnly":   func(m, p *Profile) bool { return m.RootFS.ReadOnly || !p.RootFS.ReadOnly },
+	"RootFS.Tmpfs":      func(m, p *Profile) bool { return !p.RootFS.ReadOnly || holds(p.RootFS.Tmpfs, m.RootFS.Tmpfs) },
+	"RootFS.TmpfsSize": func(m, p *Profile) bool {
+		return !p.RootFS.ReadOnly || p.RootFS.TmpfsSize == 0 || m.RootFS.TmpfsSize != 0 && m.RootFS.TmpfsSize <= p.RootFS.TmpfsSize
+	},
+	"Devices.Allow": func(m, p *Profile) bool {
+		for _, d := range m.Devices.Allow {
+			if !slices.ContainsFunc(p.Devices.Allow, func(o DeviceRule) bool {
+				return o.Type == d.Type && (o.Major == nil || same(o.Major, d.Major)) && (o.Minor == nil || same(o.Minor, d.Minor)) && strings.Trim(d.Access, o.Access) == ""
+			}) {
+				return false
+			}
+		}
+		return true
+	},
+	"Pids.Max":            func(m, p *Profile) bool { return notAbove(m.Pids.Max, p.Pids.Max) },
+	"Memory.Max":          func(m, p *Profile) bool { return notAbove(m.Memory.Max, p.Memory.Max) },
+	"Memory.Swap":         func(m, p *Profile) bool { return notAbove(m.Memory.Swap, p.Memory.Swap) },
+	"CPU.MaxMilli":        func(m, p *Profile) bool { return notAbove(m.CPU.MaxMilli, p.CPU.MaxMilli) },
+	"Sysctls.Allow":       func(m, p *Profile) bool { return holds(p.Sysctls.Allow, m.Sysctls.Allow) },
+	"Hooks.Allow":         func(m, p *Profile) bool { return holds(p.Hooks.Allow, m.Hooks.Allow) },
+	"Hooks.DockerNetwork": func(m, p *Profile) bool { return !m.Hooks.DockerNetwork || p.Hooks.DockerNetwork },
+	"Annotations.Strip":   func(m, p *Profile) bool { return holds(m.Annotations.Strip, p.Annotations.Strip) },
+}
+
+// leaves are the fields of a profile, with those of the structs in it.
+func leaves(t reflect.Type, prefix string) []string {
+	var all []string
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if f.Type.Kind() == reflect.Struct {
+			all = append(all, leaves(f.Type, prefix+f.Name+".")...)
+		} else {
+			all = append(all, prefix+f.Name)
+		}
+	}
+	return all
+}
+
+func TestEveryFieldOfAProfileHasAnOrder(t *testing.T) {
+	all := leaves(reflect.TypeFor[Profile](), "")
+	for _, name := range all {
+		if orders[name] == nil {
+			t.Errorf("%s: say what is wider, here and in Meet", name)
+		}
+	}
+	if len(all) != len(orders) {
+		t.Errorf("%d fields, %d orders", len(all), len(orders))
+	}
+}
+
+func drawProfile(t *rapid.T) *Profile {
+	some := func(all ...string) []string {
+		return rapid.SliceOfNDistinct(rapid.SampledFrom(all), 0, len(all), rapid.ID).Draw(t, "some")
+	}
+	limit := func() *int64 {
+		return rapid.SampledFrom([]*int64{nil, new(int64(1)), new(int64(5)), new(int64(900))}).Draw(t, "limit")
+	}
+	on := func() bool { return rapid.Bool().Draw(t, "on") }
+	rules := func() []PathRule {
+		return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) PathRule {
+			return PathRule{
+				Path:   rapid.SampledFrom([]string{"/", "/x", "/y", "/x/y", "/x/*", "/*/y", "/x/y/x", "/x/*/x", "/*/y/*", "/y/x"}).Draw(t, "path"),
+				Access: rapid.SampledFrom([]Access{AccessNone, AccessRO, AccessRW}).Draw(t, "access"),
+			}
+		}), 0, 4).Draw(t, "rules")
+	}
+	p := &Profile{
+		Name: "p", OnExcess: map[string]Excess{}, UnknownFields: rapid.SampledFrom([]UnknownFields{KeepUnknown, RefuseUnknown}).Draw(t, "unknown"),
+		Capabilities: CapabilityRules{some("CAP_KILL", "CAP_CHOWN", "CAP_SETUID"), rapid.SampledFrom([]NonRootCaps{NonRootAmbient, NonRootKeep}).Draw(t, "nonroot")},
+		Privilege: PrivilegeRules{
+			NoNewPrivileges: on(), OOMScoreAdjMin: rapid.IntRange(-5, 5).Draw(t, "oom"),
+			Umask:      rapid.SampledFrom([]*uint32{nil, new(uint32(0o22)), new(uint32(0o70))}).Draw(t, "umask"),
+			DeniedGids: rapid.SliceOfN(rapid.Uint32Range(0, 5), 0, 3).Draw(t, "gids"),
+			Rlimits:    rapid.SampledFrom([]map[string]RlimitRule{nil, {"RLIMIT_CORE": {0, true}}, {"RLIMIT_CORE": {9, false}, "RLIMIT_NOFILE": {5, on()}}}).Draw(t, "rlimits"),
+		},
+		Namespaces: NamespaceRules{some("pid", "network", "ipc"), some("pid", "network", "ipc")},
+		Mounts: MountRules{
+			Protect: rules(), Allow: rules(), Sockets: on(), Masked: []ReasonedPath{{"/a", ""}, {"/b", ""}}[:rapid.IntRange(0, 2).Draw(t, "masked")],
+			ReadOnly: []ReasonedPath{{"/a", ""}, {"/b", ""}}[:rapid.IntRange(0, 2).Draw(t, "readonly")], TmpOptions: some("noexec", "nosuid"),
+		},
+		RootFS:      RootFSRules{on(), some("/tmp", "/run"), rapid.SampledFrom([]int64{0, 5, 10}).Draw(t, "size")},
+		Devices:     DeviceRules{[]DeviceRule{{"c", new(int64(1)), nil, "rw"}, {"c", new(int64(1)), new(int64(3)), "r"}, {"b", nil, nil, "rwm"}}[:rapid.IntRange(0, 3).Draw(t, "devices")]},
+		Pids:        PidsRules{limit()},
+		Memory:      MemoryRules{limit(), limit()},
+		CPU:         CPURules{limit()},
+		Sysctls:     SysctlRules{some("net.*", "kernel.x")},
+		Hooks:       HookRules{some("/a", "/b"), on()},
+		Annotations: AnnotationRules{some("a", "b*")},
+		Origin:      map[string]string{"pids": "x:1"},
+	}
+	for _, control := range []string{Capabilities, Mounts, Hooks} {
+		p.OnExcess[control] = rapid.SampledFrom([]Excess{Tighten, Refuse}).Draw(t, "excess")
+	}
+	return p
+}
+
+func TestMeetIsNeverWider(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := drawProfile(t), drawProfile(t)
+		m := Meet(a, b)
+		for _, name := range slices.Sorted(maps.Keys(orders)) {
+			if !orders[name](m, a) || !orders[name](m, b) {
+				t.Errorf("%s is wider:\n%+v\nof %+v\nand %+v", name, *m, *a, *b)
+			}
+		}
+	})
+}
+
+// HeldTo narrows what exec can be given, and touches nothing else.
+func TestHeldToIsNeverWider(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := drawProfile(t)
+		spec := &specs.Spec{Process: &specs.Process{
+			NoNewPrivileges: rapid.Bool().Draw(t, "noNewPrivileges"),
+			User:            specs.User{Umask: rapid.SampledFrom([]*uint32{nil, new(uint32(0o77))}).Draw(t, "umask")},
+			Capabilities:    &specs.LinuxCapabilities{Bounding: []string{"cap_kill", "CAP_CHOWN", "CAP_BPF"}[:rapid.IntRange(0, 3).Draw(t, "caps")]},
+			OOMScoreAdj:     rapid.SampledFrom([]*int{nil, new(3)}).Draw(t, "oom"),
+			Rlimits:         []specs.POSIXRlimit{{Type: "RLIMIT_CORE", Hard: 4, Soft: 4}}[:rapid.IntRange(0, 1).Draw(t, "rlimits")],
+		}}
+		if rapid.IntRange(0, 9).Draw(t, "process") == 0 {
+			spec.Process = nil
+		}
+		was := *p
+		m := p.HeldTo(spec)
+		if !reflect.DeepEqual(*p, was) {
+			t.Errorf("the profile itself was changed")
+		}
+		for name, order := range orders {
+			if !order(m, p) {
+				t.Errorf("%s is wider", name)
+			}
+		}
+		rest := *m
+		rest.Capabilities.Max, rest.Privilege = p.Capabilities.Max, p.Privilege
+		if !reflect.DeepEqual(rest, *p) {
+			t.Errorf("another field was changed")
+		}
+		if spec.Process == nil {
+			if len(m.Capabilities.Max) > 0 {
+				t.Errorf("capabilities without a process: %v", m.Capabilities.Max)
+			}
+			return
+		}
+		for _, c := range m.Capabilities.Max {
+			if !slices.ContainsFunc(spec.Process.Capabilities.Bounding, func(b string) bool { return strings.EqualFold(b, c) }) {
+				t.Errorf("%s, which the container does not have", c)
+			}
+		}
+		if spec.Process.NoNewPrivileges && !m.Privilege.NoNewPrivileges {
+			t.Errorf("noNewPrivileges")
+		}
+		for _, l := range spec.Process.Rlimits {
+			if m.Privilege.Rlimits[l.Type].Max > l.Hard {
+				t.Errorf("limit %s", l.Type)
+			}
+		}
+	})
+}
