@@ -61,13 +61,14 @@ var (
 	ErrOperands = errors.New("wrong number of operands")
 )
 
-// Parse reads args, whose first element is the program's name. euid and getenv
-// settle runc's default root directory.
+// Parse reads args, whose first element is the program's name. ownDir says
+// whether runc keeps its state in XDG_RUNTIME_DIR, where there is one: without
+// root, or as the root of a user namespace (its rootless_linux.go).
 //
 // A call with an error is still returned as far as it was read, so that the
 // error can be told on the engine's log.
-func Parse(args []string, euid int, getenv func(string) string) (*Call, error) {
-	c := &Call{Argv: args, Global: Global{Root: defaultRoot(euid, getenv), LogFormat: "text", Rootless: "auto"}}
+func Parse(args []string, ownDir func() bool, getenv func(string) string) (*Call, error) {
+	c := &Call{Argv: args, Global: Global{Root: defaultRoot(ownDir, getenv), LogFormat: "text", Rootless: "auto"}}
 	if err := c.parseGlobal(); err != nil {
 		return c, err
 	}
@@ -89,8 +90,8 @@ func Parse(args []string, euid int, getenv func(string) string) (*Call, error) {
 }
 
 // defaultRoot is runc's own rule (main.go).
-func defaultRoot(euid int, getenv func(string) string) string {
-	if xdg := getenv("XDG_RUNTIME_DIR"); xdg != "" && euid != 0 {
+func defaultRoot(ownDir func() bool, getenv func(string) string) string {
+	if xdg := getenv("XDG_RUNTIME_DIR"); xdg != "" && ownDir() {
 		return xdg + "/runc"
 	}
 	return "/run/runc"

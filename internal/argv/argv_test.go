@@ -9,6 +9,8 @@ import (
 
 func noEnv(string) string { return "" }
 
+func never() bool { return false }
+
 func TestParse(t *testing.T) {
 	for _, tc := range []struct {
 		args   string
@@ -40,7 +42,7 @@ func TestParse(t *testing.T) {
 	} {
 		t.Run(tc.args, func(t *testing.T) {
 			args := append([]string{"hatchdog"}, strings.Fields(tc.args)...)
-			c, err := Parse(args, 0, noEnv)
+			c, err := Parse(args, never, noEnv)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -62,7 +64,7 @@ func TestParseRefuses(t *testing.T) {
 		"delete --force=perhaps c1":       ErrFlag,
 		"exec":                            ErrOperands,
 	} {
-		_, err := Parse(append([]string{"hatchdog"}, strings.Fields(args)...), 0, noEnv)
+		_, err := Parse(append([]string{"hatchdog"}, strings.Fields(args)...), never, noEnv)
 		if !errors.Is(err, want) {
 			t.Errorf("%q: %v, want %v", args, err, want)
 		}
@@ -71,17 +73,17 @@ func TestParseRefuses(t *testing.T) {
 
 func TestDefaultRoot(t *testing.T) {
 	env := func(string) string { return "/run/user/7" }
-	if got := defaultRoot(7, env); got != "/run/user/7/runc" {
+	if got := defaultRoot(func() bool { return true }, env); got != "/run/user/7/runc" {
 		t.Error(got)
 	}
-	if got := defaultRoot(0, env); got != "/run/runc" {
+	if got := defaultRoot(never, env); got != "/run/runc" {
 		t.Error(got)
 	}
 }
 
 func TestEdit(t *testing.T) {
 	args := strings.Fields("hatchdog --root /r exec --cap CAP_CHOWN -c=CAP_KILL --apparmor x --no-new-privs=false -p f c1 sh -c x")
-	c, err := Parse(args, 0, noEnv)
+	c, err := Parse(args, never, noEnv)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +113,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("exec --cap X -- c1 sh")
 	f.Fuzz(func(t *testing.T, line string) {
 		args := append([]string{"hatchdog"}, strings.Split(line, " ")...)
-		c, err := Parse(args, 0, noEnv)
+		c, err := Parse(args, never, noEnv)
 		if err != nil {
 			return
 		}

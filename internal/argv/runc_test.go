@@ -186,7 +186,7 @@ func (r *reading) String() string { return fmt.Sprintf("%+v", *r) }
 // runc acts on, and what runc acts on at a door never passes us by.
 func agree(t interface{ Fatalf(string, ...any) }, args []string) (held bool) {
 	runc := runcReads(args)
-	c, err := Parse(args, 0, noEnv)
+	c, err := Parse(args, never, noEnv)
 	if err != nil || runc == nil {
 		return false
 	}

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/hatchdog/hatchdog/internal/argv"
+	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/lowlevel"
 )
 
@@ -36,6 +37,7 @@ type World struct {
 	Stderr  io.Writer
 	Now     func() time.Time
 	Euid    int
+	UserNS  func() bool // whether root is that of a user namespace
 	Version string
 }
 
@@ -43,14 +45,14 @@ type World struct {
 func Process(version string) World {
 	return World{
 		Getenv: os.Getenv, Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Now: time.Now, Euid: os.Geteuid(), Version: version,
+		Now: time.Now, Euid: os.Geteuid(), UserNS: host.InUserNamespace, Version: version,
 	}
 }
 
 // Main handles one call. On success it does not return where the low-level
 // runtime takes over by execve. It returns the exit code otherwise.
 func (w World) Main(args []string) int {
-	call, err := argv.Parse(args, w.Euid, w.Getenv)
+	call, err := argv.Parse(args, w.ownDir, w.Getenv)
 	if err != nil {
 		return w.fail(call, err)
 	}
@@ -72,6 +74,11 @@ func (w World) Main(args []string) int {
 		err = fmt.Errorf("%s: %w", call.Verb, errUnknownDoor)
 	}
 	return w.fail(call, err)
+}
+
+// ownDir is runc's own rule on where its state is (rootless_linux.go).
+func (w World) ownDir() bool {
+	return w.Euid != 0 || w.UserNS() && w.Getenv("USER") != "root"
 }
 
 var errUnknownDoor = errors.New("a command that hatchdog does not know how to hold")
