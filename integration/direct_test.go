@@ -27,10 +27,23 @@ features) echo '{"ociVersionMin":"1.0.0","mountOptions":["rro","rnosuid","rnodev
 esac
 echo "$@" >>"$here/started"
 [ -z "$SLOW" ] || sleep "$SLOW"
+[ -z "$FAIL" ] || exit "$FAIL"
 case "$*" in
 *" create "*) mkdir -p "$here/root/c1" ;;
 *" delete "*) rm -rf "$here/root/c1" ;;
+*" exec "* | *" update "*)
+	while [ $# -gt 0 ]; do
+		case "$1" in
+		--process | -p | --resources | -r) file=$2 ;;
+		--process=* | -p=* | --resources=* | -r=*) file=${1#*=} ;;
+		esac
+		shift
+	done
+	[ "$file" != - ] || file=/dev/stdin
+	[ -z "$file" ] || cat "$file" >"$here/given"
+	;;
 esac
+[ -z "$KILL" ] || kill -9 "$PPID"
 `
 
 func newDirect(t *testing.T) *direct {
