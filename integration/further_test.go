@@ -103,7 +103,9 @@ const greedy = `{"terminal":true,"user":{"uid":0,"gid":0,"additionalGids":[0,6]}
 
 func TestExecProcess(t *testing.T) {
 	for _, form := range [][]string{
-		{"exec", "--process", "FILE", "--detach", "c1"}, {"exec", "-p=FILE", "c1"}, {"exec", "--preserve-fds", "4", "--process=FILE", "c1"},
+		{"exec", "--process", "FILE", "--detach", "c1"},
+		{"exec", "-p=FILE", "c1"},
+		{"exec", "--preserve-fds", "4", "--process=FILE", "c1"},
 		{"exec", "--process", "/nowhere", "--process", "FILE", "c1"},
 	} {
 		d := created(t, withoutDisk)

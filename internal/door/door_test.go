@@ -9,8 +9,13 @@ func TestWhereRuncKeepsItsState(t *testing.T) {
 		user   string
 		want   bool
 	}{
-		{0, false, "root", false}, {0, false, "", false}, {1000, false, "u", true}, {1000, true, "root", true},
-		{0, true, "u", true}, {0, true, "", true}, {0, true, "root", false},
+		{0, false, "root", false},
+		{0, false, "", false},
+		{1000, false, "u", true},
+		{1000, true, "root", true},
+		{0, true, "u", true},
+		{0, true, "", true},
+		{0, true, "root", false},
 	} {
 		w := World{Euid: c.euid, UserNS: func() bool { return c.userns }, Getenv: func(string) string { return c.user }}
 		if got := w.ownDir(); got != c.want {

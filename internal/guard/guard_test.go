@@ -516,8 +516,8 @@ func TestProcess(t *testing.T) {
 	const base = `{"args":["x"],"cwd":"/","capabilities":{"bounding":["CAP_KILL"]}}`
 	for after, ok := range map[string]bool{
 		base: true,
-		`{"args":["x"],"cwd":"/","capabilities":{}}`:                                             true,
-		`{"args":["x"],"cwd":"/"}`:                                                               false,
+		`{"args":["x"],"cwd":"/","capabilities":{}}`: true,
+		`{"args":["x"],"cwd":"/"}`:                   false,
 		`{"args":["x"],"cwd":"/","capabilities":{"bounding":["CAP_KILL","CAP_SYS_ADMIN"]}}`:      false,
 		`{"args":["x"],"cwd":"/","capabilities":{"bounding":[]},"apparmorProfile":"unconfined"}`: false,
 		`{"args":["x"],"cwd":"/","capabilities":{},"noNewPrivileges":true}`:                      true,
@@ -598,6 +598,9 @@ func FuzzCheck(f *testing.F) {
 	f.Add([]byte(`{"process":{"args":["x"]}}`), []byte(`{"process":{}}`))
 	f.Add([]byte(`{"mounts":[{"destination":"/a"}]}`), []byte(`{"mounts":[null]}`))
 	for _, raw := range realSpecs(f) {
+		if len(raw) > 4<<10 {
+			continue // the small ones have every field
+		}
 		f.Add(raw, bytes.ReplaceAll(raw, []byte(`true`), []byte(`false`)))
 	}
 	f.Fuzz(func(t *testing.T, before, after []byte) {

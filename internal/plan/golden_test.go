@@ -27,10 +27,16 @@ func TestGoldenOutcomes(t *testing.T) {
 	profiles := builtins(t)
 	names := slices.Sorted(maps.Keys(profiles))
 	var files []string
+	reasons := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(docs)) {
 		var b strings.Builder
 		for _, p := range names {
-			describe(&b, p, runSpec(docs[name], profiles[p], false))
+			o := runSpec(docs[name], profiles[p], false)
+			describe(&b, p, o)
+			for _, ch := range o.result.Changes {
+				field, _, _ := strings.Cut(ch.Field, "[")
+				reasons[ch.Control+" "+field+": "+ch.Reason] = true
+			}
 		}
 		files = append(files, compare(t, name, b.String()))
 	}
@@ -42,6 +48,8 @@ func TestGoldenOutcomes(t *testing.T) {
 		}
 		files = append(files, compare(t, name, b.String()))
 	}
+	// What users read, one line for each place and reason.
+	compare(t, "../reasons", strings.Join(slices.Sorted(maps.Keys(reasons)), "\n")+"\n")
 	all, err := filepath.Glob("testdata/golden/*.txt")
 	if err != nil || len(all) != len(files) {
 		t.Errorf("%d golden files for %d requests (%v)", len(all), len(files), err)
@@ -60,7 +68,7 @@ func ceilingOf(t *testing.T, raw []byte, p *policy.Profile) *policy.Profile {
 }
 
 // describe writes what a reviewer has to see: refusals whole, changes without
-// their reasons, which TestGoldenReasons holds. The digest stands for the
+// their reasons, which reasons.txt holds once. The digest stands for the
 // rest of the document.
 func describe(b *strings.Builder, profile string, o outcome) {
 	fmt.Fprintf(b, "== %s: ", strings.TrimPrefix(profile, "builtin/"))
@@ -113,19 +121,4 @@ func compare(t *testing.T, name, text string) string {
 		t.Errorf("%s is not what comes out (%v); run make golden and read the diff. Now:\n%s", file, err, text)
 	}
 	return file
-}
-
-// The reasons, one line for each place and reason: what users read.
-func TestGoldenReasons(t *testing.T) {
-	docs, _ := captured(t)
-	seen := map[string]bool{}
-	for _, p := range builtins(t) {
-		for _, raw := range docs {
-			for _, ch := range runSpec(raw, p, false).result.Changes {
-				field, _, _ := strings.Cut(ch.Field, "[")
-				seen[ch.Control+" "+field+": "+ch.Reason] = true
-			}
-		}
-	}
-	compare(t, "../reasons", strings.Join(slices.Sorted(maps.Keys(seen)), "\n")+"\n")
 }

@@ -16,7 +16,7 @@ import (
 // TestMain asks rapid for more than its usual 100 tries and for no files; its
 // flags on the command line still count.
 func TestMain(m *testing.M) {
-	for name, value := range map[string]string{"rapid.checks": "300", "rapid.nofailfile": "true"} {
+	for name, value := range map[string]string{"rapid.checks": "150", "rapid.nofailfile": "true"} {
 		if err := flag.Set(name, value); err != nil {
 			panic(err)
 		}
