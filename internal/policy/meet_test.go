@@ -186,7 +186,7 @@ func drawProfile(t *rapid.T) *Profile {
 			Protect: rules(), Allow: rules(), Sockets: on(), Masked: []ReasonedPath{{"/a", ""}, {"/b", ""}}[:rapid.IntRange(0, 2).Draw(t, "masked")],
 			ReadOnly: []ReasonedPath{{"/a", ""}, {"/b", ""}}[:rapid.IntRange(0, 2).Draw(t, "readonly")], TmpOptions: some("noexec", "nosuid"),
 		},
-		RootFS:      RootFSRules{on(), some("/tmp", "/run"), rapid.SampledFrom([]int64{0, 5, 10}).Draw(t, "size")},
+		RootFS:      RootFSRules{ReadOnly: on(), Tmpfs: some("/tmp", "/run"), TmpfsSize: rapid.SampledFrom([]int64{0, 5, 10}).Draw(t, "size")},
 		Devices:     DeviceRules{[]DeviceRule{{"c", new(int64(1)), nil, "rw"}, {"c", new(int64(1)), new(int64(3)), "r"}, {"b", nil, nil, "rwm"}}[:rapid.IntRange(0, 3).Draw(t, "devices")]},
 		Pids:        PidsRules{limit()},
 		Memory:      MemoryRules{limit(), limit()},
