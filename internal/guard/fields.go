@@ -89,7 +89,9 @@ func linux(name string) rule {
 		return onlyAdded
 	case "rootfsPropagation":
 		return rootfsPropagation
-	case "uidMappings", "gidMappings", "timeOffsets", "seccomp", "cgroupsPath", "mountLabel", "intelRdt", "memoryPolicy", "personality":
+	case "seccomp":
+		return seccomp
+	case "uidMappings", "gidMappings", "timeOffsets", "cgroupsPath", "mountLabel", "intelRdt", "memoryPolicy", "personality":
 		return same
 	}
 	return nil

@@ -16,6 +16,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/control/namespaces"
 	"github.com/hatchdog/hatchdog/internal/control/privilege"
 	"github.com/hatchdog/hatchdog/internal/control/resources"
+	"github.com/hatchdog/hatchdog/internal/control/seccomp"
 	"github.com/hatchdog/hatchdog/internal/control/sysctls"
 	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/policy"
@@ -43,6 +44,7 @@ func New(p *policy.Profile, f host.Facts, o Options) Plan {
 	return Plan{p, []control.Control{
 		namespaces.New(p, f, o.Restore), // first: what a sysctl reaches depends on them
 		caps.New(p),
+		seccomp.New(p), // after caps: its tables ask for them
 		privilege.New(p),
 		mounts.New(p, f), // after privilege: nosuid costs nothing under noNewPrivileges
 		devices.New(p),

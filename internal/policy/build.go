@@ -329,6 +329,7 @@ func normalise(r *reader, n *yaml.Node, p *Profile) {
 			r.fail(at, "namespaces", nearest(ns, names), "%q is not a namespace", ns)
 		}
 	}
+	checkSeccomp(r, n, p.Seccomp)
 }
 
 func namespaceTypes() []string {

@@ -156,6 +156,18 @@ func describePlace(key string) string {
 		return "executables by the path that they resolve to; only root may be able to change them"
 	case "HookRules.dockerNetwork":
 		return "true: Docker's own network hook is admitted, where it leads to the dockerd that runs"
+	case "Profile.seccomp":
+		return "which system calls may be made; a filter that the engine sets is cut down to them"
+	case "SeccompRules.table":
+		return "none (the engine's own filter stays), baseline (Docker's table), restricted or untrusted"
+	case "SeccompRules.architectures":
+		return "architectures beyond the host's own that may be called for, as in SCMP_ARCH_X86; others are killed"
+	case "SeccompRules.allow":
+		return "calls admitted beyond the table, whatever their arguments; what the engine's filter denies stays denied"
+	case "SeccompRules.deny":
+		return "calls that answer EPERM, whatever the table says"
+	case "SeccompRules.log":
+		return "true: the kernel logs what is denied"
 	case "AnnotationRules.strip":
 		return "annotations that are taken away; an entry that ends in * is a prefix"
 	}

@@ -36,6 +36,7 @@ func Meet(a, b *Profile) *Profile {
 	p.Sysctls.Allow = common(a.Sysctls.Allow, b.Sysctls.Allow)
 	p.Hooks = HookRules{common(a.Hooks.Allow, b.Hooks.Allow), a.Hooks.DockerNetwork && b.Hooks.DockerNetwork}
 	p.Annotations.Strip = union(a.Annotations.Strip, b.Annotations.Strip)
+	p.Seccomp = meetSeccomp(a.Seccomp, b.Seccomp)
 	p.Origin = maps.Clone(b.Origin)
 	maps.Copy(p.Origin, a.Origin)
 	return &p

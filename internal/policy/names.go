@@ -7,7 +7,7 @@ import (
 
 // controlNames are the controls, in the order of the plan.
 func controlNames() []string {
-	return []string{Capabilities, Privilege, Namespaces, Mounts, Devices, Resources, Sysctls, Hooks, Annotations}
+	return []string{Capabilities, Seccomp, Privilege, Namespaces, Mounts, Devices, Resources, Sysctls, Hooks, Annotations}
 }
 
 // valuesOf lists what a named string type may hold; nil is anything.
@@ -21,6 +21,8 @@ func valuesOf(t reflect.Type) []string {
 		return []string{string(NonRootAmbient), string(NonRootKeep)}
 	case reflect.TypeFor[Access]():
 		return []string{string(AccessNone), string(AccessRO), string(AccessRW)}
+	case reflect.TypeFor[SeccompTable]():
+		return seccompTables()
 	case reflect.TypeFor[Mode]():
 		return []string{string(Enforce), string(Complain)}
 	case reflect.TypeFor[OnFailure]():

@@ -22,6 +22,7 @@ const (
 	Sysctls      = "sysctls"
 	Hooks        = "hooks"
 	Annotations  = "annotations"
+	Seccomp      = "seccomp"
 )
 
 // Profile is a resolved set of ceilings. It is never changed once built:
@@ -46,6 +47,7 @@ type Profile struct {
 	Sysctls      SysctlRules     `json:"sysctls"`
 	Hooks        HookRules       `json:"hooks"`
 	Annotations  AnnotationRules `json:"annotations"`
+	Seccomp      SeccompRules    `json:"seccomp"`
 
 	// Origin maps a dotted key ("memory.max") to the place that set it:
 	// "builtin/restricted" or "/etc/hatchdog/policy.yaml:12".

@@ -1,0 +1,203 @@
+package guard
+
+import (
+	"math"
+	"slices"
+)
+
+// test is a condition on one argument, as the spec writes it.
+type test struct {
+	Index    uint   `json:"index"`
+	Value    uint64 `json:"value"`
+	ValueTwo uint64 `json:"valueTwo"`
+	Op       string `json:"op"`
+}
+
+func testMember(name string) bool {
+	switch name {
+	case "index", "value", "valueTwo", "op":
+		return true
+	}
+	return false
+}
+
+const (
+	eq     = "SCMP_CMP_EQ"
+	ne     = "SCMP_CMP_NE"
+	masked = "SCMP_CMP_MASKED_EQ" // (argument & value) == valueTwo
+)
+
+func wellKnown(args []test) bool {
+	return !slices.ContainsFunc(args, func(t test) bool {
+		switch t.Op {
+		case eq, ne, masked, "SCMP_CMP_LT", "SCMP_CMP_LE", "SCMP_CMP_GE", "SCMP_CMP_GT":
+			return t.Index > 5
+		}
+		return true
+	})
+}
+
+// span is the least and the greatest argument that can pass; none is true where
+// no argument can.
+func (t test) span() (lo, hi uint64, none bool) {
+	switch t.Op {
+	case eq:
+		return t.Value, t.Value, false
+	case "SCMP_CMP_LT":
+		return 0, t.Value - 1, t.Value == 0
+	case "SCMP_CMP_LE":
+		return 0, t.Value, false
+	case "SCMP_CMP_GE":
+		return t.Value, math.MaxUint64, false
+	case "SCMP_CMP_GT":
+		return t.Value + 1, math.MaxUint64, t.Value == math.MaxUint64
+	case masked: // bits outside the mask are dropped when it is compiled
+		return t.ValueTwo & t.Value, t.ValueTwo | ^t.Value, false
+	}
+	return 0, math.MaxUint64, false
+}
+
+func (t test) passes(arg uint64) bool {
+	if t.Op == ne {
+		return arg != t.Value
+	}
+	if t.Op == masked {
+		return arg&t.Value == t.ValueTwo
+	}
+	lo, hi, none := t.span()
+	return !none && lo <= arg && arg <= hi
+}
+
+// exclusive is true where surely no argument passes both.
+func exclusive(a, b test) bool {
+	alo, ahi, anone := a.span()
+	blo, bhi, bnone := b.span()
+	switch {
+	case anone || bnone, ahi < blo, bhi < alo:
+		return true
+	case a.Op == masked && b.Op == masked:
+		return (a.ValueTwo^b.ValueTwo)&a.Value&b.Value != 0
+	case a.Op == eq && b.Op == masked:
+		return a.Value&b.Value != b.ValueTwo&b.Value
+	case a.Op == masked && b.Op == eq:
+		return exclusive(b, a)
+	case a.Op == eq && b.Op == ne, a.Op == ne && b.Op == eq:
+		return a.Value == b.Value
+	}
+	return false
+}
+
+// entails is true where surely every argument that passes a passes b.
+func entails(a, b test) bool {
+	if a == b {
+		return true
+	}
+	alo, ahi, anone := a.span()
+	blo, bhi, bnone := b.span()
+	switch {
+	case anone:
+		return true
+	case bnone:
+		return false
+	case b.Op == ne:
+		return exclusive(a, test{Index: b.Index, Op: eq, Value: b.Value})
+	case b.Op == masked && a.Op == masked:
+		return b.Value&^a.Value == 0 && a.ValueTwo&b.Value == b.ValueTwo && a.ValueTwo&^a.Value == 0
+	case b.Op == masked:
+		return alo == ahi && a.Op != ne && b.passes(alo)
+	case a.Op == ne:
+		return false
+	}
+	return blo <= alo && ahi <= bhi
+}
+
+func on(tests []test, index uint) (test, bool) {
+	i := slices.IndexFunc(tests, func(t test) bool { return t.Index == index })
+	if i < 0 {
+		return test{}, false
+	}
+	return tests[i], true
+}
+
+// within is true where surely all that passes a passes b.
+func within(a, b []test) bool {
+	for _, t := range b {
+		if s, ok := on(a, t.Index); !ok || !entails(s, t) {
+			return false
+		}
+	}
+	return true
+}
+
+// apart is true where surely nothing passes both.
+func apart(a, b []test) bool {
+	for _, t := range b {
+		if s, ok := on(a, t.Index); ok && exclusive(s, t) {
+			return true
+		}
+	}
+	return false
+}
+
+// most rules of one call that are looked at.
+const most = 600
+
+// trusted says whether libseccomp is known to make of the rules of a call what
+// they say. An unconditional one wins over all others. Of several conditions
+// no two may hold at once, because of the lowest argument, which all of them
+// look at; it is compared for equality where they look at others too, and at
+// most one of them compares it for order.
+func trusted(rs []ruling, narrow bool) bool {
+	var conds [][]test
+	for _, r := range rs {
+		if len(r.tests) == 0 {
+			return len(rs) == 1 || !slices.ContainsFunc(rs, func(o ruling) bool { return o.answer != r.answer })
+		}
+		for _, t := range r.tests {
+			if t.Op == masked && t.ValueTwo&^t.Value != 0 || narrow && t.wide() {
+				return false
+			}
+		}
+		conds = append(conds, r.tests)
+	}
+	if len(conds) > most {
+		return false
+	}
+	for i, c := range conds {
+		for _, d := range conds[:i] {
+			if !switched(c, d) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// wide is true where a 32-bit architecture in the filter can change what the
+// test is compiled to: by the upper half of a value, or of a mask that is not
+// all of it.
+func (t test) wide() bool {
+	if t.Op != masked {
+		return t.Value>>32 != 0
+	}
+	upper := t.Value >> 32
+	return t.ValueTwo>>32 != 0 || upper != 0 && (upper != math.MaxUint32 || uint32(t.Value) == 0)
+}
+
+func switched(c, d []test) bool {
+	a, b := lowest(c), lowest(d)
+	equality := func(t test) bool { return t.Op == eq || t.Op == masked }
+	switch {
+	case slices.Equal(c, d):
+		return true
+	case a.Index != b.Index || !exclusive(a, b):
+		return false
+	case len(c) > 1 || len(d) > 1:
+		return a.Op == eq && b.Op == eq
+	}
+	return equality(a) && equality(b) || a.Op == eq || b.Op == eq
+}
+
+func lowest(tests []test) test {
+	return slices.MinFunc(tests, func(a, b test) int { return int(a.Index) - int(b.Index) })
+}

@@ -1,0 +1,182 @@
+package seccomp
+
+import (
+	"slices"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// verdict is what a filter surely makes of one call.
+type verdict struct {
+	allow Set
+	// log: what is allowed is logged as well.
+	log bool
+	// deny is the strictest answer that the filter gives where it does not
+	// allow; explicit is true where a rule gives it, not the default.
+	deny     Action
+	explicit bool
+	notify   bool // a supervisor decides, whatever the arguments
+	exact    bool // allow is all that the filter allows
+	// rules are the conditions of all its rules, whatever their action.
+	rules Set
+	odd   bool     // one of them does not mean the same to every architecture
+	whole []Action // the action of its first rule without conditions
+	mixed bool     // two rules, one of them without conditions, differ in action
+}
+
+// certain under-approximates what a filter allows, by name. A call is in it
+// only if it is allowed whichever of contradicting rules wins, both as the
+// rules read and as libseccomp compiles them: conditions of a shape that it
+// compiles to something else allow nothing. mux and narrow are
+// the traits of the result's architectures.
+func (f *Filter) certain(native specs.Arch, mux, narrow bool) map[string]*verdict {
+	arches := append([]specs.Arch{native}, f.Arches...)
+	strange := false // conditions on a call that an architecture has not got
+	all := make(map[string]*verdict, 512)
+	backing := make([]verdict, 0, 512)
+	of := func(name string) *verdict {
+		v := all[name]
+		if v == nil {
+			if len(backing) == cap(backing) {
+				backing = make([]verdict, 0, 512)
+			}
+			backing = append(backing, verdict{deny: f.denial(), exact: true})
+			v = &backing[len(backing)-1]
+			if f.Default.Executes() {
+				v.allow, v.log = Always(), f.Default.Kind == Log
+			}
+			all[name] = v
+		}
+		return v
+	}
+	for _, r := range f.Rules {
+		strange = strange || len(r.When) > 0 && slices.ContainsFunc(r.Names, func(n string) bool { return !has(n, arches) })
+		if r.Action.Executes() {
+			for _, n := range r.Names {
+				of(n).permit(r, narrow)
+			}
+		}
+	}
+	for _, r := range f.Rules {
+		if !r.Action.Executes() {
+			for _, n := range r.Names {
+				of(n).forbid(r, f.Default, narrow)
+				if through := muxed(n); mux && through != "" {
+					of(through).doubt() // libseccomp denies it along with the call
+				}
+			}
+		}
+	}
+	for _, v := range all {
+		if v.allow.Always() || len(v.allow) == 0 {
+			continue
+		}
+		if _, exact := v.rules.sound(); !exact || v.odd || v.mixed || strange {
+			v.doubt()
+		}
+	}
+	return all
+}
+
+// doubt takes away all that is allowed.
+func (v *verdict) doubt() { v.allow, v.exact = nil, false }
+
+// collect keeps the conditions of a rule, each once, and notes what makes the
+// rules of a call doubtful.
+func (v *verdict) collect(r Rule, narrow bool) {
+	if len(r.When) == 0 {
+		v.mixed = v.mixed || len(v.rules) > 0 || slices.ContainsFunc(v.whole, func(a Action) bool { return a != r.Action })
+		if len(v.whole) == 0 {
+			v.whole = append(v.whole, r.Action)
+		}
+		return
+	}
+	v.mixed = v.mixed || len(v.whole) > 0
+	for _, c := range r.When {
+		v.odd = v.odd || !c.comparable(narrow)
+		if len(v.rules) <= maxSet && !slices.ContainsFunc(v.rules, func(d Conj) bool { return compareConj(c, d) == 0 }) {
+			v.rules = append(v.rules, c)
+		}
+	}
+}
+
+// denial is the answer to a call that no rule allows.
+func (f *Filter) denial() Action {
+	if f.Default.Executes() || f.Default.Kind == Trace {
+		return Action{Errno, ePERM}
+	}
+	return f.Default
+}
+
+func (v *verdict) permit(r Rule, narrow bool) {
+	if r.Action.Kind == Log {
+		v.log = true
+	}
+	v.collect(r, narrow)
+	if len(r.When) == 0 {
+		v.allow = Always()
+		return
+	}
+	if v.allow.Always() {
+		return // a rule that allows part of it adds nothing
+	}
+	for _, c := range r.When {
+		if !c.comparable(narrow) || len(v.allow) >= maxSet {
+			v.exact = false
+			continue
+		}
+		v.allow = append(v.allow, c)
+	}
+}
+
+func (v *verdict) forbid(r Rule, def Action, narrow bool) {
+	switch {
+	case r.Action.Kind == Notify && len(r.When) == 0:
+		v.notify = true
+	case r.Action.Kind == Notify, r.Action.Kind == Trace:
+		v.exact = false // what the supervisor or the tracer lets through is denied
+	case !v.explicit || r.Action.Kind < v.deny.Kind:
+		v.deny, v.explicit = r.Action, true
+		if !def.Executes() {
+			v.deny = stricter(r.Action, def)
+		}
+	}
+	v.collect(r, narrow)
+	if len(r.When) == 0 {
+		v.allow = nil
+		return
+	}
+	for _, c := range r.When {
+		if len(v.allow) == 0 {
+			return
+		}
+		rest, exact := v.allow.less(c.asCompiled())
+		v.allow, v.exact = rest, v.exact && exact
+	}
+}
+
+// comparable is true where the condition means the same to every architecture
+// and to every reader. libseccomp drops bits of a value outside its mask, and
+// where an architecture with 32-bit arguments is in the filter, the upper half
+// of a value or mask can change what comes out even for the others.
+func (c Conj) comparable(narrow bool) bool {
+	return !slices.ContainsFunc(c, func(x Cond) bool {
+		if x.Op == Masked && x.Value&^x.Mask != 0 {
+			return true
+		}
+		upper := x.Mask >> 32
+		return narrow && (x.Value>>32 != 0 || upper != 0 && (upper != 1<<32-1 || uint32(x.Mask) == 0))
+	})
+}
+
+// asCompiled is the condition without the bits that libseccomp drops: what a
+// rule that denies must be taken for.
+func (c Conj) asCompiled() Conj {
+	out := slices.Clone(c)
+	for i := range out {
+		if out[i].Op == Masked {
+			out[i].Value &= out[i].Mask
+		}
+	}
+	return out
+}

@@ -1,0 +1,219 @@
+package seccomp
+
+import (
+	"maps"
+	"slices"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// Result is a filter that allows no more than the spec's and the table.
+type Result struct {
+	Spec *specs.LinuxSeccomp
+	// Taken are the calls that the spec's filter allowed at least in part and
+	// the result does not, Limited those that it allows for fewer arguments.
+	Taken, Limited []string
+	// Narrowed are the calls for which less is allowed than both allow, because
+	// libseccomp could not be trusted to compile the exact answer.
+	Narrowed []string
+}
+
+// Intersect cuts the spec's filter down to what the table grants. A nil filter
+// allows everything.
+func Intersect(f *Filter, g *Grants, w Wish) *Result {
+	r := &Result{}
+	m := merger{grants: g, result: r, fallback: Action{Errno, eNOSYS}}
+	out := &specs.LinuxSeccomp{}
+	if f == nil {
+		f = &Filter{Default: Action{Kind: Allow}}
+		out.Architectures = append([]specs.Arch{w.Native}, w.Arches...)
+	} else {
+		m.filtered = true
+		out.Architectures = commonArches(f.Arches, w)
+		out.Flags = f.Flags
+		if f.Default.Kind < Errno {
+			m.fallback = f.Default
+		}
+	}
+	out.Flags = withLog(out.Flags, w.Log)
+	m.filter, m.arches = f, out.Architectures
+	m.mux, m.narrow = traits(slices.Concat(out.Architectures, f.Arches))
+	m.spec = f.certain(w.Native, m.mux, m.narrow)
+	m.all(out)
+	r.Spec = out
+	return r
+}
+
+// withLog adds the flag. A filter without flags gets runc's own, which has to
+// be named then.
+func withLog(flags []specs.LinuxSeccompFlag, log bool) []specs.LinuxSeccompFlag {
+	switch {
+	case !log || slices.Contains(flags, specs.LinuxSeccompFlagLog):
+		return flags
+	case flags == nil:
+		return []specs.LinuxSeccompFlag{specs.LinuxSeccompFlagLog, specs.LinuxSeccompFlagSpecAllow}
+	}
+	return append(slices.Clone(flags), specs.LinuxSeccompFlagLog)
+}
+
+func commonArches(have []specs.Arch, w Wish) []specs.Arch {
+	out := []specs.Arch{w.Native}
+	for _, a := range have {
+		if slices.Contains(w.Arches, a) && !slices.Contains(out, a) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+func traits(list []specs.Arch) (mux, narrow bool) {
+	for _, name := range list {
+		a, _ := find(name)
+		mux, narrow = mux || a.mux, narrow || a.narrow
+	}
+	return mux, narrow
+}
+
+// merger makes the rules of a result.
+type merger struct {
+	filter      *Filter
+	filtered    bool // there is a filter in the spec
+	spec        map[string]*verdict
+	grants      *Grants
+	fallback    Action
+	arches      []specs.Arch
+	mux, narrow bool
+	result      *Result
+	emit        emitter
+}
+
+func (m *merger) all(out *specs.LinuxSeccomp) {
+	names := make([]string, 0, len(m.spec)+len(m.grants.calls))
+	names = slices.AppendSeq(names, maps.Keys(m.spec))
+	for n := range m.grants.calls {
+		if m.spec[n] == nil {
+			names = append(names, n)
+		}
+	}
+	slices.Sort(names)
+	unlisted := verdict{deny: m.filter.denial(), exact: true}
+	if m.filter.Default.Executes() {
+		unlisted.allow, unlisted.log = Always(), m.filter.Default.Kind == Log
+	}
+	var none grant
+	for _, n := range names {
+		v, g := m.spec[n], m.grants.calls[n]
+		if v == nil {
+			v = &unlisted
+		}
+		if g == nil {
+			g = &none
+		}
+		m.one(n, v, g)
+	}
+	m.closeMux()
+	m.emit.into(out, m.fallback)
+}
+
+// one decides on one call.
+func (m *merger) one(name string, v *verdict, g *grant) {
+	table := g.comparable(m.narrow)
+	both, exact := v.allow.and(table)
+	exact = exact && len(table) == len(g.allow)
+	part, whole := both.sound()
+	if !part.Always() && !has(name, m.arches) {
+		part, whole = nil, len(part) == 0
+	}
+	if m.filtered && v.deny.Kind < m.fallback.Kind && v.explicit && !part.Always() {
+		part, whole = nil, len(both) == 0 // what was killed for some arguments is not answered with an error
+	}
+	if (!exact || !whole || !v.exact) && len(g.allow) > 0 {
+		m.result.Narrowed = append(m.result.Narrowed, name)
+	}
+	if m.filtered && len(v.allow) > 0 {
+		switch {
+		case len(part) == 0:
+			m.result.Taken = append(m.result.Taken, name)
+		case !part.Always() && part.String() != v.allow.String():
+			m.result.Limited = append(m.result.Limited, name)
+		}
+	}
+	switch {
+	case len(part) > 0:
+		kind := Allow
+		if v.log {
+			kind = Log
+		}
+		m.emit.add(name, Action{Kind: kind}, part)
+	case v.notify && g.allow.Always():
+		m.emit.add(name, Action{Kind: Notify}, Always())
+	default:
+		if a, ok := m.denial(v, g); ok {
+			m.emit.add(name, a, Always())
+		}
+	}
+}
+
+// denial is the answer to a call that is denied whatever its arguments. ok is
+// false where the default is it. The special answers of the spec stay, and so
+// does its default where a program may know the call.
+func (m *merger) denial(v *verdict, g *grant) (Action, bool) {
+	byTable := Action{Errno, g.errno}
+	switch {
+	case v.explicit && g.errno != 0:
+		return stricter(v.deny, byTable), true
+	case v.explicit:
+		return v.deny, true
+	case m.fallback.Kind < Errno:
+		return m.fallback, false
+	case g.errno != 0:
+		return byTable, true
+	case m.filtered && len(g.allow) > 0 && !m.filter.Default.Executes() && v.deny.Kind == Errno && v.deny != m.fallback:
+		return v.deny, true
+	}
+	return m.fallback, false
+}
+
+// closeMux denies socketcall and ipc where they would be opened unasked: on
+// some architectures libseccomp opens them, without any condition, along with
+// a call that is reached through them, unless a rule for them that is not the
+// default wins.
+func (m *merger) closeMux() {
+	if !m.mux {
+		return
+	}
+	for _, through := range []string{"ipc", "socketcall"} {
+		at := slices.IndexFunc(m.emit.calls, func(c emitted) bool { return c.name >= through })
+		if at < 0 {
+			at = len(m.emit.calls)
+		}
+		there := at < len(m.emit.calls) && m.emit.calls[at].name == through
+		if there && m.emit.calls[at].when.Always() && m.emit.calls[at].action != m.fallback {
+			continue
+		}
+		if there {
+			m.emit.calls = slices.Delete(m.emit.calls, at, at+1)
+		}
+		if closed, ok := m.closing(); ok {
+			m.emit.calls = slices.Insert(m.emit.calls, at, emitted{through, closed, Always()})
+			continue
+		}
+		m.emit.calls = slices.DeleteFunc(m.emit.calls, func(c emitted) bool { return muxed(c.name) == through })
+	}
+}
+
+// closing is an answer that is no milder than the default, and not the default.
+func (m *merger) closing() (Action, bool) {
+	switch m.fallback.Kind {
+	case Errno:
+		return Action{Errno, ePERM}, true
+	case KillProcess:
+		return Action{}, false
+	}
+	return Action{Kind: KillProcess}, true
+}
+
+// Notifies is true where a supervisor is asked about a call.
+func (r *Result) Notifies() bool {
+	return slices.ContainsFunc(r.Spec.Syscalls, func(s specs.LinuxSyscall) bool { return s.Action == specs.ActNotify })
+}

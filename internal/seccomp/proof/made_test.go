@@ -1,0 +1,118 @@
+//go:build cgo
+
+package proof
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// few calls, so that rules meet: among them such that other architectures
+// reach in another way.
+var few = []string{"read", "write", "socket", "connect", "socketcall", "ipc", "semget", "open", "personality", "clone", "ioctl"}
+
+func small(rng *rand.Rand) uint64 {
+	switch rng.IntN(6) {
+	case 0:
+		return uint64(rng.IntN(4))<<32 | uint64(rng.IntN(4))
+	case 1:
+		return 1 << rng.IntN(64)
+	case 2:
+		return rng.Uint64() >> rng.IntN(64)
+	}
+	return uint64(rng.IntN(6))
+}
+
+func madeFilter(rng *rand.Rand) *specs.LinuxSeccomp {
+	actions := []specs.LinuxSeccompAction{
+		specs.ActAllow, specs.ActAllow, specs.ActAllow, specs.ActAllow, specs.ActAllow, specs.ActAllow, specs.ActErrno, specs.ActErrno,
+		specs.ActLog, specs.ActTrap, specs.ActKill, specs.ActKillProcess, specs.ActTrace,
+	}
+	s := &specs.LinuxSeccomp{DefaultAction: actions[rng.IntN(len(actions))]}
+	for _, a := range []specs.Arch{specs.ArchX86, specs.ArchX32, specs.ArchARM, specs.ArchAARCH64} {
+		if rng.IntN(3) == 0 {
+			s.Architectures = append(s.Architectures, a)
+		}
+	}
+	for range rng.IntN(9) {
+		r := specs.LinuxSyscall{Action: actions[rng.IntN(len(actions))]}
+		for range 1 + rng.IntN(3) {
+			r.Names = append(r.Names, few[rng.IntN(len(few))])
+		}
+		if rng.IntN(3) > 0 {
+			r.Args = madeArgs(rng)
+		}
+		s.Syscalls = append(s.Syscalls, r)
+	}
+	// A call with several conditions on one argument, as real filters have.
+	index, op := uint(rng.IntN(3)), operatorNames[rng.IntN(len(operatorNames))]
+	name := few[rng.IntN(len(few))]
+	for range rng.IntN(5) {
+		a := madeArg(rng, index)
+		if rng.IntN(3) > 0 {
+			a.Op = op
+		}
+		s.Syscalls = append(s.Syscalls, specs.LinuxSyscall{Names: []string{name}, Action: specs.ActAllow, Args: []specs.LinuxSeccompArg{a}})
+	}
+	return s
+}
+
+var operatorNames = []specs.LinuxSeccompOperator{
+	specs.OpEqualTo, specs.OpMaskedEqual, specs.OpNotEqual, specs.OpLessThan, specs.OpLessEqual, specs.OpGreaterEqual, specs.OpGreaterThan,
+}
+
+func madeArg(rng *rand.Rand, index uint) specs.LinuxSeccompArg {
+	a := specs.LinuxSeccompArg{Index: index, Op: operatorNames[rng.IntN(len(operatorNames))], Value: small(rng)}
+	if a.Op == specs.OpMaskedEqual {
+		a.ValueTwo = small(rng)
+		if rng.IntN(4) > 0 {
+			a.ValueTwo &= a.Value
+		}
+	}
+	return a
+}
+
+func madeArgs(rng *rand.Rand) (args []specs.LinuxSeccompArg) {
+	for index := range uint(3) {
+		if rng.IntN(2) == 0 {
+			args = append(args, madeArg(rng, index))
+		}
+	}
+	if len(args) > 0 && rng.IntN(8) == 0 {
+		args = append(args, madeArg(rng, args[0].Index)) // twice
+	}
+	return args
+}
+
+// madeTable is a table with conditions of every kind.
+func madeTable(rng *rand.Rand) string {
+	var b strings.Builder
+	for _, name := range few {
+		switch rng.IntN(5) {
+		case 0:
+			fmt.Fprintf(&b, "deny EPERM (made up): %s\n", name)
+		case 1, 2:
+			fmt.Fprintf(&b, "allow: %s\n", name)
+		case 3:
+			index := rng.IntN(3)
+			for range 1 + rng.IntN(5) {
+				mask := small(rng)
+				if rng.IntN(2) == 0 {
+					fmt.Fprintf(&b, "allow arg%d==%#x: %s\n", index, small(rng)&0xffffffff, name)
+				} else {
+					fmt.Fprintf(&b, "allow arg%d&%#x==%#x: %s\n", index, mask, small(rng)&mask, name)
+				}
+			}
+		case 4:
+			op := []string{"<", "<=", ">=", ">", "!=", "=="}[rng.IntN(6)]
+			fmt.Fprintf(&b, "allow arg%d%s%#x: %s\n", rng.IntN(3), op, small(rng), name)
+		}
+	}
+	if b.Len() == 0 {
+		return "allow: read\n"
+	}
+	return b.String()
+}

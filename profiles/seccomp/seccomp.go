@@ -1,0 +1,43 @@
+// Package seccomp holds the tables of the built-in profiles. Which calls each
+// admits, and why it denies the others, is in their text (*.table), which is
+// what hatchdog reads when it starts.
+//
+// baseline.table is Docker's own table (github.com/moby/profiles), which
+// `make golden` writes anew. denied.table is common to all.
+package seccomp
+
+import (
+	"embed"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hatchdog/hatchdog/internal/seccomp"
+)
+
+//go:embed *.table
+var files embed.FS
+
+// Names are the tables, from wide to narrow: each admits no more than the one
+// before.
+func Names() []string { return []string{"baseline", "restricted", "untrusted"} }
+
+// Load reads a table.
+func Load(name string) (*seccomp.Table, error) {
+	if !slices.Contains(Names(), name) {
+		return nil, fmt.Errorf("seccomp table %q: there is none", name)
+	}
+	parts := []string{"denied", name}
+	if name == "untrusted" {
+		parts = []string{"denied", "restricted", name}
+	}
+	var text strings.Builder
+	for _, p := range parts {
+		data, err := files.ReadFile(p + ".table")
+		if err != nil {
+			return nil, fmt.Errorf("seccomp table %q: %w", name, err)
+		}
+		text.Write(data)
+	}
+	return seccomp.ParseTable(name, text.String())
+}
