@@ -4,9 +4,6 @@ import (
 	"maps"
 	"runtime"
 	"slices"
-	"strings"
-
-	"github.com/hatchdog/hatchdog/profiles/syscalls"
 )
 
 // against compares with the filter that was.
@@ -26,10 +23,6 @@ func (b *book) against(c *check, at string, was *book) {
 		c.refuse(at+".defaultAction", "answers less strictly")
 	}
 	narrow, mux := traits(slices.Concat(b.Architectures, was.Architectures))
-	shaky := was.strange() != ""
-	if name := b.strange(); name != "" {
-		c.refuse(at+".syscalls", name+": conditions on a call that an architecture has not got")
-	}
 	names := map[string]bool{}
 	for name := range b.calls {
 		names[name] = true
@@ -38,7 +31,7 @@ func (b *book) against(c *check, at string, was *book) {
 		names[name] = true
 	}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		if why := b.call(was, name, narrow, shaky); why != "" {
+		if why := b.call(was, name, narrow); why != "" {
 			c.refuse(at+".syscalls", name+": "+why)
 		}
 	}
@@ -46,30 +39,6 @@ func (b *book) against(c *check, at string, was *book) {
 		b.closed(c, at, was, "socketcall", socketCalls)
 		b.closed(c, at, was, "ipc", ipcCalls)
 	}
-}
-
-// strange is a call with conditions that one of the architectures has not got,
-// which libseccomp may compile so that conditions on other calls suffer.
-func (b *book) strange() string {
-	for name, rs := range b.calls {
-		if slices.ContainsFunc(rs, func(r ruling) bool { return len(r.tests) > 0 }) && !everywhere(name, append(b.Architectures, hostArch())) {
-			return name
-		}
-	}
-	return ""
-}
-
-func everywhere(name string, list []string) bool {
-	switch name {
-	case "clone", "personality", "socket", "socketpair", "ioctl", "prctl":
-		return true
-	}
-	_, rest, known := strings.Cut(syscalls.Text, "\n"+name+" ")
-	letters, _, _ := strings.Cut(rest, "\n")
-	letter := map[string]string{
-		"SCMP_ARCH_X86_64": "a", "SCMP_ARCH_X86": "x", "SCMP_ARCH_X32": "z", "SCMP_ARCH_AARCH64": "r", "SCMP_ARCH_ARM": "s",
-	}
-	return known && !slices.ContainsFunc(list, func(a string) bool { return letter[a] == "" || !strings.Contains(letters, letter[a]) })
 }
 
 // flags: runc sets SPEC_ALLOW where none are named.
@@ -96,7 +65,7 @@ func (b *book) flags(c *check, at string, was *book) {
 
 // call says why the answers to a call may be less strict than they were; empty
 // where they are not.
-func (b *book) call(was *book, name string, narrow, shaky bool) string {
+func (b *book) call(was *book, name string, narrow bool) string {
 	now, then := b.calls[name], was.calls[name]
 	if !trusted(now, narrow) {
 		return "conditions of a shape that may not compile to what they say"
@@ -104,7 +73,7 @@ func (b *book) call(was *book, name string, narrow, shaky bool) string {
 	for _, r := range now {
 		switch {
 		case r.rank >= logged:
-			if why := made(r, was, then, shaky || !trusted(then, narrow)); why != "" {
+			if why := made(r, was, then, !trusted(then, narrow)); why != "" {
 				return why
 			}
 		case (r.rank == notify || r.rank == trace) && !slices.ContainsFunc(then, func(o ruling) bool { return o.rank == r.rank }):
@@ -112,7 +81,7 @@ func (b *book) call(was *book, name string, narrow, shaky bool) string {
 		}
 	}
 	if b.missing.rank >= logged && !always(now) {
-		if why := made(ruling{answer: b.missing}, was, then, shaky || !trusted(then, narrow)); why != "" {
+		if why := made(ruling{answer: b.missing}, was, then, !trusted(then, narrow)); why != "" {
 			return why
 		}
 	}

@@ -173,16 +173,8 @@ func trusted(rs []ruling, narrow bool) bool {
 	return true
 }
 
-// wide is true where a 32-bit architecture in the filter can change what the
-// test is compiled to: by the upper half of a value, or of a mask that is not
-// all of it.
-func (t test) wide() bool {
-	if t.Op != masked {
-		return t.Value>>32 != 0
-	}
-	upper := t.Value >> 32
-	return t.ValueTwo>>32 != 0 || upper != 0 && (upper != math.MaxUint32 || uint32(t.Value) == 0)
-}
+// wide is true where 32-bit architectures see another value in the test.
+func (t test) wide() bool { return t.Op != masked && t.Value>>32 != 0 || t.ValueTwo>>32 != 0 }
 
 func switched(c, d []test) bool {
 	a, b := lowest(c), lowest(d)

@@ -95,45 +95,4 @@ func muxed(call string) string {
 }
 
 // Calls are the names of all system calls that are known, sorted.
-func Calls() []string {
-	var names []string
-	for line := range strings.Lines(syscalls.Text) {
-		name, _, _ := strings.Cut(line, " ")
-		names = append(names, name)
-	}
-	return names
-}
-
-// has says whether a call is surely one of its own on every architecture of
-// the list. Conditions on a call that an architecture has not got can make
-// libseccomp 2.5.4 get those on other calls wrong.
-func has(call string, list []specs.Arch) bool {
-	switch call {
-	case "clone", "personality", "socket", "socketpair", "ioctl", "prctl":
-		return true // on all that there are
-	}
-	at := strings.Index(syscalls.Text, "\n"+call+" ")
-	if at < 0 {
-		return false
-	}
-	letters, _, _ := strings.Cut(syscalls.Text[at+len(call)+2:], "\n")
-	for _, a := range list {
-		letter := "?"
-		switch a {
-		case specs.ArchX86_64:
-			letter = "a"
-		case specs.ArchX86:
-			letter = "x"
-		case specs.ArchX32:
-			letter = "z"
-		case specs.ArchAARCH64:
-			letter = "r"
-		case specs.ArchARM:
-			letter = "s"
-		}
-		if !strings.Contains(letters, letter) {
-			return false
-		}
-	}
-	return true
-}
+func Calls() []string { return strings.Fields(syscalls.Text) }

@@ -1,10 +1,6 @@
 package seccomp
 
-import (
-	"slices"
-
-	specs "github.com/opencontainers/runtime-spec/specs-go"
-)
+import "slices"
 
 // verdict is what a filter surely makes of one call.
 type verdict struct {
@@ -29,9 +25,7 @@ type verdict struct {
 // rules read and as libseccomp compiles them: conditions of a shape that it
 // compiles to something else allow nothing. mux and narrow are
 // the traits of the result's architectures.
-func (f *Filter) certain(native specs.Arch, mux, narrow bool) map[string]*verdict {
-	arches := append([]specs.Arch{native}, f.Arches...)
-	strange := false // conditions on a call that an architecture has not got
+func (f *Filter) certain(mux, narrow bool) map[string]*verdict {
 	all := make(map[string]*verdict, 512)
 	backing := make([]verdict, 0, 512)
 	of := func(name string) *verdict {
@@ -50,7 +44,6 @@ func (f *Filter) certain(native specs.Arch, mux, narrow bool) map[string]*verdic
 		return v
 	}
 	for _, r := range f.Rules {
-		strange = strange || len(r.When) > 0 && slices.ContainsFunc(r.Names, func(n string) bool { return !has(n, arches) })
 		if r.Action.Executes() {
 			for _, n := range r.Names {
 				of(n).permit(r, narrow)
@@ -71,7 +64,7 @@ func (f *Filter) certain(native specs.Arch, mux, narrow bool) map[string]*verdic
 		if v.allow.Always() || len(v.allow) == 0 {
 			continue
 		}
-		if _, exact := v.rules.sound(); !exact || v.odd || v.mixed || strange {
+		if _, exact := v.rules.sound(); !exact || v.odd || v.mixed {
 			v.doubt()
 		}
 	}
@@ -157,15 +150,10 @@ func (v *verdict) forbid(r Rule, def Action, narrow bool) {
 
 // comparable is true where the condition means the same to every architecture
 // and to every reader. libseccomp drops bits of a value outside its mask, and
-// where an architecture with 32-bit arguments is in the filter, the upper half
-// of a value or mask can change what comes out even for the others.
+// the upper half of a value where arguments have 32 bits.
 func (c Conj) comparable(narrow bool) bool {
 	return !slices.ContainsFunc(c, func(x Cond) bool {
-		if x.Op == Masked && x.Value&^x.Mask != 0 {
-			return true
-		}
-		upper := x.Mask >> 32
-		return narrow && (x.Value>>32 != 0 || upper != 0 && (upper != 1<<32-1 || uint32(x.Mask) == 0))
+		return x.Op == Masked && x.Value&^x.Mask != 0 || narrow && x.Value>>32 != 0
 	})
 }
 

@@ -36,9 +36,9 @@ func Intersect(f *Filter, g *Grants, w Wish) *Result {
 		}
 	}
 	out.Flags = withLog(out.Flags, w.Log)
-	m.filter, m.arches = f, out.Architectures
+	m.filter = f
 	m.mux, m.narrow = traits(slices.Concat(out.Architectures, f.Arches))
-	m.spec = f.certain(w.Native, m.mux, m.narrow)
+	m.spec = f.certain(m.mux, m.narrow)
 	m.all(out)
 	r.Spec = out
 	return r
@@ -81,7 +81,6 @@ type merger struct {
 	spec        map[string]*verdict
 	grants      *Grants
 	fallback    Action
-	arches      []specs.Arch
 	mux, narrow bool
 	result      *Result
 	emit        emitter
@@ -121,9 +120,6 @@ func (m *merger) one(name string, v *verdict, g *grant) {
 	both, exact := v.allow.and(table)
 	exact = exact && len(table) == len(g.allow)
 	part, whole := both.sound()
-	if !part.Always() && !has(name, m.arches) {
-		part, whole = nil, len(part) == 0
-	}
 	if m.filtered && v.deny.Kind < m.fallback.Kind && v.explicit && !part.Always() {
 		part, whole = nil, len(both) == 0 // what was killed for some arguments is not answered with an error
 	}
