@@ -18,3 +18,4 @@ mkdir -p "$cache"
 "$here/build.sh" "$cache" containerd
 "$here/build.sh" "$cache" containerd-oldest
 "$here/servers.sh" "$cache"
+"$here/languages.sh" "$cache"

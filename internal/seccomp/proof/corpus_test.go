@@ -65,7 +65,7 @@ func TestCorpusIsAllowed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, w := range wishes()[:3] {
+			for _, w := range []seccomp.Wish{wishes()[0], wishes()[2]} {
 				x := cut(t, in, table, w)
 				if err := x.compile(t, c); err != nil {
 					t.Fatal(err)
