@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +25,11 @@ func viaHatchdog(t *testing.T, dir, profile string) (string, int) {
 	id := "hatchdog-" + filepath.Base(filepath.Dir(dir)) + filepath.Base(dir)
 	cmd := exec.Command(tested.hatchdog, "--root", state+"/root", "--log", state+"/log", "run", "--bundle", dir, id)
 	cmd.Env = append(os.Environ(), "HATCHDOG_POLICY="+state+"/policy.yaml")
-	timer := time.AfterFunc(4*time.Minute, func() { _ = cmd.Process.Kill() })
+	cmd.WaitDelay = time.Second
+	timer := time.AfterFunc(4*time.Minute, func() { // the container first: killing runc would leave it behind
+		_, _ = run(t, pinnedRunc(t), "--root", state+"/root", "delete", "--force", id)
+		_ = cmd.Process.Kill()
+	})
 	defer timer.Stop()
 	out, _ := cmd.CombinedOutput()
 	log, _ := os.ReadFile(state + "/log")
@@ -129,6 +134,42 @@ func TestSeccompExceptions(t *testing.T) {
 		t.Fatalf("exit code %d\n%s", code, out)
 	}
 	wantLines(t, out, "keyctl 0", "getpid 1", "int80_getpid 1", "x32_getpid signal 31")
+}
+
+// In complain mode the kernel makes what the profile would deny, and runc takes
+// the filter that logs it.
+func TestSeccompComplainOnlyLogs(t *testing.T) {
+	probe := t.TempDir() + "/probe"
+	buildProbe(t, probe)
+	for name, filter := range map[string]*specs.LinuxSeccomp{"no filter": nil, "docker": dockersFilter(t)} {
+		t.Run(name, func(t *testing.T) {
+			dir := makeBundle(t, "")
+			must(t, exec.Command("cp", probe, dir+"/rootfs/probe").Run())
+			editSpec(t, dir, func(s *specs.Spec) {
+				s.Process.Args = []string{"/probe"}
+				s.Linux.Seccomp = filter
+			})
+			before, err := os.ReadFile(dir + "/config.json")
+			must(t, err)
+			plain := runIn(t, dir)
+			got, code := viaHatchdog(t, dir, "{extends: builtin/untrusted}\nmode: complain")
+			if code != 0 || got != plain {
+				t.Errorf("exit code %d\n%s\nwithout hatchdog:\n%s", code, got, plain)
+			}
+			after, err := os.ReadFile(dir + "/config.json")
+			must(t, err)
+			if strings.Count(string(after), "SCMP_ACT_LOG") == 0 {
+				t.Error("nothing is logged")
+			}
+			var x, y specs.Spec
+			must(t, json.Unmarshal(before, &x))
+			must(t, json.Unmarshal(after, &y))
+			x.Linux.Seccomp, y.Linux.Seccomp = nil, nil
+			if !reflect.DeepEqual(x, y) {
+				t.Error("more than the filter was changed")
+			}
+		})
+	}
 }
 
 // What cannot be judged is not started, and the engine is told.

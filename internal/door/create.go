@@ -85,7 +85,7 @@ func (c *creation) tighten() (string, error) {
 		return path, err
 	}
 	if c.pol.Mode == policy.Complain {
-		return path, c.keep(b.Document().Raw, nil)
+		return path, c.watched(b, runtime.SeccompActions)
 	}
 	if len(c.judged.decision.Refusals) > 0 {
 		return path, &refused{c.judged.decision.Refusals}

@@ -96,3 +96,7 @@ func (p Plan) excess(name string, ch control.Change) *control.Refusal {
 		Remedy: "ask for no more than the profile grants",
 	}
 }
+
+// Watch has the calls logged that the profile would deny, and denies none. It
+// is all that complain mode changes; the note says what is logged.
+func Watch(p *policy.Profile, s *specs.Spec) (note string, err error) { return seccomp.Watch(p, s) }
