@@ -39,7 +39,7 @@ func (t *Table) Resolve(w Wish) *Grants {
 		}
 	}
 	g := &Grants{calls: make(map[string]*grant, 512), log: w.Log}
-	backing := make([]grant, 0, 1024)
+	backing := make([]grant, 0, 512)
 	of := func(name string) *grant {
 		c := g.calls[name]
 		if c == nil {

@@ -88,7 +88,7 @@ func parseEntry(line string) (entry, error) {
 	if !ok || len(words) == 0 {
 		return e, errors.New("no colon")
 	}
-	e.calls = append(make([]string, 0, 512), strings.Fields(calls)...)
+	e.calls = strings.Fields(calls)
 	switch words[0] {
 	case "allow":
 		return e, e.conditions(words[1:])
