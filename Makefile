@@ -9,6 +9,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS  = -s -w -X main.version=$(VERSION)
 TOOLS    = $(CACHE)/tools
 FUZZTIME ?= 20s
+# How many system calls are tried on compiled filters in make fuzz, per test.
+PROBES   ?= 20000000
 
 # Kernel features that the tests may not skip for want of. A test that needs
 # one that is not listed says so and is skipped where the kernel lacks it.
@@ -54,6 +56,7 @@ tools:
 # Each fuzz test for FUZZTIME.
 fuzz:
 	internal/tools/fuzz.sh $(FUZZTIME)
+	HATCHDOG_PROBES=$(PROBES) $(GO) test ./internal/seccomp/proof -count=1 -timeout 60m -v -run 'TestRealFilters|TestMadeUpFilters|TestEvaluate'
 
 # Rewrites the golden files, in the packages that have some. Read the diff before
 # you commit it.

@@ -28,7 +28,7 @@ const net = require("net"), os = require("os"), cp = require("child_process");
 os.networkInterfaces(); cp.execSync("true"); require("fs").writeFileSync("/tmp/n", "x");
 const s = net.createServer(c => c.end("x")).listen(0, "127.0.0.1", () =>
   net.connect(s.address().port, "127.0.0.1").on("data", () => console.log("fine")).on("close", () => s.close()));'`,
-	"java": `cd /tmp; rm -f k; keytool -genkeypair -alias a -keyalg RSA -keystore k -storepass changeit -dname CN=a && [ -s k ] && echo fine`,
+	"java": `cd /tmp; rm -f k; /usr/lib/jvm/java-17*/bin/keytool -genkeypair -alias a -keyalg RSA -keystore k -storepass changeit -dname CN=a && [ -s k ] && echo fine`,
 	"go":   `/tools/curious >/tmp/g && [ -s /tmp/g ] && echo fine`,
 	"shell and its tools": `cd /tmp; mkdir -p d; for i in 1 2 3; do echo $i >d/$i; done; cat d/* | sort -rn | head -n 1 | grep -q 3
 tar -czf d.tgz d; tar -tzf d.tgz >/dev/null; find d -name 1 -exec ls -la {} +; ps ax >/dev/null; id; date; sed s/1/x/ d/1 | awk '{print $1}'

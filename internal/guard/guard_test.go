@@ -37,9 +37,9 @@ func TestEveryFieldIsClassified(t *testing.T) {
 		"mount":        {reflect.TypeFor[specs.Mount](), only("destination type source options uidMappings gidMappings")},
 		"rlimit":       {reflect.TypeFor[specs.POSIXRlimit](), only("type hard soft")},
 		"namespace":    {reflect.TypeFor[specs.LinuxNamespace](), only("type path")},
-		"seccomp":      {reflect.TypeFor[specs.LinuxSeccomp](), names1(filterMember)},
-		"seccomp rule": {reflect.TypeFor[specs.LinuxSyscall](), names1(syscallMember)},
-		"seccomp arg":  {reflect.TypeFor[specs.LinuxSeccompArg](), names1(testMember)},
+		"seccomp":      {reflect.TypeFor[specs.LinuxSeccomp](), tagged(reflect.TypeFor[filter]())},
+		"seccomp rule": {reflect.TypeFor[specs.LinuxSyscall](), tagged(reflect.TypeFor[call]())},
+		"seccomp arg":  {reflect.TypeFor[specs.LinuxSeccompArg](), tagged(reflect.TypeFor[test]())},
 		"device rule":  {reflect.TypeFor[specs.LinuxDeviceCgroup](), only("allow type major minor access")},
 	} {
 		for i := range c.typ.NumField() {
@@ -60,10 +60,13 @@ func orShare(name string) rule {
 	return cpuMember(name)
 }
 
-func names1(known func(string) bool) func(string) rule {
+// tagged are the members of a type that a rule decodes into.
+func tagged(typ reflect.Type) func(string) rule {
 	return func(name string) rule {
-		if known(name) {
-			return same
+		for i := range typ.NumField() {
+			if typ.Field(i).Tag.Get("json") == name {
+				return same
+			}
 		}
 		return nil
 	}

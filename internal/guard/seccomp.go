@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -15,28 +16,14 @@ type filter struct {
 	Flags            []string `json:"flags"`
 	ListenerPath     string   `json:"listenerPath"`
 	ListenerMetadata string   `json:"listenerMetadata"`
-	Syscalls         []struct {
-		Names    []string `json:"names"`
-		Action   string   `json:"action"`
-		ErrnoRet *uint    `json:"errnoRet"`
-		Args     []test   `json:"args"`
-	} `json:"syscalls"`
+	Syscalls         []call   `json:"syscalls"`
 }
 
-func filterMember(name string) bool {
-	switch name {
-	case "defaultAction", "defaultErrnoRet", "architectures", "flags", "listenerPath", "listenerMetadata", "syscalls":
-		return true
-	}
-	return false
-}
-
-func syscallMember(name string) bool {
-	switch name {
-	case "names", "action", "errnoRet", "args":
-		return true
-	}
-	return false
+type call struct {
+	Names    []string `json:"names"`
+	Action   string   `json:"action"`
+	ErrnoRet *uint    `json:"errnoRet"`
+	Args     []test   `json:"args"`
 }
 
 // The ranks of actions: the order in which the kernel lets one win over another
@@ -131,33 +118,9 @@ func seccomp(c *check, at string, before, after jsontext.Value) {
 
 // read2book decodes a filter. Members that nobody knows would be lost on it.
 func read2book(v jsontext.Value) (*book, error) {
-	members, err := split(v)
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range members {
-		if !filterMember(m.name) {
-			return nil, fmt.Errorf("%s: nobody has said what it means", m.name)
-		}
-	}
-	rules, err := list(find(members, "syscalls"))
-	if err != nil {
-		return nil, err
-	}
-	for _, r := range rules {
-		ms, err := split(r)
-		if err != nil {
-			return nil, err
-		}
-		for _, m := range ms {
-			if !syscallMember(m.name) {
-				return nil, fmt.Errorf("syscalls.%s: nobody has said what it means", m.name)
-			}
-		}
-	}
-	b := &book{calls: map[string][]ruling{}}
-	if !read(v, &b.filter) {
-		return nil, errShape
+	b := &book{calls: make(map[string][]ruling, 512)}
+	if err := jsonv2.Unmarshal(v, &b.filter, jsonv2.RejectUnknownMembers(true)); err != nil {
+		return nil, errShape // or a member that nobody has classified
 	}
 	if b.missing = answerOf(b.DefaultAction, b.DefaultErrnoRet); b.missing.rank < 0 || b.missing.rank == notify {
 		return nil, fmt.Errorf("defaultAction: %w", errShape)
@@ -172,8 +135,13 @@ func read2book(v jsontext.Value) (*book, error) {
 				s.Args[j].ValueTwo = 0 // it means nothing there
 			}
 		}
+		rs := rulings(a, s.Args)
 		for _, name := range s.Names {
-			b.calls[name] = append(b.calls[name], rulings(a, s.Args)...)
+			if have, more := b.calls[name]; more {
+				b.calls[name] = append(have[:len(have):len(have)], rs...)
+			} else {
+				b.calls[name] = rs
+			}
 		}
 	}
 	return b, nil

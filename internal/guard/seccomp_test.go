@@ -72,3 +72,16 @@ func TestSeccomp(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkSeccomp(b *testing.B) {
+	raw := realSpecs(b)["docker-default.json"]
+	s := decode(b, raw)
+	kept := sub(s, "linux", "seccomp")
+	kept["defaultErrnoRet"], kept["architectures"] = 38, []any{"SCMP_ARCH_X86_64"}
+	after := encode(b, s)
+	for b.Loop() {
+		if err := Check(raw, after, Evidence{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -13,14 +13,6 @@ type test struct {
 	Op       string `json:"op"`
 }
 
-func testMember(name string) bool {
-	switch name {
-	case "index", "value", "valueTwo", "op":
-		return true
-	}
-	return false
-}
-
 const (
 	eq     = "SCMP_CMP_EQ"
 	ne     = "SCMP_CMP_NE"

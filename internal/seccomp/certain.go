@@ -15,9 +15,10 @@ type verdict struct {
 	exact    bool // allow is all that the filter allows
 	// rules are the conditions of all its rules, whatever their action.
 	rules Set
-	odd   bool     // one of them does not mean the same to every architecture
-	whole []Action // the action of its first rule without conditions
-	mixed bool     // two rules, one of them without conditions, differ in action
+	odd   bool   // one of them does not mean the same to every architecture
+	bare  bool   // it has a rule without conditions, of which
+	whole Action // is the action of the first
+	mixed bool   // two rules, one of them without conditions, differ in action
 }
 
 // certain under-approximates what a filter allows, by name. A call is in it
@@ -26,10 +27,10 @@ type verdict struct {
 // compiles to something else allow nothing. mux and narrow are
 // the traits of the result's architectures.
 func (f *Filter) certain(mux, narrow bool) map[string]*verdict {
-	all := make(map[string]*verdict, 512)
+	found := make(map[string]*verdict, 512)
 	backing := make([]verdict, 0, 512)
 	of := func(name string) *verdict {
-		v := all[name]
+		v := found[name]
 		if v == nil {
 			if len(backing) == cap(backing) {
 				backing = make([]verdict, 0, 512)
@@ -39,7 +40,7 @@ func (f *Filter) certain(mux, narrow bool) map[string]*verdict {
 			if f.Default.Executes() {
 				v.allow, v.log = Always(), f.Default.Kind == Log
 			}
-			all[name] = v
+			found[name] = v
 		}
 		return v
 	}
@@ -60,7 +61,7 @@ func (f *Filter) certain(mux, narrow bool) map[string]*verdict {
 			}
 		}
 	}
-	for _, v := range all {
+	for _, v := range found {
 		if v.allow.Always() || len(v.allow) == 0 {
 			continue
 		}
@@ -68,7 +69,7 @@ func (f *Filter) certain(mux, narrow bool) map[string]*verdict {
 			v.doubt()
 		}
 	}
-	return all
+	return found
 }
 
 // doubt takes away all that is allowed.
@@ -78,13 +79,13 @@ func (v *verdict) doubt() { v.allow, v.exact = nil, false }
 // rules of a call doubtful.
 func (v *verdict) collect(r Rule, narrow bool) {
 	if len(r.When) == 0 {
-		v.mixed = v.mixed || len(v.rules) > 0 || slices.ContainsFunc(v.whole, func(a Action) bool { return a != r.Action })
-		if len(v.whole) == 0 {
-			v.whole = append(v.whole, r.Action)
+		v.mixed = v.mixed || len(v.rules) > 0 || v.bare && v.whole != r.Action
+		if !v.bare {
+			v.bare, v.whole = true, r.Action
 		}
 		return
 	}
-	v.mixed = v.mixed || len(v.whole) > 0
+	v.mixed = v.mixed || v.bare
 	for _, c := range r.When {
 		v.odd = v.odd || !c.comparable(narrow)
 		if len(v.rules) <= maxSet && !slices.ContainsFunc(v.rules, func(d Conj) bool { return compareConj(c, d) == 0 }) {

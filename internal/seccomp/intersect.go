@@ -39,7 +39,7 @@ func Intersect(f *Filter, g *Grants, w Wish) *Result {
 	m.filter = f
 	m.mux, m.narrow = traits(slices.Concat(out.Architectures, f.Arches))
 	m.spec = f.certain(m.mux, m.narrow)
-	m.all(out)
+	m.decide(out)
 	r.Spec = out
 	return r
 }
@@ -86,7 +86,7 @@ type merger struct {
 	emit        emitter
 }
 
-func (m *merger) all(out *specs.LinuxSeccomp) {
+func (m *merger) decide(out *specs.LinuxSeccomp) {
 	names := make([]string, 0, len(m.spec)+len(m.grants.calls))
 	names = slices.AppendSeq(names, maps.Keys(m.spec))
 	for n := range m.grants.calls {
@@ -95,6 +95,7 @@ func (m *merger) all(out *specs.LinuxSeccomp) {
 		}
 	}
 	slices.Sort(names)
+	m.emit.calls = make([]emitted, 0, len(names))
 	unlisted := verdict{deny: m.filter.denial(), exact: true}
 	if m.filter.Default.Executes() {
 		unlisted.allow, unlisted.log = Always(), m.filter.Default.Kind == Log

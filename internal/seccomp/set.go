@@ -18,8 +18,12 @@ type Set []Conj
 // which denies.
 const maxSet = 512
 
+// all is what Always returns. It is never changed: nobody appends to a set that
+// admits everything.
+var all = Set{nil}
+
 // Always admits all arguments.
-func Always() Set { return Set{nil} }
+func Always() Set { return all }
 
 // Always is true where surely all arguments are admitted.
 func (s Set) Always() bool {
@@ -135,6 +139,8 @@ func (s Set) and(t Set) (both Set, exact bool) {
 	switch {
 	case len(s) == 0 || len(t) == 0:
 		return nil, true
+	case s.Always() && t.Always():
+		return all, true
 	case t.Always():
 		return slices.Clone(s).normal(), true
 	case s.Always():

@@ -139,16 +139,15 @@ func (e *entry) conditions(words []string) error {
 
 // parseTest reads argN==VALUE, argN<VALUE, argN>=VALUE and argN&MASK==VALUE.
 func parseTest(w string) (Cond, error) {
-	bad := fmt.Errorf("%q is not a test of an argument", w)
 	if len(w) < 5 || w[3] < '0' || w[3] > '5' {
-		return Cond{}, bad
+		return Cond{}, fmt.Errorf("%q is not a test of an argument", w)
 	}
 	c, rest := Cond{Index: uint(w[3] - '0')}, w[4:]
 	if mask, value, ok := strings.Cut(rest, "=="); ok && strings.HasPrefix(mask, "&") {
 		m, err := strconv.ParseUint(mask[1:], 0, 64)
 		v, err2 := strconv.ParseUint(value, 0, 64)
 		if err != nil || err2 != nil || v&^m != 0 {
-			return Cond{}, bad
+			return Cond{}, fmt.Errorf("%q is not a test of an argument", w)
 		}
 		return Cond{c.Index, Masked, v, m}, nil
 	}
@@ -159,13 +158,13 @@ func parseTest(w string) (Cond, error) {
 		if value, ok := strings.CutPrefix(rest, o.text); ok {
 			v, err := strconv.ParseUint(value, 0, 64)
 			if err != nil {
-				return Cond{}, bad
+				return Cond{}, fmt.Errorf("%q is not a test of an argument", w)
 			}
 			c.Op, c.Value = o.op, v
 			return c, nil
 		}
 	}
-	return Cond{}, bad
+	return Cond{}, fmt.Errorf("%q is not a test of an argument", w)
 }
 
 // Calls are the calls that the table names, in its order.

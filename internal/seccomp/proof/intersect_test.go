@@ -164,7 +164,7 @@ func wishes() []seccomp.Wish {
 func TestRealFilters(t *testing.T) {
 	rng, c := seeded(t), newCompiler(t)
 	all := dockers(t)
-	each := budget(t, 1_000_000) / (len(all) * len(tables.Names()) * len(wishes()))
+	each := budget(t, 500_000) / (len(all) * len(tables.Names()) * len(wishes()))
 	total, allowed := 0, 0
 	for name, in := range all {
 		for _, tn := range tables.Names() {
@@ -194,7 +194,7 @@ func TestMadeUpFilters(t *testing.T) {
 	rng, c := seeded(t), newCompiler(t)
 	const each = 2000
 	total, allowed, unfit := 0, 0, 0
-	for total < budget(t, 1_000_000) {
+	for total < budget(t, 500_000) {
 		table, err := seccomp.ParseTable("made up", madeTable(rng))
 		if err != nil {
 			t.Fatal(err)
