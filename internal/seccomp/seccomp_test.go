@@ -316,3 +316,29 @@ func TestWatchOnlyLogs(t *testing.T) {
 		}
 	}
 }
+
+func FuzzIntersect(f *testing.F) {
+	f.Add([]byte(`{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["read"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":1,"valueTwo":1,"op":"SCMP_CMP_MASKED_EQ"}]}]}`), "allow arg0<5: read\n")
+	f.Add([]byte(`{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86"],"syscalls":[{"names":["socket"],"action":"SCMP_ACT_KILL"}]}`), "allow: socket socketcall\n")
+	f.Fuzz(func(t *testing.T, raw []byte, text string) {
+		var s specs.LinuxSeccomp
+		tab, err := ParseTable("fuzz", text)
+		if err != nil || json.Unmarshal(raw, &s) != nil {
+			return
+		}
+		in, err := Parse(&s)
+		if err != nil {
+			return
+		}
+		w := Wish{Native: specs.ArchX86_64, Arches: []specs.Arch{specs.ArchX86}}
+		g := tab.Resolve(w)
+		once := Intersect(in, g, w).Spec
+		out, err := Parse(once)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again := Intersect(out, g, w).Spec; !reflect.DeepEqual(once, again) {
+			t.Fatalf("not settled: %s\nthen %s", brief(once), brief(again))
+		}
+	})
+}

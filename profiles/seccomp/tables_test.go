@@ -122,8 +122,12 @@ func TestAllowed(t *testing.T) {
 	}{
 		{"clone", [6]uint64{0x3d0f00}}, // a thread
 		{"clone", [6]uint64{17}},
-		{"socket", [6]uint64{1, 1}}, {"socket", [6]uint64{2, 1}}, {"socket", [6]uint64{10, 2}}, {"socket", [6]uint64{16, 0x80003, 0}},
-		{"socketpair", [6]uint64{1, 1}}, {"personality", [6]uint64{0xffffffff}},
+		{"socket", [6]uint64{1, 1}},
+		{"socket", [6]uint64{2, 1}},
+		{"socket", [6]uint64{10, 2}},
+		{"socket", [6]uint64{16, 0x80003, 0}},
+		{"socketpair", [6]uint64{1, 1}},
+		{"personality", [6]uint64{0xffffffff}},
 		{"ioctl", [6]uint64{0, 0x5401}},             // TCGETS
 		{"ioctl", [6]uint64{0, 0x5413}},             // TIOCGWINSZ
 		{"ioctl", [6]uint64{0, 0x541b}},             // FIONREAD
@@ -133,8 +137,14 @@ func TestAllowed(t *testing.T) {
 		{"ioctl", [6]uint64{0, 0x80045430}},         // TIOCGPTN
 		{"ioctl", [6]uint64{0, 0xffffffff80045430}}, // as musl writes it
 		{"ioctl", [6]uint64{0, 0x40049409}},         // FICLONE
-		{"mbind", [6]uint64{}}, {"landlock_create_ruleset", [6]uint64{}}, {"seccomp", [6]uint64{}}, {"rseq", [6]uint64{}},
-		{"execve", [6]uint64{}}, {"futex", [6]uint64{}}, {"shmget", [6]uint64{}}, {"uretprobe", [6]uint64{}},
+		{"mbind", [6]uint64{}},
+		{"landlock_create_ruleset", [6]uint64{}},
+		{"seccomp", [6]uint64{}},
+		{"rseq", [6]uint64{}},
+		{"execve", [6]uint64{}},
+		{"futex", [6]uint64{}},
+		{"shmget", [6]uint64{}},
+		{"uretprobe", [6]uint64{}},
 	} {
 		for _, name := range Names() {
 			if !grants(t, name, w).Allows(c.call).Holds(c.args) {
