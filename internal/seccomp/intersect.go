@@ -1,7 +1,6 @@
 package seccomp
 
 import (
-	"maps"
 	"slices"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -87,14 +86,7 @@ type merger struct {
 }
 
 func (m *merger) decide(out *specs.LinuxSeccomp) {
-	names := make([]string, 0, len(m.spec)+len(m.grants.calls))
-	names = slices.AppendSeq(names, maps.Keys(m.spec))
-	for n := range m.grants.calls {
-		if m.spec[n] == nil {
-			names = append(names, n)
-		}
-	}
-	slices.Sort(names)
+	names := m.names()
 	m.emit.calls = make([]emitted, 0, len(names))
 	unlisted := verdict{deny: m.filter.denial(), exact: true}
 	if m.filter.Default.Executes() {
@@ -113,6 +105,39 @@ func (m *merger) decide(out *specs.LinuxSeccomp) {
 	}
 	m.closeMux()
 	m.emit.into(out, m.fallback)
+}
+
+// names are the calls that either side names, sorted. An engine's are sorted
+// already, mostly: sorting them by themselves is cheap.
+func (m *merger) names() []string {
+	first := make([]string, 0, len(m.spec))
+	for _, r := range m.filter.Rules {
+		first = append(first, r.Names...)
+	}
+	for n := range m.spec {
+		if n == "socketcall" || n == "ipc" {
+			first = append(first, n) // may be doubted without being named
+		}
+	}
+	var more []string
+	for n := range m.grants.calls {
+		if m.spec[n] == nil {
+			more = append(more, n)
+		}
+	}
+	slices.Sort(first)
+	slices.Sort(more)
+	first = slices.Compact(first)
+	all := make([]string, 0, len(first)+len(more))
+	for len(first) > 0 && len(more) > 0 {
+		least := &first
+		if more[0] < first[0] {
+			least = &more
+		}
+		all = append(all, (*least)[0])
+		*least = (*least)[1:]
+	}
+	return append(append(all, first...), more...)
 }
 
 // one decides on one call.

@@ -212,7 +212,11 @@ func TestTableRefuses(t *testing.T) {
 		"\tread", "permit: read", "allow read", "allow:", "allow: Read", "deny: read", "deny EPERM: read", "deny EWHAT (x): read",
 		"allow on: read", "allow argx==1: read", "allow arg6==1: read", "allow arg0=1: read", "allow arg0&0x1==0x2: read", "deny EPERM (x: read",
 	} {
-		if _, err := ParseTable("t", text+"\n"); !errors.Is(err, ErrTable) {
+		tab, err := ParseTable("t", text+"\n")
+		if err == nil {
+			err = tab.Check()
+		}
+		if !errors.Is(err, ErrTable) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
@@ -323,7 +327,7 @@ func FuzzIntersect(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte, text string) {
 		var s specs.LinuxSeccomp
 		tab, err := ParseTable("fuzz", text)
-		if err != nil || json.Unmarshal(raw, &s) != nil {
+		if err != nil || tab.Check() != nil || json.Unmarshal(raw, &s) != nil {
 			return
 		}
 		in, err := Parse(&s)

@@ -162,6 +162,9 @@ func TestNamesAreCalls(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if err := table.Check(); err != nil {
+			t.Error(err)
+		}
 		for _, c := range table.Calls() {
 			if !slices.Contains(known, c) {
 				t.Errorf("%s: %s", name, c)
