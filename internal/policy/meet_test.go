@@ -127,7 +127,14 @@ var orders = map[string]func(m, p *Profile) bool{
 	"Sysctls.Allow":       func(m, p *Profile) bool { return holds(p.Sysctls.Allow, m.Sysctls.Allow) },
 	"Hooks.Allow":         func(m, p *Profile) bool { return holds(p.Hooks.Allow, m.Hooks.Allow) },
 	"Hooks.DockerNetwork": func(m, p *Profile) bool { return !m.Hooks.DockerNetwork || p.Hooks.DockerNetwork },
-	"Annotations.Strip":   func(m, p *Profile) bool { return holds(m.Annotations.Strip, p.Annotations.Strip) },
+	"Seccomp.Table": func(m, p *Profile) bool {
+		return slices.Index(seccompTables(), string(m.Seccomp.Table)) >= slices.Index(seccompTables(), string(p.Seccomp.Table))
+	},
+	"Seccomp.Architectures": func(m, p *Profile) bool { return holds(p.Seccomp.Architectures, m.Seccomp.Architectures) },
+	"Seccomp.Allow":         func(m, p *Profile) bool { return holds(p.Seccomp.Allow, m.Seccomp.Allow) },
+	"Seccomp.Deny":          func(m, p *Profile) bool { return holds(m.Seccomp.Deny, p.Seccomp.Deny) },
+	"Seccomp.Log":           func(m, p *Profile) bool { return m.Seccomp.Log || !p.Seccomp.Log },
+	"Annotations.Strip":     func(m, p *Profile) bool { return holds(m.Annotations.Strip, p.Annotations.Strip) },
 }
 
 // leaves are the fields of a profile, with those of the structs in it.
@@ -173,6 +180,10 @@ func drawProfile(t *rapid.T) *Profile {
 		}), 0, 4).Draw(t, "rules")
 	}
 	p := &Profile{
+		Seccomp: SeccompRules{
+			Table:         SeccompTable(rapid.SampledFrom(seccompTables()).Draw(t, "table")),
+			Architectures: some("SCMP_ARCH_X86", "SCMP_ARCH_ARM"), Allow: some("read", "keyctl"), Deny: some("mount", "bpf"), Log: on(),
+		},
 		Name: "p", OnExcess: map[string]Excess{}, UnknownFields: rapid.SampledFrom([]UnknownFields{KeepUnknown, RefuseUnknown}).Draw(t, "unknown"),
 		Capabilities: CapabilityRules{some("CAP_KILL", "CAP_CHOWN", "CAP_SETUID"), rapid.SampledFrom([]NonRootCaps{NonRootAmbient, NonRootKeep}).Draw(t, "nonroot")},
 		Privilege: PrivilegeRules{

@@ -51,8 +51,11 @@ func meetSeccomp(a, b SeccompRules) SeccompRules {
 
 // checkSeccomp refuses names that do not exist and rules that contradict.
 func checkSeccomp(r *reader, n *yaml.Node, s SeccompRules) {
-	if len(s.Allow)+len(s.Deny)+len(s.Architectures) == 0 {
+	if len(s.Allow)+len(s.Deny)+len(s.Architectures) == 0 && !s.Log {
 		return
+	}
+	if s.Table == TableNone {
+		r.fail(n, "seccomp.table", string(TableBaseline), "none leaves the engine's filter alone: allow, deny, architectures and log would mean nothing")
 	}
 	known := func(key string, names, have []string) {
 		for _, name := range names {
