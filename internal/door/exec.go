@@ -135,6 +135,12 @@ func (f *further) processFlags() ([]string, error) {
 	if err := f.sameSpec(); err != nil {
 		return nil, err
 	}
+	for _, text := range f.call.Values("additional-gids", "g") {
+		// runc would cut a larger number to 32 bits, and take another group.
+		if _, err := strconv.ParseUint(text, 10, 32); err != nil {
+			return nil, fmt.Errorf("--additional-gids: %w", errNumber)
+		}
+	}
 	apparmor, _ := f.call.Value("apparmor")
 	selinux, _ := f.call.Value("process-label")
 	f.decision.Refusals = f.labels(apparmor, selinux)

@@ -55,7 +55,7 @@ func New(p *policy.Profile, f host.Facts, o Options) Plan {
 
 // Exec is the plan for a further process of a container.
 func Exec(p *policy.Profile) Plan {
-	return Plan{p, []control.Control{caps.New(p), privilege.New(p)}}
+	return Plan{p, []control.Control{caps.New(p), privilege.Exec(p)}}
 }
 
 // Apply changes the spec in place. An error means that it could not be judged;

@@ -158,6 +158,7 @@ func (p *Profile) HeldTo(spec *specs.Spec) *Profile {
 		if !ok || l.Hard < rule.Max {
 			rule.Max = l.Hard
 		}
+		rule.Force = true // a process that lists other limits would have the engine's
 		if c.Privilege.Rlimits == nil {
 			c.Privilege.Rlimits = map[string]RlimitRule{}
 		}

@@ -198,6 +198,9 @@ func TestHeldTo(t *testing.T) {
 	if !slices.Equal(h.Capabilities.Max, []string{"CAP_CHOWN"}) || h.Privilege.Rlimits["RLIMIT_NOFILE"].Max != 100 {
 		t.Errorf("%+v", h)
 	}
+	if !h.Privilege.Rlimits["RLIMIT_NOFILE"].Force {
+		t.Error("an exec that lists other limits loses this one")
+	}
 	if p.Privilege.Rlimits["RLIMIT_NOFILE"].Max == 100 {
 		t.Error("the profile itself was changed")
 	}
