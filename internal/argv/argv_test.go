@@ -38,7 +38,11 @@ func TestParse(t *testing.T) {
 		{"kill --all c1 9", None, "kill", "c1", "", "/run/runc"},
 		{"--version", None, "", "", "", "/run/runc"},
 		{"", None, "", "", "", "/run/runc"},
-		{"later --x y", None, "later", "", "", "/run/runc"},
+		{"later --x y", Unknown, "later", "", "", "/run/runc"},
+		{"mounts add c1 m.json", Unknown, "mounts", "", "", "/run/runc"}, // crun's
+		{"list -q", None, "list", "", "", "/run/runc"},
+		{"features", None, "features", "", "", "/run/runc"},
+		{"--cgroup-manager=disabled state c1", None, "state", "c1", "", "/run/runc"},
 	} {
 		t.Run(tc.args, func(t *testing.T) {
 			args := append([]string{"hatchdog"}, strings.Fields(tc.args)...)
@@ -63,10 +67,37 @@ func TestParseRefuses(t *testing.T) {
 		"create --bundle":                 ErrFlag,
 		"delete --force=perhaps c1":       ErrFlag,
 		"exec":                            ErrOperands,
+		// crun takes a flag that is cut short, and has one for another document.
+		"create --bun=/x c1":                              ErrFlag,
+		"--roo=/x create --bundle /b c1":                  ErrFlag,
+		"exec --proc=/x c1 sh":                            ErrFlag,
+		"update --res=/x c1":                              ErrFlag,
+		"create --bundle /b --config /x c1":               ErrFlag,
+		"run --bundle /b -f=/x c1":                        ErrFlag,
+		"--cgroup-manager=disabled create --bundle /b c1": ErrFlag,
+		"--cgroup-manager disabled exec c1 sh":            ErrFlag,
 	} {
 		_, err := Parse(append([]string{"hatchdog"}, strings.Fields(args)...), never, noEnv)
 		if !errors.Is(err, want) {
 			t.Errorf("%q: %v, want %v", args, err, want)
+		}
+	}
+}
+
+func TestOneDash(t *testing.T) {
+	for args, want := range map[string]string{
+		"create --bundle /b c1":         "",
+		"create -b /b c1":               "",
+		"exec c1 sh -xe":                "",
+		"create -bundle /b c1":          "-bundle",
+		"exec -tp /x c1":                "-tp",
+		"exec -p/x c1":                  "-p/x",
+		"create -b=/b c1":               "-b=/b",
+		"-root /r create --bundle /b c": "-root",
+	} {
+		c, err := Parse(append([]string{"hatchdog"}, strings.Fields(args)...), 0, noEnv)
+		if got := c.OneDash(); err == nil && got != want {
+			t.Errorf("%q: %q, want %q", args, got, want)
 		}
 	}
 }
