@@ -23,6 +23,9 @@ func (w World) exec(call *argv.Call) error {
 	if err != nil {
 		return err
 	}
+	if err := checkSpelling(call, f.rec.Decision.Runtime.Name); err != nil {
+		return f.failed(err)
+	}
 	var args []string
 	if file, ok := call.Value("process", "p"); ok && file != "" {
 		args, err = f.processFile(file)

@@ -25,6 +25,9 @@ func (w World) update(call *argv.Call) error {
 	if err != nil {
 		return err
 	}
+	if err := checkSpelling(call, f.rec.Decision.Runtime.Name); err != nil {
+		return f.failed(err)
+	}
 	var args []string
 	if file, ok := call.Value("resources", "r"); ok && file != "" {
 		args, err = f.resourcesFile(file)

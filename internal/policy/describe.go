@@ -64,6 +64,8 @@ func describeProfile(key string) string {
 		return "by control: tighten takes away what the engine asked for beyond the profile, refuse does not start the container"
 	case "Profile.unknownFields":
 		return "fields of config.json that this version does not know: keep or refuse"
+	case "Profile.restore":
+		return "a checkpoint gives its processes back with what they had, whatever the spec says: refuse it, or admit those of a workload that you trust"
 	case "Profile.capabilities":
 		return "the ceiling of all five capability sets"
 	case "Profile.privilege":

@@ -21,6 +21,9 @@ func Meet(a, b *Profile) *Profile {
 	if b.UnknownFields == RefuseUnknown {
 		p.UnknownFields = RefuseUnknown
 	}
+	if b.Restore != RestoreAdmit {
+		p.Restore = b.Restore
+	}
 	p.Capabilities.Max = common(a.Capabilities.Max, b.Capabilities.Max)
 	if b.Capabilities.NonRoot == NonRootAmbient {
 		p.Capabilities.NonRoot = NonRootAmbient

@@ -33,6 +33,7 @@ type Profile struct {
 
 	OnExcess      map[string]Excess `json:"onExcess"`      // by control; every control has an entry
 	UnknownFields UnknownFields     `json:"unknownFields"` // of config.json
+	Restore       Restore           `json:"restore"`
 
 	Capabilities CapabilityRules `json:"capabilities"`
 	Privilege    PrivilegeRules  `json:"privilege"`
@@ -60,6 +61,16 @@ type UnknownFields string
 const (
 	KeepUnknown   UnknownFields = "keep"   // forwarded byte for byte
 	RefuseUnknown UnknownFields = "refuse" // the container is not started
+)
+
+// Restore says whether a checkpoint may be brought back. Its processes have
+// what they had, whatever the spec says.
+type Restore string
+
+// The two answers to restore.
+const (
+	RestoreRefuse Restore = "refuse"
+	RestoreAdmit  Restore = "admit"
 )
 
 // CapabilityRules is the ceiling of all five capability sets.
