@@ -31,9 +31,17 @@ func (s *Sources) Close() {
 	s.open = nil
 }
 
-func (s *Sources) probe(r Request) (map[string]Source, error) {
+func (s *Sources) probe(r Request) (map[string]Source, *Root, error) {
 	found := map[string]Source{}
 	var names *nameTable
+	var root *Root
+	if r.Spec.Root != nil {
+		var err error
+		if names, err = newNameTable(r.Profile); err != nil {
+			return nil, nil, err
+		}
+		root = examineRoot(r.Bundle, inBundle(r.Bundle, r.Spec.Root.Path), names)
+	}
 	for _, m := range r.Spec.Mounts {
 		if _, done := found[m.Source]; done || !isBind(m) {
 			continue
@@ -41,12 +49,12 @@ func (s *Sources) probe(r Request) (map[string]Source, error) {
 		if names == nil {
 			var err error
 			if names, err = newNameTable(r.Profile); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 		found[m.Source] = s.examine(m.Source, inBundle(r.Bundle, m.Source), names)
 	}
-	return found, nil
+	return found, root, nil
 }
 
 func isBind(m specs.Mount) bool {
@@ -59,6 +67,11 @@ func (s *Sources) examine(source, path string, names *nameTable) Source {
 		return Source{Err: err.Error()}
 	}
 	s.open[source] = fd
+	return examine(fd, path, names)
+}
+
+// examine looks at what an open descriptor leads to.
+func examine(fd int, path string, names *nameTable) Source {
 	place, err := placeOf(fd)
 	if err != nil {
 		return Source{Err: err.Error()}

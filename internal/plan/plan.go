@@ -45,9 +45,9 @@ func New(p *policy.Profile, f host.Facts, o Options) Plan {
 		caps.New(p),
 		privilege.New(p),
 		mounts.New(p, f), // after privilege: nosuid costs nothing under noNewPrivileges
-		devices.New(p),
+		devices.New(p, f),
 		resources.New(p, f),
-		sysctls.New(p),
+		sysctls.New(p, f),
 		hooks.New(p, f),
 		annotations.New(p, f),
 	}}

@@ -140,6 +140,8 @@ func describePlace(key string) string {
 		return "why, for whoever is refused"
 	case "ReasonedPath.path":
 		return "absolute path in the container"
+	case "RootFSRules.allow":
+		return "where a root file system may be, beside the bundle and what is not protected; an element * stands for any one"
 	case "RootFSRules.readOnly":
 		return "true: forced read-only"
 	case "RootFSRules.tmpfs":

@@ -72,13 +72,15 @@ func meetPrivilege(a, b PrivilegeRules) PrivilegeRules {
 }
 
 func meetRootFS(a, b RootFSRules) RootFSRules {
+	places := common(a.Allow, b.Allow)
+	a.Allow, b.Allow = places, places
 	switch {
 	case !b.ReadOnly:
 		return a
 	case !a.ReadOnly:
 		return b
 	}
-	m := RootFSRules{ReadOnly: true, Tmpfs: common(a.Tmpfs, b.Tmpfs), TmpfsSize: min(a.TmpfsSize, b.TmpfsSize)}
+	m := RootFSRules{Allow: places, ReadOnly: true, Tmpfs: common(a.Tmpfs, b.Tmpfs), TmpfsSize: min(a.TmpfsSize, b.TmpfsSize)}
 	if m.TmpfsSize == 0 {
 		m.TmpfsSize = max(a.TmpfsSize, b.TmpfsSize)
 	}

@@ -167,7 +167,10 @@ type MountRules struct {
 
 // RootFSRules is the policy on the root file system.
 type RootFSRules struct {
-	ReadOnly bool `json:"readOnly"` // true: forced read-only
+	// Allow lists where a root file system may be beside the bundle and what is
+	// not protected. An element * stands for any one.
+	Allow    []string `json:"allow"`
+	ReadOnly bool     `json:"readOnly"` // true: forced read-only
 	// Tmpfs lists destinations that get a tmpfs with a copy of the image's
 	// content when ReadOnly is true and nothing is mounted there.
 	Tmpfs []string `json:"tmpfs"`

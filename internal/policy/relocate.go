@@ -13,6 +13,7 @@ func (p *Profile) Relocated(dirs map[string]string) *Profile {
 	c := *p
 	c.Mounts.Protect = slices.Clone(p.Mounts.Protect)
 	c.Mounts.Allow = slices.Clone(p.Mounts.Allow)
+	c.RootFS.Allow = slices.Clone(p.RootFS.Allow)
 	for usual, actual := range dirs {
 		if usual == actual || actual == "/" || !strings.HasPrefix(actual, "/") || strings.Contains(actual, "*") {
 			continue
@@ -26,6 +27,11 @@ func (p *Profile) Relocated(dirs map[string]string) *Profile {
 			c.Mounts.Protect = append(c.Mounts.Protect, PathRule{actual, AccessNone, "the state of the engine"})
 		}
 		c.Mounts.Allow = append(c.Mounts.Allow, moved(p.Mounts.Allow, usual, actual)...)
+		for _, place := range p.RootFS.Allow {
+			if rest, ok := strings.CutPrefix(place, usual+"/"); ok {
+				c.RootFS.Allow = append(c.RootFS.Allow, actual+"/"+rest)
+			}
+		}
 	}
 	return &c
 }
