@@ -51,7 +51,7 @@ func judge(r *request) (*judgement, error) {
 	if err != nil {
 		return nil, err
 	}
-	j.profile = res.Profile.Relocated(workload.EngineDirs(r.doc.Value, r.dir))
+	j.profile = res.Profile.Relocated(workload.EngineDirs(r.doc.Value, r.dir)).For(who.Own())
 	j.decision.Profile, j.decision.Rule, j.decision.Notes = res.Profile.Name, res.Rule, res.Notes
 	j.facts, j.sources, err = host.Probe(host.Request{Spec: r.doc.Value, Profile: j.profile, Bundle: r.dir, Runtime: r.runtime})
 	if err != nil {

@@ -123,7 +123,7 @@ func describePlace(key string) string {
 	case "MountRules.protect":
 		return "host paths that no bind mount may give, nor anything below or above them"
 	case "MountRules.allow":
-		return "exceptions to protect and sockets; the longest path wins, an element * stands for any one"
+		return "exceptions to protect and sockets; the longest path wins, an element * stands for any one, {id}, {sandbox} and {pod} for the workload's own"
 	case "MountRules.sockets":
 		return "true: sockets of the host may be mounted"
 	case "MountRules.masked":

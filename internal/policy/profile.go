@@ -153,6 +153,8 @@ type MountRules struct {
 	// of the path, of something below it or of something above it.
 	Protect []PathRule `json:"protect"`
 	// Allow lists exceptions to Protect and to Sockets; the longest path wins.
+	// An element * stands for any one, {id}, {sandbox} and {pod} for the
+	// workload's own (see For).
 	Allow []PathRule `json:"allow"`
 	// Sockets true admits bind mounts of socket files.
 	Sockets bool `json:"sockets"`

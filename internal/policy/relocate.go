@@ -36,6 +36,24 @@ func (p *Profile) Relocated(dirs map[string]string) *Profile {
 	return &c
 }
 
+// For is the profile with {id}, {sandbox} and {pod} in its exceptions replaced by
+// the workload's own. One that is not known, or is not a plain name, opens
+// nothing.
+func (p *Profile) For(own map[string]string) *Profile {
+	c := *p
+	c.Mounts.Allow = slices.Clone(p.Mounts.Allow)
+	for i, r := range c.Mounts.Allow {
+		elements := strings.Split(r.Path, "/")
+		for j, e := range elements {
+			if name, ok := own[e]; ok && name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/*{") {
+				elements[j] = name
+			}
+		}
+		c.Mounts.Allow[i].Path = strings.Join(elements, "/")
+	}
+	return &c
+}
+
 func moved(rules []PathRule, usual, actual string) []PathRule {
 	var out []PathRule
 	for _, r := range rules {
