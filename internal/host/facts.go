@@ -23,6 +23,8 @@ type Facts struct {
 	Sources map[string]Source `json:"sources"`
 	// Root is what was found at root.path; nil where the host was not asked.
 	Root *Root `json:"root,omitempty"`
+	// Globs holds what the masked and read-only paths with a * stand for here.
+	Globs map[string][]string `json:"globs,omitempty"`
 	// Nodes holds what is on this host at the path of each of linux.devices.
 	Nodes map[string]Node `json:"nodes,omitempty"`
 	// Hooks holds what was found at each hook's path.

@@ -41,6 +41,7 @@ func Probe(r Request) (Facts, *Sources, error) {
 		f.Hooks[h.Path] = hookFile(h.Path)
 	}
 	f.Nodes = nodes(r.Spec)
+	f.Globs = globs(r.Profile)
 	s := &Sources{open: map[string]int{}}
 	f.Sources, f.Root, err = s.probe(r)
 	if err != nil {

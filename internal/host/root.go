@@ -3,9 +3,13 @@ package host
 import (
 	"errors"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/hatchdog/hatchdog/internal/policy"
 )
 
 // examineRoot looks at the directory of a root file system.
@@ -23,6 +27,18 @@ func examineRoot(bundle, path string, names *nameTable) *Root {
 	rest, in := below(at, r.Resolved)
 	r.InBundle = in && rest != "." && at != "/"
 	return r
+}
+
+// globs finds what the paths with a * stand for. One that cannot be read stands
+// for nothing.
+func globs(p *policy.Profile) map[string][]string {
+	found := map[string][]string{}
+	for _, r := range slices.Concat(p.Mounts.Masked, p.Mounts.ReadOnly) {
+		if strings.Contains(r.Path, "*") {
+			found[r.Path], _ = filepath.Glob(r.Path) // only a bad pattern is an error
+		}
+	}
+	return found
 }
 
 // nodes looks at what this host has at the paths of the devices: in a user

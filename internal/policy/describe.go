@@ -127,9 +127,11 @@ func describePlace(key string) string {
 	case "MountRules.sockets":
 		return "true: sockets of the host may be mounted"
 	case "MountRules.masked":
-		return "paths of the container that are hidden"
+		return "paths of the container that are hidden; one with a * stands for those that the host has"
 	case "MountRules.readOnly":
 		return "paths of the container that are read-only"
+	case "MountRules.visible":
+		return "exceptions to masked and readOnly, for programs that cannot live without"
 	case "MountRules.tmpOptions":
 		return "options for file systems in memory on /tmp and its like"
 	case "PathRule.path":

@@ -159,9 +159,13 @@ type MountRules struct {
 	// Sockets true admits bind mounts of socket files.
 	Sockets bool `json:"sockets"`
 	// Masked and ReadOnly are paths of the container that are completed into
-	// linux.maskedPaths and linux.readonlyPaths.
+	// linux.maskedPaths and linux.readonlyPaths. One with a * stands for those
+	// that this host has.
 	Masked   []ReasonedPath `json:"masked"`
 	ReadOnly []ReasonedPath `json:"readOnly"`
+	// Visible lists exceptions to Masked and ReadOnly, for programs that cannot
+	// live without.
+	Visible []string `json:"visible"`
 	// TmpOptions are added to tmpfs mounts on /tmp-like destinations
 	// (noexec, nosuid, nodev).
 	TmpOptions []string `json:"tmpOptions"`

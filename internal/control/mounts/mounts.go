@@ -64,8 +64,8 @@ func (c mounts) Apply(s *specs.Spec) ([]control.Change, error) {
 	refusals = append(refusals, c.root(s))
 	changes = append(changes, c.rootfs(s)...)
 	changes = append(changes, propagation(s.Linux)...)
-	changes = append(changes, complete(&s.Linux.MaskedPaths, "linux.maskedPaths", c.profile.Mounts.Masked)...)
-	changes = append(changes, complete(&s.Linux.ReadonlyPaths, "linux.readonlyPaths", c.profile.Mounts.ReadOnly)...)
+	changes = append(changes, c.complete(&s.Linux.MaskedPaths, "linux.maskedPaths", c.profile.Mounts.Masked)...)
+	changes = append(changes, c.complete(&s.Linux.ReadonlyPaths, "linux.readonlyPaths", c.profile.Mounts.ReadOnly)...)
 	return changes, errors.Join(refusals...)
 }
 
@@ -174,14 +174,20 @@ func propagation(l *specs.Linux) []control.Change {
 
 // complete adds the paths that are not listed. One that is not there is passed
 // over by the low-level runtime.
-func complete(have *[]string, field string, want []policy.ReasonedPath) []control.Change {
+func (c mounts) complete(have *[]string, field string, want []policy.ReasonedPath) []control.Change {
 	var changes []control.Change
 	for _, w := range want {
-		if slices.Contains(*have, w.Path) {
-			continue
+		paths := []string{w.Path}
+		if strings.Contains(w.Path, "*") {
+			paths = c.facts.Globs[w.Path]
 		}
-		*have = append(*have, w.Path)
-		changes = append(changes, control.Change{Field: field, After: w.Path, Reason: w.Reason})
+		for _, p := range paths {
+			if slices.Contains(*have, p) || slices.Contains(c.profile.Mounts.Visible, w.Path) {
+				continue
+			}
+			*have = append(*have, p)
+			changes = append(changes, control.Change{Field: field, After: p, Reason: w.Reason})
+		}
 	}
 	return changes
 }

@@ -33,14 +33,14 @@ func TestRootFileSystem(t *testing.T) {
 		"not there":                 {host.Root{Source: host.Source{Err: "no such file"}, Missing: true}, ""},
 		"cannot be examined":        {host.Root{Source: host.Source{Err: "permission denied"}}, "it cannot be examined"},
 		"the host's root":           {at("/"), "/ is protected"},
-		"the same, mounted":         {at("/mnt/r", "/"), "/mnt/r gives /"},
-		"the same, in the bundle":   {inBundle(task, "/"), task + " gives /"},
+		"the same, mounted":         {at("/mnt/r", "/"), "/mnt/r reaches /"},
+		"the same, in the bundle":   {inBundle(task, "/"), task + " reaches /"},
 		"etc":                       {at("/etc"), "/etc is protected"},
 		"programs of the host":      {at("/usr"), "/usr is protected"},
-		"above what is protected":   {at("/var"), "/var gives /var/lib/docker"},
-		"Docker's state":            {at("/var/lib/docker/overlay2"), "/var/lib/docker/overlay2 gives /var/lib/docker"},
-		"etc mounted in the bundle": {inBundle(task, "/etc"), task + " gives /etc"},
-		"etc mounted in it":         {host.Root{Source: host.Source{Resolved: "/srv/root", Dir: true, Contains: []string{"/etc"}}}, "/srv/root gives /etc"},
+		"above what is protected":   {at("/var"), "/var reaches /var/lib/docker"},
+		"Docker's state":            {at("/var/lib/docker/overlay2"), "/var/lib/docker/overlay2 reaches /var/lib/docker"},
+		"etc mounted in the bundle": {inBundle(task, "/etc"), task + " reaches /etc"},
+		"etc mounted in it":         {host.Root{Source: host.Source{Resolved: "/srv/root", Dir: true, Contains: []string{"/etc"}}}, "/srv/root reaches /etc"},
 	} {
 		f := able(nil)
 		f.Root = &c.root
