@@ -28,8 +28,8 @@ const (
 	Exec
 	Update
 	Delete
-	// Unknown is a command that may be a door for all we know.
-	Unknown
+	// Unheld is a door of crun's that hatchdog does not hold.
+	Unheld
 )
 
 // Global holds runc's global flags.
@@ -81,10 +81,11 @@ func Parse(args []string, ownDir func() bool, getenv func(string) string) (*Call
 	}
 	v, ok := verbOf(c.Verb)
 	if !ok {
-		c.Door = Unknown
 		return c, nil
 	}
-	c.Door = v.door
+	if c.Door = v.door; c.Door == Unheld {
+		return c, nil
+	}
 	if err := c.parseVerb(v); err != nil {
 		if v.door == None {
 			return c, nil // the low-level runtime says what is wrong with it

@@ -56,9 +56,7 @@ func globalFlags() flags {
 	}
 }
 
-// verbOf knows the commands of runc and crun that start nothing, and those of
-// the doors. Another one could be a door that nobody holds: crun's `mounts`
-// is.
+// verbOf knows the doors, and the commands that name a container.
 func verbOf(name string) (verb, bool) {
 	switch name {
 	case "create":
@@ -73,7 +71,9 @@ func verbOf(name string) (verb, bool) {
 		return verb{door: Update, flags: updateFlags()}, true
 	case "delete":
 		return verb{door: Delete, flags: flags{boolean: []string{"force", "f", "help", "h"}}}, true
-	case "state", "start", "kill", "ps", "pause", "resume", "events", "checkpoint", "list", "features", "spec", "help", "h":
+	case "mounts": // crun's: it mounts into a container that runs
+		return verb{door: Unheld, flags: passedFlags()}, true
+	case "state", "start", "kill", "ps", "pause", "resume", "events", "checkpoint":
 		return verb{door: None, ordered: name == "ps", flags: passedFlags()}, true
 	}
 	return verb{}, false
