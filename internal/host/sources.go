@@ -8,6 +8,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/hatchdog/hatchdog/internal/bundle"
 )
 
 // Sources holds the sources of the bind mounts open, as O_PATH descriptors, so
@@ -80,7 +82,7 @@ func examine(fd int, path string, names *nameTable) Source {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return Source{Err: err.Error()}
 	}
-	src := Source{Resolved: place.path, ID: FileID{st.Dev, st.Ino}, Steady: steady(path)}
+	src := Source{Resolved: place.path, ID: FileID{st.Dev, st.Ino}, Steady: bundle.Steady(path)}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
 		src.Dir = true
