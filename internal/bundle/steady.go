@@ -49,6 +49,11 @@ func steadyFrom(dir string, names []string, links *int) bool {
 		if *links++; *links > maxLinks {
 			return false
 		}
+		// A link there leads elsewhere for another process.
+		var fs unix.Statfs_t
+		if unix.Statfs(dir, &fs) != nil || fs.Type == unix.PROC_SUPER_MAGIC {
+			return false
+		}
 		target := make([]byte, unix.PathMax)
 		n, err := unix.Readlink(next, target)
 		if err != nil || n == len(target) {

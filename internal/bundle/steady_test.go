@@ -36,6 +36,15 @@ func TestSteady(t *testing.T) {
 	must(t, os.Symlink("a/b", filepath.Join(root, "good")))
 	must(t, os.Symlink(filepath.Join(root, "users/x"), filepath.Join(root, "bad")))
 	must(t, os.Symlink("loop", filepath.Join(root, "loop")))
+	must(t, os.Symlink("/proc/self/fd/0", filepath.Join(root, "stdin")))
+	for _, path := range []string{"/proc/self/cwd", "/proc/self/root/etc", "/proc/thread-self/fd/0", root + "/stdin"} {
+		if Steady(path) {
+			t.Errorf("%s leads elsewhere in the low-level runtime", path)
+		}
+	}
+	if !Steady("/proc/1/status") {
+		t.Error("a file of procfs that is no link")
+	}
 	for path, want := range map[string]bool{
 		"a/b": true, "users": true, "users/x": false, "sticky/own": true, "sticky/theirs": false, "open/own": false,
 		"group/own": true, "staff/own": false, "good": true, "bad": false, "loop": false, "nowhere": false, "users/../a": true,
