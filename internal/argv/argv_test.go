@@ -84,7 +84,7 @@ func TestParseRefuses(t *testing.T) {
 }
 
 func TestUnheld(t *testing.T) {
-	c, err := Parse([]string{"hatchdog", "mounts", "add", "c1", "m.json"}, 0, noEnv)
+	c, err := Parse([]string{"hatchdog", "mounts", "add", "c1", "m.json"}, never, noEnv)
 	if err != nil || c.Door != Unheld {
 		t.Errorf("door %d %v", c.Door, err)
 	}
@@ -101,7 +101,7 @@ func TestOneDash(t *testing.T) {
 		"create -b=/b c1":               "-b=/b",
 		"-root /r create --bundle /b c": "-root",
 	} {
-		c, err := Parse(append([]string{"hatchdog"}, strings.Fields(args)...), 0, noEnv)
+		c, err := Parse(append([]string{"hatchdog"}, strings.Fields(args)...), never, noEnv)
 		if got := c.OneDash(); err == nil && got != want {
 			t.Errorf("%q: %q, want %q", args, got, want)
 		}

@@ -23,7 +23,7 @@ func TestFlagRefusals(t *testing.T) {
 		"restore --bundle /b --manage-cgroups-mode full c1":           "restore --manage-cgroups-mode",
 		"restore --bundle /b --manage-cgroups-mode=soft --no-pivot x": "--no-pivot restore",
 	} {
-		call, err := argv.Parse(append([]string{"hatchdog"}, strings.Fields(line)...), 0, func(string) string { return "" })
+		call, err := argv.Parse(append([]string{"hatchdog"}, strings.Fields(line)...), func() bool { return false }, func(string) string { return "" })
 		if err != nil {
 			t.Fatal(err)
 		}

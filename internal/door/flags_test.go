@@ -15,7 +15,7 @@ import (
 // held is a further call in a container under a profile.
 func held(t *testing.T, profile *policy.Profile, line string) *further {
 	t.Helper()
-	call, err := argv.Parse(append([]string{"hatchdog"}, strings.Fields(line)...), 0, func(string) string { return "" })
+	call, err := argv.Parse(append([]string{"hatchdog"}, strings.Fields(line)...), func() bool { return false }, func(string) string { return "" })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,9 @@
 package policy
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 // A workload reaches what the engine keeps for it, and nothing that it keeps
 // for others.
@@ -43,7 +46,7 @@ func TestMeetKeepsNoSocketThatOneDoesNotName(t *testing.T) {
 	web := *base
 	web.Mounts.Allow = append([]PathRule{{Path: "/srv/app.sock", Access: AccessRW}}, base.Mounts.Allow...)
 	for _, m := range []*Profile{Meet(&web, base), Meet(base, &web)} {
-		if _, rule := m.Mounts.AccessFor("/srv/app.sock"); rule.Path == "/srv/app.sock" {
+		if _, rule := m.Mounts.AccessFor("/srv/app.sock"); slices.Contains(m.Mounts.Allow, rule) {
 			t.Error("the exception of one profile alone was kept")
 		}
 		if access, _ := m.Mounts.AccessFor("/etc/localtime"); access != AccessRO {

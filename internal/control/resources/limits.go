@@ -142,10 +142,7 @@ func (e *edit) cpu(r *specs.LinuxResources) {
 	}
 	most := max(int64(period)**ceiling/1000, 1)
 	if !unlimited(c.Quota) {
-		// In an update a period that is not there is the container's own, which
-		// may be any: then it is set.
-		told := c.Period == nil && e.all || c.Period != nil && *c.Period == period
-		if *c.Quota <= most && told {
+		if *c.Quota <= most && (c.Period == nil || *c.Period == period) {
 			return
 		}
 		most = min(most, scaled(*c.Quota, c.Period, period))

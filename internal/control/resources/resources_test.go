@@ -197,9 +197,8 @@ func TestUpdateOfCPU(t *testing.T) {
 		wantQuota  int64
 		wantPeriod uint64
 	}{
-		{50000, nil, 50000, 100000},
-		{50000, new(uint64(0)), 50000, 100000},
-		{500000, nil, 100000, 100000},
+		{50000, new(uint64(100000)), 50000, 100000},
+		{500000, new(uint64(100000)), 100000, 100000},
 		{10000, new(uint64(50000)), 10000, 50000},
 		{5000000, new(uint64(10000000)), 50000, 100000}, // the kernel takes no such period
 		{-1, nil, 100000, 100000},
