@@ -2,7 +2,6 @@ package door
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -165,16 +164,8 @@ func (f *further) flag(name, value string) (string, bool) {
 			return "", false
 		}
 	case "additional-gids", "g":
-		// runc reads it as a larger number and cuts it off.
-		gid, err := strconv.ParseInt(value, 10, 64)
-		if err != nil || gid < 0 || gid > math.MaxUint32 {
-			f.decision.Refusals = append(f.decision.Refusals, &control.Refusal{
-				Control: policy.Privilege, Field: "--additional-gids", Reason: "not the number of a group",
-				Policy: ceiling.Where("privilege.deniedGids"), Remedy: "give a number from 0 to 4294967295",
-			})
-			return value, true
-		}
-		if slices.Contains(ceiling.Privilege.DeniedGids, uint32(gid)) {
+		gid, err := strconv.ParseUint(value, 10, 32) // processFlags refused any other
+		if err == nil && slices.Contains(ceiling.Privilege.DeniedGids, uint32(gid)) {
 			f.changed(policy.Privilege, "--additional-gids", value, "none", "a group of the host that the profile takes away")
 			return "", false
 		}
