@@ -108,9 +108,9 @@ func TestBadRuntimes(t *testing.T) {
 		"unknown":      {script(`[ "$1" = --version ] && echo other version 1 || echo '{}'`), "not known"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			d := newDirect(t)
 			c.make(t, d)
+			t.Parallel() // all scripts are written by now: none is busy (ETXTBSY)
 			out, code := d.create(t)
 			d.wantRefused(t, out, code, c.why)
 		})

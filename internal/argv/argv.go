@@ -28,11 +28,14 @@ const (
 	Exec
 	Update
 	Delete
+	// Unheld is a door of crun's that hatchdog does not hold.
+	Unheld
 )
 
 // Global holds runc's global flags.
 type Global struct {
 	Root          string // never empty: runc's default where none is given
+	CgroupManager string // crun's
 	Log           string
 	LogFormat     string // "text" where none is given
 	Rootless      string
@@ -51,8 +54,9 @@ type Call struct {
 	ID     string // the container, where the verb has one
 	Bundle string // "" is the working directory
 
-	flags []flagAt
-	verb  int // index of the verb in Argv
+	flags   []flagAt
+	verb    int    // index of the verb in Argv
+	oneDash string // of the global flags
 }
 
 // Errors of Parse.
@@ -79,14 +83,31 @@ func Parse(args []string, ownDir func() bool, getenv func(string) string) (*Call
 	if !ok {
 		return c, nil
 	}
-	c.Door = v.door
+	if c.Door = v.door; c.Door == Unheld {
+		return c, nil
+	}
 	if err := c.parseVerb(v); err != nil {
 		if v.door == None {
 			return c, nil // the low-level runtime says what is wrong with it
 		}
 		return c, fmt.Errorf("%s: %w", c.Verb, err)
 	}
+	if c.Door != None && c.Global.CgroupManager == "disabled" {
+		return c, fmt.Errorf("%w: --cgroup-manager=disabled: nothing would hold the container's limits", ErrFlag)
+	}
 	return c, nil
+}
+
+// OneDash is the first flag of hatchdog's or the verb's that has one dash and
+// more than one letter, or "". runc takes it for a long one, crun for letters
+// of which each is a flag.
+func (c *Call) OneDash() string {
+	for _, f := range c.flags {
+		if arg := c.Argv[f.at]; len(arg) > 2 && arg[1] != '-' {
+			return arg
+		}
+	}
+	return c.oneDash
 }
 
 // defaultRoot is runc's own rule (main.go).
@@ -99,6 +120,7 @@ func defaultRoot(ownDir func() bool, getenv func(string) string) string {
 
 // parseGlobal reads up to the verb.
 func (c *Call) parseGlobal() error {
+	known := globalFlags()
 	for i := 1; i < len(c.Argv); i++ {
 		arg := c.Argv[i]
 		if arg == "--" {
@@ -113,7 +135,13 @@ func (c *Call) parseGlobal() error {
 			return nil
 		}
 		name, value, inline := splitFlag(arg)
-		kind := globalKind(name)
+		kind := known.kind(name)
+		if kind == unknown && known.abbreviated(name) {
+			return fmt.Errorf("%w: --%s is cut short, and low-level runtimes differ in what they take it for", ErrFlag, name)
+		}
+		if c.oneDash == "" && len(arg) > 2 && arg[1] != '-' {
+			c.oneDash = arg
+		}
 		if kind == unknown && !inline {
 			return fmt.Errorf("%w: global flag --%s is not known, so the command behind it is not certain; write it as --%s=VALUE", ErrFlag, name, name)
 		}
@@ -141,6 +169,8 @@ func (c *Call) setGlobal(name, value string, inline bool) error {
 		g.LogFormat = value
 	case "rootless":
 		g.Rootless = value
+	case "cgroup-manager":
+		g.CgroupManager = value
 	case "debug", "systemd-cgroup", "help", "h", "version", "v":
 		on, err := boolValue(value, inline)
 		if err != nil {

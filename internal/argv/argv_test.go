@@ -39,6 +39,9 @@ func TestParse(t *testing.T) {
 		{"--version", None, "", "", "", "/run/runc"},
 		{"", None, "", "", "", "/run/runc"},
 		{"later --x y", None, "later", "", "", "/run/runc"},
+		{"list -q", None, "list", "", "", "/run/runc"},
+		{"features", None, "features", "", "", "/run/runc"},
+		{"--cgroup-manager=disabled state c1", None, "state", "c1", "", "/run/runc"},
 	} {
 		t.Run(tc.args, func(t *testing.T) {
 			args := append([]string{"hatchdog"}, strings.Fields(tc.args)...)
@@ -63,10 +66,44 @@ func TestParseRefuses(t *testing.T) {
 		"create --bundle":                 ErrFlag,
 		"delete --force=perhaps c1":       ErrFlag,
 		"exec":                            ErrOperands,
+		// crun takes a flag that is cut short, and has one for another document.
+		"create --bun=/x c1":                              ErrFlag,
+		"--roo=/x create --bundle /b c1":                  ErrFlag,
+		"exec --proc=/x c1 sh":                            ErrFlag,
+		"update --res=/x c1":                              ErrFlag,
+		"create --bundle /b --config /x c1":               ErrFlag,
+		"run --bundle /b -f=/x c1":                        ErrFlag,
+		"--cgroup-manager=disabled create --bundle /b c1": ErrFlag,
+		"--cgroup-manager disabled exec c1 sh":            ErrFlag,
 	} {
 		_, err := Parse(append([]string{"hatchdog"}, strings.Fields(args)...), never, noEnv)
 		if !errors.Is(err, want) {
 			t.Errorf("%q: %v, want %v", args, err, want)
+		}
+	}
+}
+
+func TestUnheld(t *testing.T) {
+	c, err := Parse([]string{"hatchdog", "mounts", "add", "c1", "m.json"}, never, noEnv)
+	if err != nil || c.Door != Unheld {
+		t.Errorf("door %d %v", c.Door, err)
+	}
+}
+
+func TestOneDash(t *testing.T) {
+	for args, want := range map[string]string{
+		"create --bundle /b c1":         "",
+		"create -b /b c1":               "",
+		"exec c1 sh -xe":                "",
+		"create -bundle /b c1":          "-bundle",
+		"exec -tp /x c1":                "-tp",
+		"exec -p/x c1":                  "-p/x",
+		"create -b=/b c1":               "-b=/b",
+		"-root /r create --bundle /b c": "-root",
+	} {
+		c, err := Parse(append([]string{"hatchdog"}, strings.Fields(args)...), never, noEnv)
+		if got := c.OneDash(); err == nil && got != want {
+			t.Errorf("%q: %q, want %q", args, got, want)
 		}
 	}
 }

@@ -40,6 +40,11 @@ func (c *Call) parseVerb(v verb) error {
 		c.Door = None
 		return nil
 	}
+	if v.door == Create || v.door == Run {
+		if c.IsSet("config", "f") {
+			return fmt.Errorf("%w: --config names another document than the bundle's", ErrFlag)
+		}
+	}
 	if b, ok := c.Value("bundle", "b"); ok {
 		c.Bundle = b
 	}
@@ -85,7 +90,9 @@ func (c *Call) scan(v verb) (operands []string, doubt string, err error) {
 		}
 		name, value, inline := splitFlag(arg)
 		f := flagAt{name: name, value: value, at: i, width: 1}
-		switch k := v.kind(name); {
+		switch k := v.flags.kind(name); {
+		case k == unknown && v.flags.abbreviated(name):
+			return nil, "", fmt.Errorf("%w: --%s is cut short, and low-level runtimes differ in what they take it for", ErrFlag, name)
 		case k == unknown && !inline:
 			if i+1 < len(args) && !strings.HasPrefix(args[i+1], "-") {
 				doubt = name

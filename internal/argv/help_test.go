@@ -45,10 +45,10 @@ func TestFlagsAreThoseOfRunc(t *testing.T) {
 			}
 		}
 	}
-	compare("global", help(), runcGlobal, globalKind)
+	compare("global", help(), runcGlobal, globalFlags().kind)
 	for name, table := range runcVerbs {
 		if v, ok := verbOf(name); ok {
-			compare(name, help(name), table, v.kind)
+			compare(name, help(name), table, v.flags.kind)
 		}
 	}
 }

@@ -1,5 +1,10 @@
 package argv
 
+import (
+	"slices"
+	"strings"
+)
+
 // kind says what follows a flag.
 type kind int
 
@@ -9,113 +14,124 @@ const (
 	valued
 )
 
+// flags are those that one command knows.
+type flags struct {
+	boolean, valued []string
+	// open is true where a flag that is not known counts as boolean.
+	open bool
+}
+
+func (f flags) kind(name string) kind {
+	switch {
+	case slices.Contains(f.valued, name):
+		return valued
+	case f.open || slices.Contains(f.boolean, name):
+		return boolean
+	}
+	return unknown
+}
+
+// abbreviated reports whether name begins one that is known: crun takes it for
+// that one (getopt_long(3)), runc does not know it.
+func (f flags) abbreviated(name string) bool {
+	return slices.ContainsFunc(slices.Concat(f.boolean, f.valued), func(full string) bool {
+		return name != full && strings.HasPrefix(full, name)
+	})
+}
+
 // verb is what runc knows of one command (create.go, exec.go, ...).
 type verb struct {
 	door Door
 	// ordered is true where flags end at the first operand (runc's
 	// SkipArgReorder).
 	ordered bool
-	kind    func(flag string) kind
+	flags   flags
 }
 
-func globalKind(flag string) kind {
-	switch flag {
-	case "root", "log", "log-format", "rootless", "criu", "cgroup-manager":
-		return valued
-	case "debug", "systemd-cgroup", "help", "h", "version", "v":
-		return boolean
+func globalFlags() flags {
+	return flags{
+		boolean: []string{"debug", "systemd-cgroup", "help", "h", "version", "v"},
+		// The last three are crun's, and of runc 1.0.
+		valued: []string{"root", "log", "log-format", "rootless", "criu", "cgroup-manager", "log-level"},
 	}
-	return unknown
 }
 
+// verbOf knows the doors, and the commands that name a container.
 func verbOf(name string) (verb, bool) {
 	switch name {
 	case "create":
-		return verb{door: Create, kind: createKind}, true
+		return verb{door: Create, flags: createFlags()}, true
 	case "run":
-		return verb{door: Run, kind: runKind}, true
+		return verb{door: Run, flags: runFlags()}, true
 	case "restore":
-		return verb{door: Restore, kind: restoreKind}, true
+		return verb{door: Restore, flags: restoreFlags()}, true
 	case "exec":
-		return verb{door: Exec, ordered: true, kind: execKind}, true
+		return verb{door: Exec, ordered: true, flags: execFlags()}, true
 	case "update":
-		return verb{door: Update, kind: updateKind}, true
+		return verb{door: Update, flags: updateFlags()}, true
 	case "delete":
-		return verb{door: Delete, kind: deleteKind}, true
+		return verb{door: Delete, flags: flags{boolean: []string{"force", "f", "help", "h"}}}, true
+	case "mounts": // crun's: it mounts into a container that runs
+		return verb{door: Unheld, flags: passedFlags()}, true
 	case "state", "start", "kill", "ps", "pause", "resume", "events", "checkpoint":
-		return verb{door: None, ordered: name == "ps", kind: passedKind}, true
+		return verb{door: None, ordered: name == "ps", flags: passedFlags()}, true
 	}
 	return verb{}, false
 }
 
-func createKind(flag string) kind {
-	switch flag {
-	case "bundle", "b", "console-socket", "pidfd-socket", "pid-file", "preserve-fds":
-		return valued
-	case "no-pivot", "no-new-keyring", "help", "h":
-		return boolean
+func createFlags() flags {
+	return flags{
+		boolean: []string{"no-pivot", "no-new-keyring", "help", "h"},
+		// config is crun's.
+		valued: []string{"bundle", "b", "console-socket", "pidfd-socket", "pid-file", "preserve-fds", "config", "f"},
 	}
-	return unknown
 }
 
-func runKind(flag string) kind {
-	switch flag {
-	case "detach", "d", "keep", "no-subreaper":
-		return boolean
-	}
-	return createKind(flag)
+func runFlags() flags {
+	f := createFlags()
+	f.boolean = append(f.boolean, "detach", "d", "keep", "no-subreaper")
+	return f
 }
 
-func restoreKind(flag string) kind {
-	switch flag {
-	case "image-path", "work-path", "manage-cgroups-mode", "empty-ns", "lsm-profile", "lsm-mount-context",
-		"bundle", "b", "console-socket", "pid-file":
-		return valued
-	case "tcp-established", "ext-unix-sk", "shell-job", "file-locks", "detach", "d", "no-subreaper", "no-pivot",
-		"auto-dedup", "lazy-pages", "help", "h":
-		return boolean
+func restoreFlags() flags {
+	return flags{
+		boolean: []string{
+			"tcp-established", "ext-unix-sk", "shell-job", "file-locks", "detach", "d", "no-subreaper", "no-pivot",
+			"auto-dedup", "lazy-pages", "help", "h",
+		},
+		valued: []string{
+			"image-path", "work-path", "manage-cgroups-mode", "empty-ns", "lsm-profile", "lsm-mount-context",
+			"bundle", "b", "console-socket", "pid-file",
+		},
 	}
-	return unknown
 }
 
-func execKind(flag string) kind {
-	switch flag {
-	case "console-socket", "pidfd-socket", "cwd", "env", "e", "user", "u", "additional-gids", "g", "process", "p",
-		"pid-file", "process-label", "apparmor", "cap", "c", "preserve-fds", "cgroup":
-		return valued
-	case "tty", "t", "detach", "d", "no-new-privs", "ignore-paused", "help", "h":
-		return boolean
+func execFlags() flags {
+	return flags{
+		boolean: []string{"tty", "t", "detach", "d", "no-new-privs", "ignore-paused", "help", "h"},
+		valued: []string{
+			"console-socket", "pidfd-socket", "cwd", "env", "e", "user", "u", "additional-gids", "g", "process", "p",
+			"pid-file", "process-label", "apparmor", "cap", "c", "preserve-fds", "cgroup",
+		},
 	}
-	return unknown
 }
 
-func updateKind(flag string) kind {
-	switch flag {
-	case "resources", "r", "blkio-weight", "cpu-period", "cpu-quota", "cpu-burst", "cpu-share", "cpu-rt-period",
-		"cpu-rt-runtime", "cpuset-cpus", "cpuset-mems", "kernel-memory", "kernel-memory-tcp", "memory", "cpu-idle",
-		"memory-reservation", "memory-swap", "pids-limit", "l3-cache-schema", "mem-bw-schema":
-		return valued
-	case "help", "h":
-		return boolean
+func updateFlags() flags {
+	return flags{
+		boolean: []string{"help", "h"},
+		valued: []string{
+			"resources", "r", "blkio-weight", "cpu-period", "cpu-quota", "cpu-burst", "cpu-share", "cpu-rt-period",
+			"cpu-rt-runtime", "cpuset-cpus", "cpuset-mems", "kernel-memory", "kernel-memory-tcp", "memory", "cpu-idle",
+			"memory-reservation", "memory-swap", "pids-limit", "l3-cache-schema", "mem-bw-schema",
+		},
 	}
-	return unknown
 }
 
-func deleteKind(flag string) kind {
-	switch flag {
-	case "force", "f", "help", "h":
-		return boolean
-	}
-	return unknown
-}
-
-// passedKind is for the verbs that are forwarded: only their id is read, to
+// passedFlags are for the verbs that are forwarded: only their id is read, to
 // find the low-level runtime that created the container.
-func passedKind(flag string) kind {
-	switch flag {
-	case "format", "f", "interval", "image-path", "work-path", "parent-path", "status-fd", "page-server",
-		"manage-cgroups-mode", "empty-ns":
-		return valued
-	}
-	return boolean
+func passedFlags() flags {
+	return flags{open: true, valued: []string{
+		"format", "f", "interval", "image-path", "work-path", "parent-path", "status-fd", "page-server",
+		"manage-cgroups-mode", "empty-ns",
+	}}
 }

@@ -22,6 +22,7 @@ var (
 	ErrWritable   = errors.New("writable by users other than its owner")
 	ErrOwner      = errors.New("owned by another user")
 	ErrChanged    = errors.New("changed since it was read")
+	ErrUnsteady   = errors.New("users other than root can change what the path leads to")
 )
 
 // Bundle is an opened bundle directory with its spec.
@@ -63,6 +64,10 @@ func Open(dir string) (*Bundle, error) {
 }
 
 func (b *Bundle) read() error {
+	// The low-level runtime opens it by its path once more.
+	if !Steady(b.dir) {
+		return ErrUnsteady
+	}
 	var dir unix.Stat_t
 	if err := unix.Fstat(b.fd, &dir); err != nil {
 		return err

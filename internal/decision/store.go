@@ -119,6 +119,9 @@ func (s Store) Runtime(root, id string) (string, error) {
 	if err := CheckID(id); err != nil {
 		return "", err
 	}
+	if err := s.ours(root); err != nil {
+		return "", noRecord(err)
+	}
 	path, err := os.Readlink(filepath.Join(s.dir(root, id), runtimeLink))
 	if err != nil {
 		return "", noRecord(err)
@@ -131,7 +134,21 @@ func (s Store) Load(root, id string) (*Record, error) {
 	if err := CheckID(id); err != nil {
 		return nil, err
 	}
+	if err := s.ours(root); err != nil {
+		return nil, noRecord(err)
+	}
 	return load(s.dir(root, id))
+}
+
+// ours refuses a store that somebody else made: its records name programs that
+// we run.
+func (s Store) ours(root string) error {
+	for _, dir := range []string{s.Base, filepath.Join(s.Base, Key(root))} {
+		if err := checkOurs(dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func load(dir string) (*Record, error) {
@@ -166,10 +183,31 @@ func noRecord(err error) error {
 	return err
 }
 
-// Release removes a container's record. It is no error if there is none.
-func (s Store) Release(root, id string) error {
+// Holder names the create that the record is of; "" is none.
+func (s Store) Holder(root, id string) string {
+	if CheckID(id) != nil {
+		return ""
+	}
+	holder, _ := os.Readlink(filepath.Join(s.dir(root, id), creatorLink)) // none is none
+	return holder
+}
+
+// Release removes a container's record, if it is still holder's: another
+// create may have taken the id meanwhile. It is no error if there is none.
+func (s Store) Release(root, id, holder string) error {
 	if err := CheckID(id); err != nil {
 		return err
+	}
+	unlock, err := lockDir(filepath.Join(s.Base, Key(root)))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if s.Holder(root, id) != holder {
+		return nil
 	}
 	if err := remove(s.dir(root, id)); err != nil {
 		return fmt.Errorf("release record: %w", err)

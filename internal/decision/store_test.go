@@ -72,11 +72,11 @@ func TestRecordLives(t *testing.T) {
 			t.Errorf("%s: %v %v", name, info, err)
 		}
 	}
-	must(t, s.Release(root, "c1"))
+	must(t, s.Release(root, "c1", s.Holder(root, "c1")))
 	if _, err := os.Stat(c.Dir()); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("released, and still there: %v", err)
 	}
-	must(t, s.Release(root, "c1")) // of none is no error
+	must(t, s.Release(root, "c1", s.Holder(root, "c1"))) // of none is no error
 	for _, err := range []error{second(s.Load(root, "c1")), second(s.Runtime(root, "c1")), second(s.Original(root, "c1"))} {
 		if !errors.Is(err, ErrNoRecord) {
 			t.Error(err)
@@ -155,7 +155,7 @@ func TestReleaseStaysOutOfDirectories(t *testing.T) {
 	must(t, err)
 	kept := filepath.Join(c.Dir(), "pin", "0")
 	must(t, os.MkdirAll(kept, 0o700))
-	if err := s.Release(root, "c1"); err == nil {
+	if err := s.Release(root, "c1", s.Holder(root, "c1")); err == nil {
 		t.Error("it went into the directory")
 	}
 	if _, err := os.Stat(kept); err != nil {
@@ -232,7 +232,7 @@ func TestIDs(t *testing.T) {
 	s, root := places(t)
 	for _, bad := range []string{"", ".", "..", "a/b", "/", "a\x00", "@root", "a b", "ä", "*", strings.Repeat("x", 256), "../c1"} {
 		for _, err := range []error{
-			CheckID(bad), second(s.Claim(root, bad)), second(s.Load(root, bad)), second(s.Runtime(root, bad)), second(s.Original(root, bad)), s.Release(root, bad),
+			CheckID(bad), second(s.Claim(root, bad)), second(s.Load(root, bad)), second(s.Runtime(root, bad)), second(s.Original(root, bad)), s.Release(root, bad, ""),
 		} {
 			if !errors.Is(err, ErrBadID) {
 				t.Errorf("%q: %v", bad, err)

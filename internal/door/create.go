@@ -65,6 +65,9 @@ func (c *creation) tighten() (string, error) {
 	if err != nil {
 		return path, err
 	}
+	if err := checkSpelling(c.call, runtime.Name); err != nil {
+		return path, err
+	}
 	if c.claim, err = c.store.Claim(c.root, c.call.ID); err != nil {
 		return path, err
 	}
@@ -75,7 +78,7 @@ func (c *creation) tighten() (string, error) {
 	defer b.Close()
 	c.judged, err = judge(&request{
 		door: c.call.Verb, id: c.call.ID, root: c.root, dir: b.Dir(), doc: b.Document(),
-		pol: c.pol, runtime: runtime, restore: c.call.Door == argv.Restore, now: c.w.Now(),
+		pol: c.pol, runtime: runtime, call: c.call, now: c.w.Now(),
 	})
 	if err != nil {
 		return path, err

@@ -70,7 +70,7 @@ func (w World) Main(args []string) int {
 		return w.delete(call)
 	case argv.None:
 		return w.forward(call)
-	default:
+	default: // argv.Unheld among them
 		err = fmt.Errorf("%s: %w", call.Verb, errUnknownDoor)
 	}
 	return w.fail(call, err)

@@ -2,7 +2,6 @@ package door
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +21,9 @@ func (w World) exec(call *argv.Call) error {
 	f, err := w.further(call)
 	if err != nil {
 		return err
+	}
+	if err := checkSpelling(call, f.rec.Decision.Runtime.Name); err != nil {
+		return f.failed(err)
 	}
 	var args []string
 	if file, ok := call.Value("process", "p"); ok && file != "" {
@@ -135,6 +137,12 @@ func (f *further) processFlags() ([]string, error) {
 	if err := f.sameSpec(); err != nil {
 		return nil, err
 	}
+	for _, text := range f.call.Values("additional-gids", "g") {
+		// runc would cut a larger number to 32 bits, and take another group.
+		if _, err := strconv.ParseUint(text, 10, 32); err != nil {
+			return nil, fmt.Errorf("--additional-gids: %w", errNumber)
+		}
+	}
 	apparmor, _ := f.call.Value("apparmor")
 	selinux, _ := f.call.Value("process-label")
 	f.decision.Refusals = f.labels(apparmor, selinux)
@@ -156,16 +164,8 @@ func (f *further) flag(name, value string) (string, bool) {
 			return "", false
 		}
 	case "additional-gids", "g":
-		// runc reads it as a larger number and cuts it off.
-		gid, err := strconv.ParseInt(value, 10, 64)
-		if err != nil || gid < 0 || gid > math.MaxUint32 {
-			f.decision.Refusals = append(f.decision.Refusals, &control.Refusal{
-				Control: policy.Privilege, Field: "--additional-gids", Reason: "not the number of a group",
-				Policy: ceiling.Where("privilege.deniedGids"), Remedy: "give a number from 0 to 4294967295",
-			})
-			return value, true
-		}
-		if slices.Contains(ceiling.Privilege.DeniedGids, uint32(gid)) {
+		gid, err := strconv.ParseUint(value, 10, 32) // processFlags refused any other
+		if err == nil && slices.Contains(ceiling.Privilege.DeniedGids, uint32(gid)) {
 			f.changed(policy.Privilege, "--additional-gids", value, "none", "a group of the host that the profile takes away")
 			return "", false
 		}

@@ -2,12 +2,14 @@ package door
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	json "github.com/go-json-experiment/json/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/hatchdog/hatchdog/internal/argv"
 	"github.com/hatchdog/hatchdog/internal/bundle"
 	"github.com/hatchdog/hatchdog/internal/control"
 	"github.com/hatchdog/hatchdog/internal/decision"
@@ -23,7 +25,7 @@ type request struct {
 	doc                 *bundle.Document[specs.Spec]
 	pol                 *policy.Policy
 	runtime             host.Runtime
-	restore             bool
+	call                *argv.Call // nil for a dry run
 	now                 time.Time
 }
 
@@ -49,7 +51,7 @@ func judge(r *request) (*judgement, error) {
 	if err != nil {
 		return nil, err
 	}
-	j.profile = res.Profile.Relocated(workload.EngineDirs(r.doc.Value, r.dir))
+	j.profile = res.Profile.Relocated(workload.EngineDirs(r.doc.Value, r.dir)).For(who.Own())
 	j.decision.Profile, j.decision.Rule, j.decision.Notes = res.Profile.Name, res.Rule, res.Notes
 	j.facts, j.sources, err = host.Probe(host.Request{Spec: r.doc.Value, Profile: j.profile, Bundle: r.dir, Runtime: r.runtime})
 	if err != nil {
@@ -58,13 +60,13 @@ func judge(r *request) (*judgement, error) {
 	if j.after, err = copySpec(r.doc.Raw); err != nil {
 		return nil, err
 	}
-	result, err := plan.New(j.profile, j.facts, plan.Options{Restore: r.restore}).Apply(j.after)
+	result, err := plan.New(j.profile, j.facts, plan.Options{Restore: r.call != nil && r.call.Door == argv.Restore}).Apply(j.after)
 	if err != nil {
 		j.sources.Close()
 		return nil, err
 	}
 	j.decision.Changes = result.Changes
-	j.decision.Refusals = append(unknownFields(j.profile, r.doc.Unknown), result.Refusals...)
+	j.decision.Refusals = slices.Concat(unknownFields(j.profile, r.doc.Unknown), flagRefusals(j.profile, r.call), result.Refusals)
 	return j, nil
 }
 

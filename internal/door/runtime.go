@@ -76,13 +76,13 @@ func (w World) delete(call *argv.Call) int {
 	if err != nil {
 		return w.fail(call, err)
 	}
+	holder := store.Holder(root, call.ID)
 	code, err := lowlevel.Run(path, call.Argv, w.Environ, w.Stdin, w.Stdout, w.Stderr)
 	if err != nil {
 		return w.fail(call, err)
 	}
-	err = placeErr
-	if err == nil && !decision.Live(root, call.ID) {
-		err = store.Release(root, call.ID)
+	if err = placeErr; err == nil && !decision.Live(root, call.ID) {
+		err = store.Release(root, call.ID, holder)
 	}
 	if err != nil && code == 0 {
 		return w.fail(call, err)

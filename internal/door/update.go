@@ -25,6 +25,9 @@ func (w World) update(call *argv.Call) error {
 	if err != nil {
 		return err
 	}
+	if err := checkSpelling(call, f.rec.Decision.Runtime.Name); err != nil {
+		return f.failed(err)
+	}
 	var args []string
 	if file, ok := call.Value("resources", "r"); ok && file != "" {
 		args, err = f.resourcesFile(file)
@@ -144,6 +147,18 @@ func limitFlags() []limitFlag {
 	}
 }
 
+type periodFlag struct {
+	name string
+	get  func(*specs.LinuxResources) **uint64
+}
+
+func periodFlags() []periodFlag {
+	return []periodFlag{
+		{"cpu-period", func(r *specs.LinuxResources) **uint64 { return &cpu(r).Period }},
+		{"cpu-rt-period", func(r *specs.LinuxResources) **uint64 { return &cpu(r).RealtimePeriod }},
+	}
+}
+
 func memory(r *specs.LinuxResources) *specs.LinuxMemory {
 	if r.Memory == nil {
 		r.Memory = &specs.LinuxMemory{}
@@ -180,9 +195,11 @@ func (f *further) resourcesFlags() ([]string, error) {
 			values[l.name] = strconv.FormatInt(*v, 10)
 		}
 	}
-	known = append(known, "cpu-period", "cpu-rt-period")
-	if p := cpu(asked).Period; p != nil {
-		values["cpu-period"] = strconv.FormatUint(*p, 10)
+	for _, p := range periodFlags() {
+		known = append(known, p.name)
+		if v := *p.get(asked); v != nil {
+			values[p.name] = strconv.FormatUint(*v, 10)
+		}
 	}
 	for _, name := range known {
 		if v, set := values[name]; set {
@@ -208,12 +225,16 @@ func (f *further) readFlags() (*specs.LinuxResources, error) {
 		}
 		*l.get(r) = &n
 	}
-	if text, ok := f.call.Value("cpu-period"); ok && text != "" {
+	for _, p := range periodFlags() {
+		text, ok := f.call.Value(p.name)
+		if !ok || text == "" {
+			continue
+		}
 		n, err := strconv.ParseUint(text, 10, 64)
 		if err != nil || n > math.MaxInt64 {
-			return nil, fmt.Errorf("--cpu-period: %w", errNumber)
+			return nil, fmt.Errorf("--%s: %w", p.name, errNumber)
 		}
-		cpu(r).Period = &n
+		*p.get(r) = &n
 	}
 	return r, nil
 }

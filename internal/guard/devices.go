@@ -74,8 +74,7 @@ func readRules(all []jsontext.Value) ([]deviceRule, bool) {
 }
 
 func points(rules []deviceRule) []point {
-	const other = 1<<20 - 1 // MINORBITS: no rule that was captured names it
-	majors, minors := []int64{other}, []int64{other}
+	var majors, minors []int64
 	for _, r := range rules {
 		if r.Major != nil && !slices.Contains(majors, *r.Major) {
 			majors = append(majors, *r.Major)
@@ -84,6 +83,7 @@ func points(rules []deviceRule) []point {
 			minors = append(minors, *r.Minor)
 		}
 	}
+	majors, minors = append(majors, unnamed(majors)), append(minors, unnamed(minors))
 	var all []point
 	for _, typ := range []string{"c", "b"} {
 		for _, major := range majors {
@@ -95,6 +95,15 @@ func points(rules []deviceRule) []point {
 		}
 	}
 	return all
+}
+
+// unnamed is a number that stands for all that no rule names.
+func unnamed(named []int64) int64 {
+	n := int64(0)
+	for slices.Contains(named, n) {
+		n++
+	}
+	return n
 }
 
 func allows(rules []deviceRule, p point) bool {

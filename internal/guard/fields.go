@@ -53,8 +53,10 @@ func process(name string) rule {
 		return onlyUp
 	case "user":
 		return object(user)
-	case "scheduler", "ioPriority":
-		return gone
+	case "scheduler":
+		return scheduler
+	case "ioPriority":
+		return ioPriority
 	case "terminal", "consoleSize", "args", "commandLine", "env", "cwd", "apparmorProfile", "selinuxLabel", "execCPUAffinity":
 		return same
 	}
@@ -117,7 +119,7 @@ func resources(name string) rule {
 
 func pids(name string) rule {
 	if name == "limit" {
-		return limit
+		return pidsLimit
 	}
 	return nil
 }

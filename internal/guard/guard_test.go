@@ -564,7 +564,7 @@ func TestResources(t *testing.T) {
 		{`{"cpu":{"quota":200000,"period":100000}}`, `{"cpu":{"quota":100000,"period":100000}}`, true},
 		{`{"cpu":{"quota":200000,"period":100000}}`, `{"cpu":{"quota":200000,"period":50000}}`, false},
 		{`{"cpu":{"quota":-1}}`, `{"cpu":{"quota":100000,"period":100000}}`, true},
-		{`{"cpu":{"quota":1,"period":0}}`, `{"cpu":{"quota":1,"period":100000}}`, true},
+		{`{"cpu":{"quota":1,"period":0}}`, `{"cpu":{"quota":1,"period":100000}}`, false},
 		{`{"cpu":{"quota":1,"period":0}}`, `{"cpu":{"quota":2,"period":100000}}`, false},
 		{`{"cpu":{"quota":5,"period":10}}`, `{"cpu":{"quota":50000,"period":100000}}`, true},
 		{`{"cpu":{"quota":5,"period":10}}`, `{"cpu":{"quota":4,"period":10}}`, false},

@@ -21,6 +21,13 @@ func amount(v jsontext.Value) (int64, bool) {
 	return n, true
 }
 
+// spoken reports whether an update speaks of a limit: runc leaves one that is
+// missing or 0 as the container has it (update.go).
+func spoken(v jsontext.Value) bool {
+	var n int64
+	return !read(v, &n) || n != 0
+}
+
 // limit may be lowered, and set where there was none.
 func limit(c *check, at string, before, after jsontext.Value) {
 	was, ok1 := amount(before)
@@ -28,15 +35,30 @@ func limit(c *check, at string, before, after jsontext.Value) {
 	switch {
 	case !ok1 || !ok2:
 		c.refuse(at, errShape.Error())
+	case c.update && spoken(before) != spoken(after):
+		c.refuse(at, "set or left out, and the update did not speak of it")
 	case is > was:
 		c.refuse(at, "raised")
-	case c.update && (before == nil) != (after == nil):
-		c.refuse(at, "set or left out, and the update did not speak of it")
 	}
 }
 
+// pidsLimit: 0 is one process to runc 1.4 and later, and no limit to older
+// ones.
+func pidsLimit(c *check, at string, before, after jsontext.Value) {
+	var was, is int64 = -1, -1
+	if !read(before, &was) || !read(after, &is) {
+		c.refuse(at, errShape.Error())
+		return
+	}
+	if !c.update && (was == 0 && is != 1 || is == 0 && was != 1) {
+		c.refuse(at, "raised, or what it was cannot be told")
+		return
+	}
+	limit(c, at, before, after)
+}
+
 // memory: in an update swap may come with a limit, which runc would otherwise
-// hold against the old one.
+// hold against the old one, and then is none beyond it.
 func memory(c *check, at string, before, after jsontext.Value) {
 	object(func(name string) rule {
 		if name != "swap" || !c.update {
@@ -44,14 +66,14 @@ func memory(c *check, at string, before, after jsontext.Value) {
 		}
 		return func(c *check, at string, was, is jsontext.Value) {
 			limits, err := split(after)
-			if err != nil || was != nil || is == nil {
+			if err != nil || spoken(was) || !spoken(is) {
 				limit(c, at, was, is)
 				return
 			}
 			most, ok1 := amount(find(limits, "limit"))
 			have, ok2 := amount(is)
-			if !ok1 || !ok2 || most == math.MaxInt64 || have == math.MaxInt64 {
-				c.refuse(at, "set without a limit")
+			if !ok1 || !ok2 || most == math.MaxInt64 || have != most {
+				c.refuse(at, "set, and the update did not speak of it")
 			}
 		}
 	})(c, at, before, after)
@@ -81,8 +103,8 @@ func cpu(c *check, at string, before, after jsontext.Value) {
 	if equal(find(was, "quota"), find(is, "quota")) && equal(find(was, "period"), find(is, "period")) {
 		return
 	}
-	if c.update && find(was, "quota") == nil && find(was, "period") == nil {
-		c.refuse(at+".quota", "set, and the update did not speak of it")
+	if c.update && !(whole(was) && whole(is)) {
+		c.refuse(at+".quota", "changed, and the update left a part of it as the container has it")
 		return
 	}
 	q1, p1, ok1 := share(was)
@@ -92,6 +114,14 @@ func cpu(c *check, at string, before, after jsontext.Value) {
 	if !ok1 || !ok2 || !proven || more(q2, p2, q1, p1) {
 		c.refuse(at+".quota", "a larger share of the time, or one that cannot be told")
 	}
+}
+
+// whole reports whether an update says all of the share: quota and period, or
+// no quota at all.
+func whole(members []member) bool {
+	quota := find(members, "quota")
+	var n int64
+	return read(quota, &n) && (n < 0 || n > 0 && spoken(find(members, "period")))
 }
 
 // share reads quota and period. 0 is no period, as in runc.

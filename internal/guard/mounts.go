@@ -37,11 +37,11 @@ var mounts rule = lists(func(c *check, at string, before, after []jsontext.Value
 			c.added(field, m, after[i])
 			continue
 		}
-		c.dropped(at, was[next:found])
+		c.dropped(at, was, next, found)
 		next = found + 1
 		c.mount(field, was[found], m, before[found], after[i])
 	}
-	c.dropped(at, was[next:])
+	c.dropped(at, was, next, len(was))
 })
 
 func readMounts(all []jsontext.Value) ([]mount, bool) {
@@ -81,14 +81,23 @@ func (c *check) swapped(was, is mount) bool {
 	return false
 }
 
-// dropped: what a bind mount brings in may be missing. Another mount could
-// cover something that would then lie open.
-func (c *check) dropped(at string, gone []mount) {
-	for _, m := range gone {
-		if !m.bind() {
+// dropped: what a bind mount brings in may be missing, where nothing but the
+// image lies open then. Another mount, or one within another, could cover
+// something.
+func (c *check) dropped(at string, was []mount, from, to int) {
+	for i := from; i < to; i++ {
+		m := was[i]
+		within := slices.ContainsFunc(was[:i], func(o mount) bool { return lies(m.Destination, o.Destination) })
+		if !m.bind() || within {
 			c.refuse(at+"["+m.Destination+"]", "left out, or in another order")
 		}
 	}
+}
+
+// lies reports whether a destination is dir, or below it.
+func lies(destination, dir string) bool {
+	destination, dir = path.Clean("/"+destination), path.Clean("/"+dir)
+	return destination == dir || strings.HasPrefix(destination, strings.TrimSuffix(dir, "/")+"/")
 }
 
 // added: only an empty file system, where no other is.

@@ -28,10 +28,38 @@ func onlyOff(c *check, at string, before, after jsontext.Value) {
 	}
 }
 
-// gone: what was asked for may be left out.
+// gone: what was asked for may be left out, where having it is the privilege.
 func gone(c *check, at string, before, after jsontext.Value) {
 	if after != nil && !equal(before, after) {
 		c.refuse(at, "set to what was not asked for")
+	}
+}
+
+// scheduler: a policy that comes before the other processes may be left out, or
+// a nice value below theirs (sched(7)). Another keeps the process behind them.
+func scheduler(c *check, at string, before, after jsontext.Value) {
+	var was struct {
+		Policy string `json:"policy"`
+		Nice   int32  `json:"nice"`
+	}
+	switch {
+	case after != nil && after.Kind() != 'n', !read(before, &was):
+		c.refuse(at, "changed")
+	case was.Policy != "SCHED_FIFO" && was.Policy != "SCHED_RR" && was.Policy != "SCHED_DEADLINE" && was.Nice >= 0:
+		c.refuse(at, "left out, and it may hold the process back")
+	}
+}
+
+// ioPriority: the same for the real-time class (ioprio_set(2)).
+func ioPriority(c *check, at string, before, after jsontext.Value) {
+	var was struct {
+		Class string `json:"class"`
+	}
+	switch {
+	case after != nil && after.Kind() != 'n', !read(before, &was):
+		c.refuse(at, "changed")
+	case was.Class != "IOPRIO_CLASS_RT":
+		c.refuse(at, "left out, and it may hold the process back")
 	}
 }
 
@@ -103,10 +131,11 @@ var onlyAdded rule = lists(func(c *check, at string, was, is []jsontext.Value) {
 	}
 })
 
-// capabilities: each set may lose members.
+// capabilities: each set may lose members. Without the object runc leaves the
+// process with all that it has itself, and in exec with the container's.
 func capabilities(c *check, at string, before, after jsontext.Value) {
-	if c.exec && after == nil {
-		c.refuse(at, "left out, which gives the process those of the container")
+	if after == nil || after.Kind() == 'n' {
+		c.refuse(at, "left out, which takes nothing away")
 		return
 	}
 	object(func(name string) rule {
@@ -142,8 +171,13 @@ type rlimit struct {
 }
 
 // rlimits: a limit may be lowered, and one that was not set may be: it would
-// have been the engine's own, which counts as no limit.
+// have been the engine's own, which counts as no limit. A process of exec that
+// has none gets the container's: any list would replace these.
 var rlimits rule = lists(func(c *check, at string, was, is []jsontext.Value) {
+	if c.exec && len(was) == 0 && len(is) > 0 {
+		c.refuse(at, "given, which would replace those of the container")
+		return
+	}
 	now := map[string]rlimit{}
 	for _, v := range is {
 		var l rlimit

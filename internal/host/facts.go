@@ -21,6 +21,12 @@ type Facts struct {
 	// Sources holds what was found at each bind mount's source, by the source
 	// as the spec writes it.
 	Sources map[string]Source `json:"sources"`
+	// Root is what was found at root.path; nil where the host was not asked.
+	Root *Root `json:"root,omitempty"`
+	// Globs holds what the masked and read-only paths with a * stand for here.
+	Globs map[string][]string `json:"globs,omitempty"`
+	// Nodes holds what is on this host at the path of each of linux.devices.
+	Nodes map[string]Node `json:"nodes,omitempty"`
 	// Hooks holds what was found at each hook's path.
 	Hooks map[string]HookFile `json:"hooks"`
 }
@@ -89,6 +95,21 @@ type Source struct {
 	Steady bool `json:"steady"`
 	// Err is set where the source could not be opened.
 	Err string `json:"err,omitempty"`
+}
+
+// Root is the directory of a root file system.
+type Root struct {
+	Source
+	// InBundle is true where it lies below the bundle, whatever links lead to it.
+	InBundle bool `json:"inBundle"`
+	// Missing is true where nothing is there.
+	Missing bool `json:"missing,omitempty"`
+}
+
+// Node is a device node. A path that leads to none is the zero value.
+type Node struct {
+	Type         string `json:"type"` // c or b
+	Major, Minor int64
 }
 
 // HookFile is a hook's executable.

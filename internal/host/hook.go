@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/hatchdog/hatchdog/internal/bundle"
 )
 
 // hookFile looks at a hook's executable.
@@ -34,7 +36,7 @@ func hookFile(path string) HookFile {
 	resolved = strings.TrimSuffix(resolved, " (deleted)")
 	h := HookFile{Resolved: resolved, ID: FileID{st.Dev, st.Ino}}
 	pid := exeOf(path)
-	h.RootOnly = trusted(st.Uid) && st.Mode&0o022 == 0 && steady(filepath.Dir(resolved)) && (pid != "" || steady(path))
+	h.RootOnly = trusted(st.Uid) && st.Mode&0o022 == 0 && bundle.Steady(filepath.Dir(resolved)) && (pid != "" || bundle.Steady(path))
 	h.Dockerd = pid != "" && h.RootOnly && filepath.Base(resolved) == "dockerd" && isHostRoot(pid)
 	return h
 }
@@ -47,6 +49,8 @@ func exeOf(path string) string {
 	}
 	return pid
 }
+
+func trusted(uid uint32) bool { return uid == 0 || int(uid) == unix.Geteuid() }
 
 // isHostRoot reports whether a process is root's and in the mount and pid
 // namespaces of the host or of the engine, which are our own.

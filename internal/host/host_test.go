@@ -104,35 +104,6 @@ func TestNamesOfASource(t *testing.T) {
 	}
 }
 
-func TestSteady(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root to give files away")
-	}
-	root, err := os.MkdirTemp("/", ".hatchdog-test-") // under / every directory on the way is root's
-	must(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(root) })
-	must(t, os.Chmod(root, 0o755))
-	for _, d := range []string{"a/b", "users", "sticky/own", "sticky/theirs", "open/own"} {
-		must(t, os.MkdirAll(filepath.Join(root, d), 0o755))
-	}
-	must(t, os.Chown(filepath.Join(root, "users"), 1000, 1000))
-	must(t, os.Mkdir(filepath.Join(root, "users/x"), 0o755))
-	must(t, os.Chmod(filepath.Join(root, "sticky"), 0o777|os.ModeSticky))
-	must(t, os.Chown(filepath.Join(root, "sticky/theirs"), 1000, 1000))
-	must(t, os.Chmod(filepath.Join(root, "open"), 0o777))
-	must(t, os.Symlink("a/b", filepath.Join(root, "good")))
-	must(t, os.Symlink(filepath.Join(root, "users/x"), filepath.Join(root, "bad")))
-	must(t, os.Symlink("loop", filepath.Join(root, "loop")))
-	for path, want := range map[string]bool{
-		"a/b": true, "users": true, "users/x": false, "sticky/own": true, "sticky/theirs": false, "open/own": false,
-		"good": true, "bad": false, "loop": false, "nowhere": false, "users/../a": true,
-	} {
-		if got := steady(root + "/" + path); got != want {
-			t.Errorf("%s: %v", path, got)
-		}
-	}
-}
-
 func TestJoined(t *testing.T) {
 	if got := joined("/proc/self/ns/net"); got.Type != "network" || got.Err != "" || got.ID.Ino == 0 {
 		t.Error(got)

@@ -40,8 +40,10 @@ func Probe(r Request) (Facts, *Sources, error) {
 	for _, h := range allHooks(r.Spec.Hooks) {
 		f.Hooks[h.Path] = hookFile(h.Path)
 	}
+	f.Nodes = nodes(r.Spec)
+	f.Globs = globs(r.Profile)
 	s := &Sources{open: map[string]int{}}
-	f.Sources, err = s.probe(r)
+	f.Sources, f.Root, err = s.probe(r)
 	if err != nil {
 		s.Close()
 		return f, nil, err

@@ -8,6 +8,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/hatchdog/hatchdog/internal/bundle"
 )
 
 // Sources holds the sources of the bind mounts open, as O_PATH descriptors, so
@@ -31,9 +33,17 @@ func (s *Sources) Close() {
 	s.open = nil
 }
 
-func (s *Sources) probe(r Request) (map[string]Source, error) {
+func (s *Sources) probe(r Request) (map[string]Source, *Root, error) {
 	found := map[string]Source{}
 	var names *nameTable
+	var root *Root
+	if r.Spec.Root != nil {
+		var err error
+		if names, err = newNameTable(r.Profile); err != nil {
+			return nil, nil, err
+		}
+		root = examineRoot(r.Bundle, inBundle(r.Bundle, r.Spec.Root.Path), names)
+	}
 	for _, m := range r.Spec.Mounts {
 		if _, done := found[m.Source]; done || !isBind(m) {
 			continue
@@ -41,12 +51,12 @@ func (s *Sources) probe(r Request) (map[string]Source, error) {
 		if names == nil {
 			var err error
 			if names, err = newNameTable(r.Profile); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 		found[m.Source] = s.examine(m.Source, inBundle(r.Bundle, m.Source), names)
 	}
-	return found, nil
+	return found, root, nil
 }
 
 func isBind(m specs.Mount) bool {
@@ -59,6 +69,11 @@ func (s *Sources) examine(source, path string, names *nameTable) Source {
 		return Source{Err: err.Error()}
 	}
 	s.open[source] = fd
+	return examine(fd, path, names)
+}
+
+// examine looks at what an open descriptor leads to.
+func examine(fd int, path string, names *nameTable) Source {
 	place, err := placeOf(fd)
 	if err != nil {
 		return Source{Err: err.Error()}
@@ -67,7 +82,7 @@ func (s *Sources) examine(source, path string, names *nameTable) Source {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return Source{Err: err.Error()}
 	}
-	src := Source{Resolved: place.path, ID: FileID{st.Dev, st.Ino}, Steady: steady(path)}
+	src := Source{Resolved: place.path, ID: FileID{st.Dev, st.Ino}, Steady: bundle.Steady(path)}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
 		src.Dir = true

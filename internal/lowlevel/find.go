@@ -1,7 +1,8 @@
 // Package lowlevel finds, asks, vets and runs the low-level runtime: runc or
 // crun.
 //
-// Guarantees: what runs is the file that was asked for its version; a version
+// Guarantees: what runs is the file that was asked for its version, and only
+// root, or the user we are, can change it; a version
 // with a known way out of the container is not used unless the policy names
 // it; hatchdog never runs itself.
 // Does not cover: a low-level runtime that lies about its version.
@@ -15,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -26,6 +28,7 @@ var (
 	ErrMissing = errors.New("low-level runtime: not found")
 	ErrSelf    = errors.New("low-level runtime: it is hatchdog itself")
 	ErrNoExec  = errors.New("low-level runtime: not an executable file")
+	ErrOpen    = errors.New("low-level runtime: users other than root can change it")
 )
 
 // Find is the low-level runtime's path: the policy's, or the first of runc and
@@ -54,6 +57,8 @@ func usable(path string) error {
 		return fmt.Errorf("low-level runtime: %w", err)
 	case !info.Mode().IsRegular() || unix.Access(path, unix.X_OK) != nil:
 		return fmt.Errorf("%w: %s", ErrNoExec, path)
+	case othersWrite(info):
+		return fmt.Errorf("%w: %s", ErrOpen, path)
 	}
 	self, err := os.Stat("/proc/self/exe")
 	if err != nil {
@@ -65,6 +70,12 @@ func usable(path string) error {
 	return nil
 }
 
+// othersWrite looks at the file alone: /usr/local/bin is a group's on many hosts.
+func othersWrite(info fs.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return !ok || st.Uid != 0 && int(st.Uid) != os.Geteuid() || st.Mode&0o002 != 0 || st.Mode&0o020 != 0 && st.Gid != 0
+}
+
 // Bundle is the bundle of a container that runc created (libcontainer's
 // state.json: config.labels).
 func Bundle(root, id string) (string, error) {
@@ -72,12 +83,23 @@ func Bundle(root, id string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	found := ""
 	for _, l := range labels {
-		if dir, ok := strings.CutPrefix(l, "bundle="); ok && filepath.IsAbs(dir) {
-			return dir, nil
+		dir, ok := strings.CutPrefix(l, "bundle=")
+		switch {
+		case !ok:
+		case found != "": // annotations are labels too, and runc takes the first
+			return "", errTwoBundles
+		default:
+			found = dir
 		}
 	}
-	return "", errNoBundle
+	if !filepath.IsAbs(found) {
+		return "", errNoBundle
+	}
+	return found, nil
 }
+
+var errTwoBundles = errors.New("the low-level runtime's state names the bundle twice: an annotation says where it is")
 
 var errNoBundle = errors.New("the low-level runtime's state does not name the bundle")

@@ -69,9 +69,11 @@ func TestProbeOfBadRuntimes(t *testing.T) {
 		"hangs":    {`[ "$1" = --version ] && echo runc version 1.5.2 || sleep 60`, short, errHangs},
 	} {
 		t.Run(name, func(t *testing.T) {
+			// Written before anything is started: a child that another case forks
+			// meanwhile would hold the script open for writing (ETXTBSY).
+			path, cache := script(t, c.body), t.TempDir()
 			t.Parallel()
-			cache := t.TempDir()
-			_, err := probe(script(t, c.body), cache, c.patience)
+			_, err := probe(path, cache, c.patience)
 			if err == nil || c.want != nil && !errors.Is(err, c.want) {
 				t.Errorf("%v, want %v", err, c.want)
 			}

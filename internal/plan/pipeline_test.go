@@ -16,6 +16,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/guard"
 	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/policy"
+	"github.com/hatchdog/hatchdog/internal/workload"
 )
 
 // captured are the specs and the processes of exec that engines wrote.
@@ -75,6 +76,9 @@ func fixedFacts(s *specs.Spec) host.Facts {
 			f.Joined[ns.Path] = host.JoinedNamespace{ID: id, Type: string(ns.Type)}
 		}
 	}
+	if s.Root != nil {
+		f.Root = &host.Root{Source: host.Source{Resolved: filepath.Clean("/" + s.Root.Path), Dir: true}, InBundle: !filepath.IsAbs(s.Root.Path)}
+	}
 	for _, m := range s.Mounts {
 		f.Sources[m.Source] = host.Source{
 			Resolved: filepath.Clean("/" + m.Source), Dir: true, Steady: true,
@@ -107,8 +111,18 @@ func runSpec(raw []byte, p *policy.Profile, restore bool) outcome {
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return outcome{before: raw, err: err}
 	}
-	res, err := New(p, fixedFacts(doc.Value), Options{Restore: restore}).Apply(&s)
+	own := p.For(workload.Identify(doc.Value, "c1", bundleOf(doc.Value)).Own())
+	res, err := New(own, fixedFacts(doc.Value), Options{Restore: restore}).Apply(&s)
 	return finish(doc, &s, res, err)
+}
+
+// bundleOf is where the engine that wrote the spec keeps it.
+func bundleOf(s *specs.Spec) string {
+	namespace := "moby"
+	if s.Annotations["io.kubernetes.cri.container-type"] != "" {
+		namespace = "k8s.io"
+	}
+	return "/run/containerd/io.containerd.runtime.v2.task/" + namespace + "/c1"
 }
 
 // runProcess is the way of a process file of exec.

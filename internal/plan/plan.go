@@ -47,9 +47,9 @@ func New(p *policy.Profile, f host.Facts, o Options) Plan {
 		seccomp.New(p), // after caps: its tables ask for them
 		privilege.New(p),
 		mounts.New(p, f), // after privilege: nosuid costs nothing under noNewPrivileges
-		devices.New(p),
+		devices.New(p, f),
 		resources.New(p, f),
-		sysctls.New(p),
+		sysctls.New(p, f),
 		hooks.New(p, f),
 		annotations.New(p, f),
 	}}
@@ -57,7 +57,7 @@ func New(p *policy.Profile, f host.Facts, o Options) Plan {
 
 // Exec is the plan for a further process of a container.
 func Exec(p *policy.Profile) Plan {
-	return Plan{p, []control.Control{caps.New(p), privilege.New(p)}}
+	return Plan{p, []control.Control{caps.New(p), privilege.Exec(p)}}
 }
 
 // Apply changes the spec in place. An error means that it could not be judged;

@@ -64,6 +64,8 @@ func describeProfile(key string) string {
 		return "by control: tighten takes away what the engine asked for beyond the profile, refuse does not start the container"
 	case "Profile.unknownFields":
 		return "fields of config.json that this version does not know: keep or refuse"
+	case "Profile.restore":
+		return "a checkpoint gives its processes back with what they had, whatever the spec says: refuse it, or admit those of a workload that you trust"
 	case "Profile.capabilities":
 		return "the ceiling of all five capability sets"
 	case "Profile.privilege":
@@ -121,13 +123,15 @@ func describePlace(key string) string {
 	case "MountRules.protect":
 		return "host paths that no bind mount may give, nor anything below or above them"
 	case "MountRules.allow":
-		return "exceptions to protect and sockets; the longest path wins, an element * stands for any one"
+		return "exceptions to protect and sockets; the longest path wins, an element * stands for any one, {id}, {sandbox} and {pod} for the workload's own"
 	case "MountRules.sockets":
 		return "true: sockets of the host may be mounted"
 	case "MountRules.masked":
-		return "paths of the container that are hidden"
+		return "paths of the container that are hidden; one with a * stands for those that the host has"
 	case "MountRules.readOnly":
 		return "paths of the container that are read-only"
+	case "MountRules.visible":
+		return "exceptions to masked and readOnly, for programs that cannot live without"
 	case "MountRules.tmpOptions":
 		return "options for file systems in memory on /tmp and its like"
 	case "PathRule.path":
@@ -138,6 +142,8 @@ func describePlace(key string) string {
 		return "why, for whoever is refused"
 	case "ReasonedPath.path":
 		return "absolute path in the container"
+	case "RootFSRules.allow":
+		return "where a root file system may be, beside the bundle and what is not protected; an element * stands for any one"
 	case "RootFSRules.readOnly":
 		return "true: forced read-only"
 	case "RootFSRules.tmpfs":

@@ -12,6 +12,8 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/hatchdog/hatchdog/internal/bundle"
 )
 
 // SystemFile and SystemDir are where an administrator's policy is.
@@ -27,6 +29,7 @@ const maxFile = 1 << 20
 var (
 	ErrWritable = errors.New("policy file is writable by users other than root")
 	ErrOwner    = errors.New("policy file is owned by another user")
+	ErrUnsteady = errors.New("policy file: users other than root can change what the path leads to")
 	ErrTooLarge = errors.New("policy file is larger than 1 MiB")
 )
 
@@ -168,6 +171,9 @@ func readSafe(name string) ([]byte, error) {
 		if err := trusted(&st); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
+	}
+	if abs, err := filepath.Abs(name); err != nil || !bundle.Steady(abs) {
+		return nil, fmt.Errorf("%s: %w", name, ErrUnsteady)
 	}
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s: not a regular file", name)

@@ -21,6 +21,9 @@ func Meet(a, b *Profile) *Profile {
 	if b.UnknownFields == RefuseUnknown {
 		p.UnknownFields = RefuseUnknown
 	}
+	if b.Restore != RestoreAdmit {
+		p.Restore = b.Restore
+	}
 	p.Capabilities.Max = common(a.Capabilities.Max, b.Capabilities.Max)
 	if b.Capabilities.NonRoot == NonRootAmbient {
 		p.Capabilities.NonRoot = NonRootAmbient
@@ -70,13 +73,15 @@ func meetPrivilege(a, b PrivilegeRules) PrivilegeRules {
 }
 
 func meetRootFS(a, b RootFSRules) RootFSRules {
+	places := common(a.Allow, b.Allow)
+	a.Allow, b.Allow = places, places
 	switch {
 	case !b.ReadOnly:
 		return a
 	case !a.ReadOnly:
 		return b
 	}
-	m := RootFSRules{ReadOnly: true, Tmpfs: common(a.Tmpfs, b.Tmpfs), TmpfsSize: min(a.TmpfsSize, b.TmpfsSize)}
+	m := RootFSRules{Allow: places, ReadOnly: true, Tmpfs: common(a.Tmpfs, b.Tmpfs), TmpfsSize: min(a.TmpfsSize, b.TmpfsSize)}
 	if m.TmpfsSize == 0 {
 		m.TmpfsSize = max(a.TmpfsSize, b.TmpfsSize)
 	}
@@ -159,6 +164,7 @@ func (p *Profile) HeldTo(spec *specs.Spec) *Profile {
 		if !ok || l.Hard < rule.Max {
 			rule.Max = l.Hard
 		}
+		rule.Force = true // a process that lists other limits would have the engine's
 		if c.Privilege.Rlimits == nil {
 			c.Privilege.Rlimits = map[string]RlimitRule{}
 		}

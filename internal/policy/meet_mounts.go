@@ -13,6 +13,7 @@ func meetMounts(a, b MountRules) MountRules {
 		Sockets:    a.Sockets && b.Sockets,
 		Masked:     union(a.Masked, b.Masked),
 		ReadOnly:   union(a.ReadOnly, b.ReadOnly),
+		Visible:    common(a.Visible, b.Visible),
 		TmpOptions: union(a.TmpOptions, b.TmpOptions),
 	}
 	for _, pair := range []struct{ from, other MountRules }{{a, b}, {b, a}} {

@@ -61,6 +61,7 @@ var orders = map[string]func(m, p *Profile) bool{
 		return true
 	},
 	"UnknownFields":    func(m, p *Profile) bool { return p.UnknownFields != RefuseUnknown || m.UnknownFields == RefuseUnknown },
+	"Restore":          func(m, p *Profile) bool { return m.Restore != RestoreAdmit || p.Restore == RestoreAdmit },
 	"Capabilities.Max": func(m, p *Profile) bool { return holds(p.Capabilities.Max, m.Capabilities.Max) },
 	"Capabilities.NonRoot": func(m, p *Profile) bool {
 		return p.Capabilities.NonRoot != NonRootAmbient || m.Capabilities.NonRoot == NonRootAmbient
@@ -104,7 +105,9 @@ var orders = map[string]func(m, p *Profile) bool{
 	"Mounts.Sockets":    func(m, p *Profile) bool { return !m.Mounts.Sockets || p.Mounts.Sockets },
 	"Mounts.Masked":     func(m, p *Profile) bool { return holds(m.Mounts.Masked, p.Mounts.Masked) },
 	"Mounts.ReadOnly":   func(m, p *Profile) bool { return holds(m.Mounts.ReadOnly, p.Mounts.ReadOnly) },
+	"Mounts.Visible":    func(m, p *Profile) bool { return holds(p.Mounts.Visible, m.Mounts.Visible) },
 	"Mounts.TmpOptions": func(m, p *Profile) bool { return holds(m.Mounts.TmpOptions, p.Mounts.TmpOptions) },
+	"RootFS.Allow":      func(m, p *Profile) bool { return holds(p.RootFS.Allow, m.RootFS.Allow) },
 	"RootFS.ReadOnly":   func(m, p *Profile) bool { return m.RootFS.ReadOnly || !p.RootFS.ReadOnly },
 	"RootFS.Tmpfs":      func(m, p *Profile) bool { return !p.RootFS.ReadOnly || holds(p.RootFS.Tmpfs, m.RootFS.Tmpfs) },
 	"RootFS.TmpfsSize": func(m, p *Profile) bool {
@@ -196,8 +199,10 @@ func drawProfile(t *rapid.T) *Profile {
 		Mounts: MountRules{
 			Protect: rules(), Allow: rules(), Sockets: on(), Masked: []ReasonedPath{{"/a", ""}, {"/b", ""}}[:rapid.IntRange(0, 2).Draw(t, "masked")],
 			ReadOnly: []ReasonedPath{{"/a", ""}, {"/b", ""}}[:rapid.IntRange(0, 2).Draw(t, "readonly")], TmpOptions: some("noexec", "nosuid"),
+			Visible: some("/a", "/b"),
 		},
-		RootFS:      RootFSRules{ReadOnly: on(), Tmpfs: some("/tmp", "/run"), TmpfsSize: rapid.SampledFrom([]int64{0, 5, 10}).Draw(t, "size")},
+		Restore:     rapid.SampledFrom([]Restore{RestoreAdmit, RestoreRefuse}).Draw(t, "restore"),
+		RootFS:      RootFSRules{Allow: some("/x/*", "/y"), ReadOnly: on(), Tmpfs: some("/tmp", "/run"), TmpfsSize: rapid.SampledFrom([]int64{0, 5, 10}).Draw(t, "size")},
 		Devices:     DeviceRules{[]DeviceRule{{"c", new(int64(1)), nil, "rw"}, {"c", new(int64(1)), new(int64(3)), "r"}, {"b", nil, nil, "rwm"}}[:rapid.IntRange(0, 3).Draw(t, "devices")]},
 		Pids:        PidsRules{limit()},
 		Memory:      MemoryRules{limit(), limit()},

@@ -17,6 +17,8 @@ func valuesOf(t reflect.Type) []string {
 		return []string{string(Tighten), string(Refuse)}
 	case reflect.TypeFor[UnknownFields]():
 		return []string{string(KeepUnknown), string(RefuseUnknown)}
+	case reflect.TypeFor[Restore]():
+		return []string{string(RestoreRefuse), string(RestoreAdmit)}
 	case reflect.TypeFor[NonRootCaps]():
 		return []string{string(NonRootAmbient), string(NonRootKeep)}
 	case reflect.TypeFor[Access]():

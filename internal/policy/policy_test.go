@@ -164,6 +164,26 @@ func TestLoadRefusesWhatOthersCanWrite(t *testing.T) {
 	}
 }
 
+func TestLoadRefusesAPathOfOthers(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to give files away")
+	}
+	home := filepath.Join(t.TempDir(), "home")
+	file := filepath.Join(home, "etc", "policy.yaml")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte("version: 1\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadFile(file); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(home, 12345, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadFile(file); !errors.Is(err, ErrUnsteady) {
+		t.Error(err)
+	}
+}
+
 func TestAccessFor(t *testing.T) {
 	m := builtins(t).Profiles["builtin/restricted"].Mounts
 	for p, want := range map[string]Access{
@@ -197,6 +217,9 @@ func TestHeldTo(t *testing.T) {
 	h := p.HeldTo(spec)
 	if !slices.Equal(h.Capabilities.Max, []string{"CAP_CHOWN"}) || h.Privilege.Rlimits["RLIMIT_NOFILE"].Max != 100 {
 		t.Errorf("%+v", h)
+	}
+	if !h.Privilege.Rlimits["RLIMIT_NOFILE"].Force {
+		t.Error("an exec that lists other limits loses this one")
 	}
 	if p.Privilege.Rlimits["RLIMIT_NOFILE"].Max == 100 {
 		t.Error("the profile itself was changed")

@@ -34,6 +34,7 @@ type Profile struct {
 
 	OnExcess      map[string]Excess `json:"onExcess"`      // by control; every control has an entry
 	UnknownFields UnknownFields     `json:"unknownFields"` // of config.json
+	Restore       Restore           `json:"restore"`
 
 	Capabilities CapabilityRules `json:"capabilities"`
 	Privilege    PrivilegeRules  `json:"privilege"`
@@ -62,6 +63,16 @@ type UnknownFields string
 const (
 	KeepUnknown   UnknownFields = "keep"   // forwarded byte for byte
 	RefuseUnknown UnknownFields = "refuse" // the container is not started
+)
+
+// Restore says whether a checkpoint may be brought back. Its processes have
+// what they had, whatever the spec says.
+type Restore string
+
+// The two answers to restore.
+const (
+	RestoreRefuse Restore = "refuse"
+	RestoreAdmit  Restore = "admit"
 )
 
 // CapabilityRules is the ceiling of all five capability sets.
@@ -144,13 +155,19 @@ type MountRules struct {
 	// of the path, of something below it or of something above it.
 	Protect []PathRule `json:"protect"`
 	// Allow lists exceptions to Protect and to Sockets; the longest path wins.
+	// An element * stands for any one, {id}, {sandbox} and {pod} for the
+	// workload's own (see For).
 	Allow []PathRule `json:"allow"`
 	// Sockets true admits bind mounts of socket files.
 	Sockets bool `json:"sockets"`
 	// Masked and ReadOnly are paths of the container that are completed into
-	// linux.maskedPaths and linux.readonlyPaths.
+	// linux.maskedPaths and linux.readonlyPaths. One with a * stands for those
+	// that this host has.
 	Masked   []ReasonedPath `json:"masked"`
 	ReadOnly []ReasonedPath `json:"readOnly"`
+	// Visible lists exceptions to Masked and ReadOnly, for programs that cannot
+	// live without.
+	Visible []string `json:"visible"`
 	// TmpOptions are added to tmpfs mounts on /tmp-like destinations
 	// (noexec, nosuid, nodev).
 	TmpOptions []string `json:"tmpOptions"`
@@ -158,7 +175,10 @@ type MountRules struct {
 
 // RootFSRules is the policy on the root file system.
 type RootFSRules struct {
-	ReadOnly bool `json:"readOnly"` // true: forced read-only
+	// Allow lists where a root file system may be beside the bundle and what is
+	// not protected. An element * stands for any one.
+	Allow    []string `json:"allow"`
+	ReadOnly bool     `json:"readOnly"` // true: forced read-only
 	// Tmpfs lists destinations that get a tmpfs with a copy of the image's
 	// content when ReadOnly is true and nothing is mounted there.
 	Tmpfs []string `json:"tmpfs"`

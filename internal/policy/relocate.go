@@ -13,6 +13,7 @@ func (p *Profile) Relocated(dirs map[string]string) *Profile {
 	c := *p
 	c.Mounts.Protect = slices.Clone(p.Mounts.Protect)
 	c.Mounts.Allow = slices.Clone(p.Mounts.Allow)
+	c.RootFS.Allow = slices.Clone(p.RootFS.Allow)
 	for usual, actual := range dirs {
 		if usual == actual || actual == "/" || !strings.HasPrefix(actual, "/") || strings.Contains(actual, "*") {
 			continue
@@ -26,6 +27,29 @@ func (p *Profile) Relocated(dirs map[string]string) *Profile {
 			c.Mounts.Protect = append(c.Mounts.Protect, PathRule{actual, AccessNone, "the state of the engine"})
 		}
 		c.Mounts.Allow = append(c.Mounts.Allow, moved(p.Mounts.Allow, usual, actual)...)
+		for _, place := range p.RootFS.Allow {
+			if rest, ok := strings.CutPrefix(place, usual+"/"); ok {
+				c.RootFS.Allow = append(c.RootFS.Allow, actual+"/"+rest)
+			}
+		}
+	}
+	return &c
+}
+
+// For is the profile with {id}, {sandbox} and {pod} in its exceptions replaced by
+// the workload's own. One that is not known, or is not a plain name, opens
+// nothing.
+func (p *Profile) For(own map[string]string) *Profile {
+	c := *p
+	c.Mounts.Allow = slices.Clone(p.Mounts.Allow)
+	for i, r := range c.Mounts.Allow {
+		elements := strings.Split(r.Path, "/")
+		for j, e := range elements {
+			if name, ok := own[e]; ok && name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/*{") {
+				elements[j] = name
+			}
+		}
+		c.Mounts.Allow[i].Path = strings.Join(elements, "/")
 	}
 	return &c
 }

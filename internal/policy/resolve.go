@@ -142,6 +142,12 @@ func matchDepth(pattern, p string) int {
 	return len(want)
 }
 
+// MatchPath reports whether p is what pattern names: an element * stands for
+// any one.
+func MatchPath(pattern, p string) bool {
+	return pattern == p || matchDepth(pattern, p) == strings.Count(path.Clean(p), "/")
+}
+
 func narrower(a, b Access) bool { return accessRank(a) < accessRank(b) }
 
 func accessRank(a Access) int {

@@ -32,6 +32,7 @@ func Identify(s *specs.Spec, id, bundle string) Workload {
 	}
 	cri := func(name string) string { return s.Annotations["io.kubernetes.cri."+name] }
 	w.Namespace, w.Pod, w.SandboxID = cri("sandbox-namespace"), cri("sandbox-name"), cri("sandbox-id")
+	w.PodUID = cri("sandbox-uid")
 	w.Container, w.Image = cri("container-name"), cri("image-name")
 	w.Sandbox = cri("container-type") == "sandbox"
 	return w
@@ -55,6 +56,12 @@ func engine(bundle string, s *specs.Spec) string {
 		return Podman
 	}
 	return Other
+}
+
+// Own are the names under which the engine keeps what belongs to this workload
+// alone, for a policy's paths.
+func (w Workload) Own() map[string]string {
+	return map[string]string{"{id}": w.ID, "{sandbox}": w.SandboxID, "{pod}": w.PodUID}
 }
 
 // EngineDirs finds where the engine keeps its state, as far as the spec and the

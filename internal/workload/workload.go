@@ -23,6 +23,7 @@ type Workload struct {
 	// Sandbox is true for a CRI pause container.
 	Sandbox   bool   `json:"sandbox,omitempty"`
 	SandboxID string `json:"sandboxID,omitempty"`
+	PodUID    string `json:"podUID,omitempty"`
 	// Choices are the hatchdog.dev/* annotations, without the prefix.
 	Choices map[string]string `json:"choices,omitempty"`
 }

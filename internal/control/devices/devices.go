@@ -2,23 +2,26 @@
 // that the profile lists.
 //
 // Guarantees: a node outside of these is refused, a default node's path has
-// its own numbers, and no rule of the device control group opens more than the
+// its own numbers, in a user namespace the host's file at the path is the
+// device that the numbers name, and no rule of the device control group opens more than the
 // nodes that were admitted.
 // Does not cover: bind mounts of device nodes (see the mounts control); what
 // runc itself opens in every container (specconv.AllowedDevices: the default
 // nodes, ptmx, and mknod without access).
-// Requires: nothing of the host.
+// Requires: facts on the host's files at the paths of the devices.
 // Spec fields touched: linux.devices, linux.resources.devices.
 package devices
 
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/hatchdog/hatchdog/internal/control"
+	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
 
@@ -26,10 +29,13 @@ import (
 // hundreds.
 const listMost = 5
 
-type devices struct{ profile *policy.Profile }
+type devices struct {
+	profile *policy.Profile
+	nodes   map[string]host.Node
+}
 
 // New makes the control of the profile.
-func New(p *policy.Profile) control.Control { return devices{p} }
+func New(p *policy.Profile, f host.Facts) control.Control { return devices{p, f.Nodes} }
 
 func (devices) Name() string { return policy.Devices }
 
@@ -37,20 +43,24 @@ func (c devices) Apply(s *specs.Spec) ([]control.Change, error) {
 	if s.Linux == nil {
 		return nil, nil
 	}
-	changes, refusal := c.nodes(s.Linux)
+	changes, refusal := c.judge(s.Linux)
 	if s.Linux.Resources != nil {
 		changes = append(changes, Rules(c.profile, s.Linux.Resources)...)
 	}
 	return changes, refusal
 }
 
-// nodes judges linux.devices.
-func (c devices) nodes(l *specs.Linux) ([]control.Change, error) {
+// judge judges linux.devices.
+func (c devices) judge(l *specs.Linux) ([]control.Change, error) {
 	var changes []control.Change
+	// In a user namespace the low-level runtime binds the host's file at the
+	// path, and the numbers do not count (libcontainer, bindMountDeviceNode).
+	bound := slices.ContainsFunc(l.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.UserNamespace })
 	var kept []specs.LinuxDevice
 	var denied []string
 	for _, d := range l.Devices {
-		if isDefault(d.Path, d.Type, d.Major, d.Minor) || admitted(c.profile, d.Type, &d.Major, &d.Minor, "rwm") {
+		itself := !bound || c.nodes[d.Path] == host.Node{Type: d.Type, Major: d.Major, Minor: d.Minor}
+		if isDefault(d.Path, d.Type, d.Major, d.Minor) || itself && admitted(c.profile, d.Type, &d.Major, &d.Minor, "rwm") {
 			kept = append(kept, d)
 			continue
 		}

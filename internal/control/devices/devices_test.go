@@ -9,6 +9,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/hatchdog/hatchdog/internal/control"
+	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
 
@@ -34,12 +35,27 @@ func TestNodes(t *testing.T) {
 		"null by that name": {specs.LinuxDevice{Path: "/dev/kvm", Type: "c", Major: 10, Minor: 232}, true},
 	} {
 		s := &specs.Spec{Linux: &specs.Linux{Devices: []specs.LinuxDevice{tc.dev}}}
-		_, err := New(profile(policy.Refuse)).Apply(s)
+		_, err := New(profile(policy.Refuse), host.Facts{}).Apply(s)
 		if r, other := control.Refusals(err); other != nil || tc.refused != (len(r) == 1) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if _, err := New(profile(policy.Tighten)).Apply(s); err != nil || tc.refused != (len(s.Linux.Devices) == 0) {
+		if _, err := New(profile(policy.Tighten), host.Facts{}).Apply(s); err != nil || tc.refused != (len(s.Linux.Devices) == 0) {
 			t.Errorf("%s, tightened: %v %v", name, s.Linux.Devices, err)
+		}
+	}
+}
+
+// In a user namespace runc binds the host's file at the path, whatever the
+// numbers say.
+func TestNodesInAUserNamespace(t *testing.T) {
+	f := host.Facts{Nodes: map[string]host.Node{"/dev/fuse": {Type: "c", Major: 10, Minor: 229}, "/dev/kmsg": {Type: "c", Major: 1, Minor: 11}}}
+	for path, refused := range map[string]bool{"/dev/fuse": false, "/dev/kmsg": true, "/etc/shadow": true} {
+		s := &specs.Spec{Linux: &specs.Linux{
+			Namespaces: []specs.LinuxNamespace{{Type: specs.UserNamespace}},
+			Devices:    []specs.LinuxDevice{{Path: path, Type: "c", Major: 10, Minor: 229}},
+		}}
+		if _, err := New(profile(policy.Refuse), f).Apply(s); (err != nil) != refused {
+			t.Errorf("%s: %v", path, err)
 		}
 	}
 }
@@ -53,7 +69,7 @@ func TestPrivilegedIsRefusedInOneLine(t *testing.T) {
 	if err := json.Unmarshal(raw, &s); err != nil {
 		t.Fatal(err)
 	}
-	_, err = New(profile(policy.Refuse)).Apply(&s)
+	_, err = New(profile(policy.Refuse), host.Facts{}).Apply(&s)
 	if r, _ := control.Refusals(err); len(r) != 1 || !strings.Contains(err.Error(), "--privileged") || len(err.Error()) > 400 {
 		t.Errorf("%v", err)
 	}

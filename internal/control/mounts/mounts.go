@@ -2,6 +2,7 @@
 //
 // Guarantees: no bind mount gives a protected path of the host, whatever it is
 // called there, nor a socket or device node that the profile does not admit;
+// the root file system is none of the host's own directories;
 // nothing that the container mounts spreads to the host; sysfs and the control
 // groups are read-only; no file system of the host is mounted but by a bind
 // mount; the masked and read-only paths are complete; the root file system is
@@ -44,13 +45,13 @@ func (c mounts) Apply(s *specs.Spec) ([]control.Change, error) {
 	var changes []control.Change
 	var refusals []error
 	kept := make([]specs.Mount, 0, len(s.Mounts))
-	for _, m := range s.Mounts {
+	for i, m := range s.Mounts {
 		e := c.judge(m, s.Process)
 		switch {
 		case e.refusal == nil:
 			kept = append(kept, e.mount)
 			changes = append(changes, e.changes(m)...)
-		case c.profile.OnExcess[policy.Mounts] == policy.Tighten && isBind(m):
+		case c.profile.OnExcess[policy.Mounts] == policy.Tighten && isBind(m) && !covers(m, s.Mounts[:i]):
 			changes = append(changes, control.Change{
 				Field: e.refusal.Field, Before: show(m), After: "none", Reason: e.refusal.Reason,
 			})
@@ -60,10 +61,11 @@ func (c mounts) Apply(s *specs.Spec) ([]control.Change, error) {
 		}
 	}
 	s.Mounts = kept
+	refusals = append(refusals, c.root(s))
 	changes = append(changes, c.rootfs(s)...)
 	changes = append(changes, propagation(s.Linux)...)
-	changes = append(changes, complete(&s.Linux.MaskedPaths, "linux.maskedPaths", c.profile.Mounts.Masked)...)
-	changes = append(changes, complete(&s.Linux.ReadonlyPaths, "linux.readonlyPaths", c.profile.Mounts.ReadOnly)...)
+	changes = append(changes, c.complete(&s.Linux.MaskedPaths, "linux.maskedPaths", c.profile.Mounts.Masked)...)
+	changes = append(changes, c.complete(&s.Linux.ReadonlyPaths, "linux.readonlyPaths", c.profile.Mounts.ReadOnly)...)
 	return changes, errors.Join(refusals...)
 }
 
@@ -75,6 +77,14 @@ func isBind(m specs.Mount) bool {
 
 // at is the destination as the low-level runtime reads it.
 func at(m specs.Mount) string { return path.Clean("/" + m.Destination) }
+
+// covers reports whether a mount may hide a part of an earlier one, which would
+// lie open without it.
+func covers(m specs.Mount, earlier []specs.Mount) bool {
+	return slices.ContainsFunc(earlier, func(o specs.Mount) bool {
+		return at(m) == at(o) || strings.HasPrefix(at(m), strings.TrimSuffix(at(o), "/")+"/")
+	})
+}
 
 // show names a mount for a reader.
 func show(m specs.Mount) string {
@@ -95,6 +105,9 @@ func (c mounts) judge(m specs.Mount, p *specs.Process) *edit {
 	e := &edit{mount: m}
 	e.mount.Options = slices.Clone(m.Options)
 	switch {
+	case slices.Contains(m.Options, "remount"):
+		c.refuse(e, ".options", "remount changes a mount that is there already: what was made read-only could be written to",
+			"mounts.protect", "give the options to the mount itself")
 	case isBind(m):
 		c.bind(e, p)
 	default:
@@ -161,14 +174,20 @@ func propagation(l *specs.Linux) []control.Change {
 
 // complete adds the paths that are not listed. One that is not there is passed
 // over by the low-level runtime.
-func complete(have *[]string, field string, want []policy.ReasonedPath) []control.Change {
+func (c mounts) complete(have *[]string, field string, want []policy.ReasonedPath) []control.Change {
 	var changes []control.Change
 	for _, w := range want {
-		if slices.Contains(*have, w.Path) {
-			continue
+		paths := []string{w.Path}
+		if strings.Contains(w.Path, "*") {
+			paths = c.facts.Globs[w.Path]
 		}
-		*have = append(*have, w.Path)
-		changes = append(changes, control.Change{Field: field, After: w.Path, Reason: w.Reason})
+		for _, p := range paths {
+			if slices.Contains(*have, p) || slices.Contains(c.profile.Mounts.Visible, w.Path) {
+				continue
+			}
+			*have = append(*have, p)
+			changes = append(changes, control.Change{Field: field, After: p, Reason: w.Reason})
+		}
 	}
 	return changes
 }

@@ -195,7 +195,7 @@ func TestPathsAreComplete(t *testing.T) {
 		}
 		apply(t, p, able(nil), &s)
 		for _, want := range p.Mounts.Masked {
-			if !slices.Contains(s.Linux.MaskedPaths, want.Path) {
+			if !strings.Contains(want.Path, "*") && !slices.Contains(s.Linux.MaskedPaths, want.Path) {
 				t.Errorf("%s: %s is not masked", file, want.Path)
 			}
 		}

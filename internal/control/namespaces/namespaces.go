@@ -15,6 +15,7 @@ package namespaces
 import (
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -197,7 +198,7 @@ func (c namespaces) others(l *specs.Linux) []error {
 		refusals = append(refusals, c.refuse("linux.netDevices", "it would move a network device of the host into the container",
 			"leave it out of the request", "namespaces.host"))
 	}
-	if slices.Contains(strings.Split(l.CgroupsPath, "/"), "..") || l.CgroupsPath == "/" {
+	if l.CgroupsPath != "" && (slices.Contains(strings.Split(l.CgroupsPath, "/"), "..") || strings.Trim(path.Clean(l.CgroupsPath), "/.") == "") {
 		refusals = append(refusals, c.refuse("linux.cgroupsPath", "it leads out of the container's own control group",
 			"name a path below the engine's", "namespaces.host"))
 	}

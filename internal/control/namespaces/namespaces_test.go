@@ -97,6 +97,19 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
+func TestControlGroupPaths(t *testing.T) {
+	for path, refused := range map[string]bool{
+		"": false, "/docker/x": false, "x": false, "system.slice:docker:x": false, "/a/b/./c": false,
+		"/": true, "//": true, "/.": true, ".": true, "./": true, "/a/..": true, "../x": true,
+	} {
+		s := spec("", all()...)
+		s.Linux.CgroupsPath = path
+		if _, err := New(profile(policy.Refuse), facts(), false).Apply(s); (err != nil) != refused {
+			t.Errorf("%q: %v", path, err)
+		}
+	}
+}
+
 func TestNoTimeNamespaceOnRestore(t *testing.T) {
 	s := spec("", append(all(), "cgroup")...)
 	if changes, err := New(profile(policy.Refuse), facts(), true).Apply(s); err != nil || len(changes) != 0 {

@@ -3,8 +3,8 @@
 //
 // Guarantees: noNewPrivileges is on where the profile wants it; no hard limit
 // is above its ceiling and no soft limit above its hard one; oomScoreAdj is not
-// below the profile's; the umask masks what the profile masks; denied groups
-// and real-time scheduling are gone.
+// below the profile's; the umask masks what the profile masks; denied groups,
+// real-time scheduling and nice values below 0 are gone.
 // Does not cover: the user itself, LSM labels, the terminal.
 // Requires: nothing of the host.
 // Spec fields touched: process.noNewPrivileges, process.rlimits,
@@ -28,10 +28,17 @@ import (
 // ErrTwice means that the spec gives one limit twice.
 var ErrTwice = errors.New("given twice")
 
-type privilege struct{ rules policy.PrivilegeRules }
+type privilege struct {
+	rules policy.PrivilegeRules
+	exec  bool
+}
 
 // New makes the control of the profile.
-func New(p *policy.Profile) control.Control { return privilege{p.Privilege} }
+func New(p *policy.Profile) control.Control { return privilege{rules: p.Privilege} }
+
+// Exec makes the control for a further process of a container, which has the
+// container's own resource limits where it is given none.
+func Exec(p *policy.Profile) control.Control { return privilege{p.Privilege, true} }
 
 func (privilege) Name() string { return policy.Privilege }
 
@@ -57,6 +64,9 @@ func (c privilege) Apply(s *specs.Spec) ([]control.Change, error) {
 }
 
 func (c privilege) rlimits(p *specs.Process) ([]control.Change, error) {
+	if c.exec && len(p.Rlimits) == 0 {
+		return nil, nil // a list would replace the container's as a whole
+	}
 	var changes []control.Change
 	seen := map[string]bool{}
 	for i := range p.Rlimits {
@@ -154,12 +164,15 @@ func (c privilege) user(u *specs.User) []control.Change {
 func schedule(p *specs.Process) []control.Change {
 	var changes []control.Change
 	if s := p.Scheduler; s != nil {
-		switch s.Policy {
-		case specs.SchedFIFO, specs.SchedRR, specs.SchedDeadline:
-			changes = append(changes, control.Change{
-				Field: "process.scheduler", Before: string(s.Policy), After: "none",
-				Reason: "a real-time process can keep the host's own off the CPU",
-			})
+		reason := ""
+		switch {
+		case s.Policy == specs.SchedFIFO, s.Policy == specs.SchedRR, s.Policy == specs.SchedDeadline:
+			reason = "a real-time process can keep the host's own off the CPU"
+		case s.Nice < 0:
+			reason = "a process with a nice value below 0 is served before the host's own"
+		}
+		if reason != "" {
+			changes = append(changes, control.Change{Field: "process.scheduler", Before: string(s.Policy), After: "none", Reason: reason})
 			p.Scheduler = nil
 		}
 	}

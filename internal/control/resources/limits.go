@@ -19,6 +19,10 @@ const (
 // unlimited reads a limit as runc does: nothing, zero and less are no limit.
 func unlimited(v *int64) bool { return v == nil || *v <= 0 }
 
+// spoken reports whether an update speaks of a limit: runc leaves one that is
+// missing or 0 as the container has it (update.go).
+func spoken(v *int64) bool { return v != nil && *v != 0 }
+
 func show(v *int64) string {
 	switch {
 	case v == nil:
@@ -32,7 +36,7 @@ func show(v *int64) string {
 // clip sets *v to the ceiling where it is above. What is not there is set only
 // where all limits are.
 func (e *edit) clip(field string, v **int64, ceiling int64, reason string) {
-	if *v == nil && !e.all || !unlimited(*v) && **v <= ceiling {
+	if !e.all && !spoken(*v) || !unlimited(*v) && **v <= ceiling {
 		return
 	}
 	before := show(*v)
@@ -47,6 +51,9 @@ func (e *edit) pids(r *specs.LinuxResources) {
 	}
 	if r.Pids == nil {
 		r.Pids = &specs.LinuxPids{}
+	}
+	if l := r.Pids.Limit; e.all && l != nil && *l == 0 { // one process to runc 1.4 and later, no limit to older ones
+		e.clip("linux.resources.pids.limit", &r.Pids.Limit, 1, "0 is one process to new runtimes, and no limit to old ones")
 	}
 	e.clip("linux.resources.pids.limit", &r.Pids.Limit, *ceiling, "a container that forks without end takes the host's processes; JVMs on many cores may need more: pids.max")
 }
@@ -78,14 +85,25 @@ func (e *edit) memory(r *specs.LinuxResources) {
 // admits beyond it. Without a memory limit there is nothing to hold it to.
 func (e *edit) swap(m *specs.LinuxMemory) {
 	beyond := e.profile.Memory.Swap
-	if beyond == nil || unlimited(m.Limit) || !e.cgroup.Swap || m.Swap == nil && !e.all && m.Limit == nil {
+	switch {
+	case beyond == nil || !e.cgroup.Swap:
+		return
+	case !e.all && !spoken(m.Limit):
+		if spoken(m.Swap) {
+			e.refuse("linux.resources.memory.swap", "memory.swap", "swap without a memory limit: what it comes to beyond the limit that the container has is not known here",
+				"give the memory limit with it")
+		}
+		return
+	case unlimited(m.Limit):
 		return
 	}
 	ceiling := *m.Limit
 	if *beyond >= math.MaxInt64-ceiling {
 		return
 	}
-	ceiling += *beyond
+	if e.all || spoken(m.Swap) {
+		ceiling += *beyond // otherwise none: the update did not ask for more than there is
+	}
 	if !unlimited(m.Swap) && *m.Swap <= ceiling {
 		return
 	}
@@ -107,8 +125,16 @@ func (e *edit) cpu(r *specs.LinuxResources) {
 		e.change("linux.resources.cpu.realtimeRuntime", strconv.FormatInt(*c.RealtimeRuntime, 10), "none", "real-time CPU is outside of the ceiling")
 		c.RealtimeRuntime, c.RealtimePeriod = nil, nil
 	}
-	if c.Quota == nil && c.Period == nil && !e.all {
-		return
+	if !e.all {
+		quota, period := spoken(c.Quota), c.Period != nil && *c.Period != 0
+		switch {
+		case !quota && !period:
+			return
+		case quota != period && !(quota && *c.Quota < 0):
+			e.refuse("linux.resources.cpu.quota", "cpu.max", "a quota or a period alone: what it comes to with the other one that the container has is not known here",
+				"give both")
+			return
+		}
 	}
 	period := uint64(defaultPeriod)
 	if c.Period != nil && *c.Period >= minPeriod && *c.Period <= maxPeriod {
@@ -116,10 +142,7 @@ func (e *edit) cpu(r *specs.LinuxResources) {
 	}
 	most := max(int64(period)**ceiling/1000, 1)
 	if !unlimited(c.Quota) {
-		// In an update a period that is not there is the container's own, which
-		// may be any: then it is set.
-		told := c.Period == nil && e.all || c.Period != nil && *c.Period == period
-		if *c.Quota <= most && told {
+		if *c.Quota <= most && (c.Period == nil || *c.Period == period) {
 			return
 		}
 		most = min(most, scaled(*c.Quota, c.Period, period))

@@ -100,9 +100,57 @@ func TestUpdateLeavesWhatIsNotThere(t *testing.T) {
 	if changes, err := Update(profile(), facts().Cgroup, r); err != nil || len(changes) != 0 || r.Pids != nil || r.Memory != nil || r.CPU != nil {
 		t.Errorf("%v %v", changes, err)
 	}
-	r = &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: i64(0)}, Memory: &specs.LinuxMemory{Limit: i64(5000)}, CPU: &specs.LinuxCPU{Quota: i64(-1)}}
+	r = &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: i64(-1)}, Memory: &specs.LinuxMemory{Limit: i64(5000)}, CPU: &specs.LinuxCPU{Quota: i64(-1)}}
 	if _, err := Update(profile(), facts().Cgroup, r); err != nil || *r.Pids.Limit != 100 || *r.Memory.Limit != 1000 || *r.CPU.Quota != 50000 {
 		t.Errorf("%+v %v", r, err)
+	}
+}
+
+// Docker sends 0 for what an update does not speak of: it is no request for
+// the ceiling, which may be above what the container has.
+func TestUpdateLeavesZeroAlone(t *testing.T) {
+	r := &specs.LinuxResources{
+		Pids: &specs.LinuxPids{Limit: i64(0)}, Memory: &specs.LinuxMemory{Limit: i64(0), Reservation: i64(0), Swap: i64(0)},
+		CPU: &specs.LinuxCPU{Shares: u64(7), Quota: i64(0), Period: u64(0)},
+	}
+	changes, err := Update(profile(), facts().Cgroup, r)
+	if err != nil || len(changes) != 0 || *r.Pids.Limit != 0 || *r.Memory.Limit != 0 || *r.Memory.Swap != 0 || *r.CPU.Quota != 0 {
+		t.Errorf("%+v %v", changes, err)
+	}
+}
+
+// What an update changes together with something that it leaves as it is
+// could come to more than the ceiling.
+func TestUpdateOfAPartIsRefused(t *testing.T) {
+	for name, r := range map[string]*specs.LinuxResources{
+		"swap alone":         {Memory: &specs.LinuxMemory{Swap: i64(-1)}},
+		"swap, limit 0":      {Memory: &specs.LinuxMemory{Limit: i64(0), Swap: i64(2000)}},
+		"quota alone":        {CPU: &specs.LinuxCPU{Quota: i64(50000)}},
+		"period alone":       {CPU: &specs.LinuxCPU{Period: u64(1000)}},
+		"period with 0":      {CPU: &specs.LinuxCPU{Period: u64(1000), Quota: i64(0)}},
+		"quota with 0":       {CPU: &specs.LinuxCPU{Period: u64(0), Quota: i64(500)}},
+		"realtime and quota": {CPU: &specs.LinuxCPU{Quota: i64(500), RealtimeRuntime: i64(5)}},
+	} {
+		_, err := Update(profile(), facts().Cgroup, r)
+		if refusals, other := control.Refusals(err); len(refusals) != 1 || other != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestUpdateAddsNoSwapBeyondTheLimit(t *testing.T) {
+	p := profile()
+	p.Memory.Swap = i64(500)
+	r := &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: i64(100)}}
+	if _, err := Update(p, facts().Cgroup, r); err != nil || *r.Memory.Swap != 100 {
+		t.Errorf("%+v %v", r.Memory, err)
+	}
+}
+
+func TestNoProcessIsOne(t *testing.T) {
+	s := &specs.Spec{Linux: &specs.Linux{Resources: &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: i64(0)}}}}
+	if _, err := New(profile(), facts()).Apply(s); err != nil || *s.Linux.Resources.Pids.Limit != 1 {
+		t.Errorf("%d %v", *s.Linux.Resources.Pids.Limit, err)
 	}
 }
 
@@ -149,9 +197,8 @@ func TestUpdateOfCPU(t *testing.T) {
 		wantQuota  int64
 		wantPeriod uint64
 	}{
-		{50000, nil, 50000, 100000},
-		{50000, new(uint64(0)), 50000, 100000},
-		{500000, nil, 100000, 100000},
+		{50000, new(uint64(100000)), 50000, 100000},
+		{500000, new(uint64(100000)), 100000, 100000},
 		{10000, new(uint64(50000)), 10000, 50000},
 		{5000000, new(uint64(10000000)), 50000, 100000}, // the kernel takes no such period
 		{-1, nil, 100000, 100000},

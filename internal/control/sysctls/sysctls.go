@@ -2,10 +2,9 @@
 // they belong to a namespace of the container's own.
 //
 // Guarantees: every setting left is on the profile's list and in a namespace
-// that the spec does not share with the host by leaving it out.
-// Does not cover: a namespace that is joined by path (see the namespaces
-// control, which refuses the host's).
-// Requires: nothing of the host.
+// that the container does not share with the host.
+// Does not cover: what else is in a namespace that is joined.
+// Requires: facts on the host's namespaces and on each path.
 // Spec fields touched: linux.sysctl.
 package sysctls
 
@@ -18,13 +17,17 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/hatchdog/hatchdog/internal/control"
+	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
 
-type sysctls struct{ profile *policy.Profile }
+type sysctls struct {
+	profile *policy.Profile
+	facts   host.Facts
+}
 
-// New makes the control of the profile.
-func New(p *policy.Profile) control.Control { return sysctls{p} }
+// New makes the control.
+func New(p *policy.Profile, f host.Facts) control.Control { return sysctls{p, f} }
 
 func (sysctls) Name() string { return policy.Sysctls }
 
@@ -60,12 +63,18 @@ func (c sysctls) reason(l *specs.Linux, key string) string {
 	switch {
 	case !namespaced:
 		return "it is a setting of the whole host"
-	case !slices.ContainsFunc(l.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == ns }):
+	case !slices.ContainsFunc(l.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == ns && !c.hosts(n) }):
 		return "the container has no " + string(ns) + " namespace of its own, so it is a setting of the host"
 	case !c.listed(key):
 		return "the profile does not list it"
 	}
 	return ""
+}
+
+// hosts reports whether a namespace is joined that is the host's, or could be.
+func (c sysctls) hosts(n specs.LinuxNamespace) bool {
+	known := c.facts.HostNamespaces[string(n.Type)]
+	return n.Path != "" && (len(known) == 0 || slices.Contains(known, c.facts.Joined[n.Path].ID))
 }
 
 func (c sysctls) listed(key string) bool {

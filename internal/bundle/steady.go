@@ -1,4 +1,4 @@
-package host
+package bundle
 
 import (
 	"path/filepath"
@@ -11,10 +11,10 @@ import (
 // (path_resolution(7)).
 const maxLinks = 40
 
-// steady reports whether nobody but root, and the user we are, can change what
+// Steady reports whether nobody but root, and the user we are, can change what
 // path leads to. It follows links as the kernel does. What it cannot tell is
 // not steady.
-func steady(path string) bool {
+func Steady(path string) bool {
 	links := 0
 	return steadyFrom("/", strings.Split(path, "/"), &links)
 }
@@ -32,7 +32,7 @@ func steadyFrom(dir string, names []string, links *int) bool {
 		if unix.Lstat(dir, &st) != nil || !trusted(st.Uid) {
 			return false
 		}
-		open := st.Mode&0o022 != 0
+		open := st.Mode&0o002 != 0 || st.Mode&0o020 != 0 && st.Gid != 0 && int(st.Gid) != unix.Getegid()
 		sticky := st.Mode&unix.S_ISVTX != 0
 		next := filepath.Join(dir, name)
 		if unix.Lstat(next, &st) != nil {
@@ -47,6 +47,11 @@ func steadyFrom(dir string, names []string, links *int) bool {
 			continue
 		}
 		if *links++; *links > maxLinks {
+			return false
+		}
+		// A link there leads elsewhere for another process.
+		var fs unix.Statfs_t
+		if unix.Statfs(dir, &fs) != nil || fs.Type == unix.PROC_SUPER_MAGIC {
 			return false
 		}
 		target := make([]byte, unix.PathMax)

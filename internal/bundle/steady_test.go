@@ -1,0 +1,74 @@
+package bundle
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSteady(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to give files away")
+	}
+	root, err := os.MkdirTemp("/", ".hatchdog-test-") // under / every directory on the way is root's
+	must(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(root) })
+	must(t, os.Chmod(root, 0o755))
+	for _, d := range []string{"a/b", "users", "sticky/own", "sticky/theirs", "open/own", "group/own", "staff/own"} {
+		must(t, os.MkdirAll(filepath.Join(root, d), 0o755))
+	}
+	must(t, os.Chown(filepath.Join(root, "users"), 1000, 1000))
+	must(t, os.Mkdir(filepath.Join(root, "users/x"), 0o755))
+	must(t, os.Chmod(filepath.Join(root, "sticky"), 0o777|os.ModeSticky))
+	must(t, os.Chown(filepath.Join(root, "sticky/theirs"), 1000, 1000))
+	must(t, os.Chmod(filepath.Join(root, "open"), 0o777))
+	must(t, os.Chmod(filepath.Join(root, "group"), 0o775))
+	must(t, os.Chmod(filepath.Join(root, "staff"), 0o775))
+	must(t, os.Chown(filepath.Join(root, "staff"), 0, 50))
+	must(t, os.Symlink("a/b", filepath.Join(root, "good")))
+	must(t, os.Symlink(filepath.Join(root, "users/x"), filepath.Join(root, "bad")))
+	must(t, os.Symlink("loop", filepath.Join(root, "loop")))
+	must(t, os.Symlink("/proc/self/fd/0", filepath.Join(root, "stdin")))
+	for _, path := range []string{"/proc/self/cwd", "/proc/self/root/etc", "/proc/thread-self/fd/0", root + "/stdin"} {
+		if Steady(path) {
+			t.Errorf("%s leads elsewhere in the low-level runtime", path)
+		}
+	}
+	if !Steady("/proc/1/status") {
+		t.Error("a file of procfs that is no link")
+	}
+	for path, want := range map[string]bool{
+		"a/b": true, "users": true, "users/x": false, "sticky/own": true, "sticky/theirs": false, "open/own": false,
+		"group/own": true, "staff/own": false, "good": true, "bad": false, "loop": false, "nowhere": false, "users/../a": true,
+	} {
+		if got := Steady(root + "/" + path); got != want {
+			t.Errorf("%s: %v", path, got)
+		}
+	}
+}
+
+// The bundle itself is root's, but somebody could put another in its place.
+func TestBundleOnAPathOfOthers(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to give files away")
+	}
+	home := filepath.Join(t.TempDir(), "home")
+	dir := filepath.Join(home, "bundle")
+	must(t, os.MkdirAll(dir, 0o755))
+	must(t, os.WriteFile(filepath.Join(dir, Config), []byte(`{"ociVersion":"1.0.0"}`), 0o600))
+	b, err := Open(dir)
+	must(t, err)
+	b.Close()
+	must(t, os.Chown(home, 1000, 1000))
+	if _, err := Open(dir); !errors.Is(err, ErrUnsteady) {
+		t.Error(err)
+	}
+}
