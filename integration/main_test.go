@@ -106,9 +106,6 @@ func hostState() []string {
 func leftovers(before, now []string, dir string) []string {
 	var left []string
 	for _, n := range now {
-		if n == "mount /run/netns" { // iproute2 makes it with the first namespace, for good
-			continue
-		}
 		if !slices.Contains(before, n) && !strings.HasSuffix(n, "/docker") && !strings.HasSuffix(n, "/k8s.io") && !strings.HasSuffix(n, "/default") {
 			left = append(left, n)
 		}

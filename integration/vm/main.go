@@ -50,7 +50,7 @@ func lane(run, tier string, loops int) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(work)
+	defer os.RemoveAll(work) //nolint:errcheck // a folder of /tmp
 	return all(chosen, cache, work, loops)
 }
 

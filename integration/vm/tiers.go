@@ -22,7 +22,7 @@ func tiers() []tierOf {
 	return []tierOf{
 		{
 			name:    "cgroupfs",
-			run:     `^Test(Cgroup2|AppArmor|Crun)|^TestDocker(Inside|ExecGetsNoMore|Life)$`,
+			run:     `^Test(Cgroup2|AppArmor|Crun)|^TestDocker(Inside|ExecGetsNoMore|Life|Stop)$|^TestContainerd$/Debian`,
 			require: always,
 			limit:   10 * time.Minute,
 		},
