@@ -22,7 +22,7 @@ func (d *docker) withPolicy(t *testing.T, runtime, extra string) {
 	path := d.dir + "/policy.yaml"
 	before, err := os.ReadFile(path)
 	must(t, err)
-	text := strings.Replace(string(before), "unrecorded: refuse\n", "unrecorded: refuse\n"+extra, 1)
+	text := string(before) + extra
 	if runtime != "" {
 		text = strings.Replace(text, "runtime: {path: "+pinnedRunc(t)+"}", "runtime: "+runtime, 1)
 	}
@@ -80,14 +80,14 @@ func TestCgroup2Driver(t *testing.T) {
 	if got := d.do(t, "info", "-f", "{{.CgroupDriver}} {{.CgroupVersion}}"); got != "cgroupfs 2\n" {
 		t.Errorf("docker uses %s", got)
 	}
+	d.withPolicy(t, "", small)
 	holdsCeilings(t, d)
 }
 
-// holdsCeilings asserts that the limits of Docker's request, and those of
+// holdsCeilings asserts, under the small profile, that the limits of Docker's request, and those of
 // docker update, end at the profile's.
 func holdsCeilings(t *testing.T, d *docker) {
 	t.Helper()
-	d.withPolicy(t, "", small)
 	ceilings := map[string]string{"memory.max": "67108864", "memory.swap.max": "0", "pids.max": "20", "cpu.max": "50000 100000"}
 	id := d.background(t, "-m", "256m", "--memory-swap", "1g", "--pids-limit", "500", "--cpus", "1", "busybox", "sleep", "600")
 	wantFiles(t, group(t, id), ceilings)
@@ -99,21 +99,22 @@ func holdsCeilings(t *testing.T, d *docker) {
 
 func TestCgroup2MemoryAndSwap(t *testing.T) {
 	require(t, "cgroup2", "swap")
-	hitsMemory(t, startDocker(t))
+	d := startDocker(t)
+	d.withPolicy(t, "", small)
+	hitsMemory(t, d)
 }
 
-// hitsMemory lets a program touch more than the ceiling, with a swap that would
+// hitsMemory lets a program under the small profile touch more than the ceiling, with a swap that would
 // hold the rest.
 func hitsMemory(t *testing.T, d *docker) {
 	t.Helper()
-	d.withPolicy(t, "", small)
 	touch := []string{"busybox", "dd", "if=/dev/zero", "of=/dev/null", "bs=120M", "count=1"}
 	asked := []string{"-m", "64m", "--memory-swap", "256m"}
 	id := strings.TrimSpace(d.do(t, append(append([]string{"create", "--runtime=hatchdog"}, asked...), touch...)...))
 	t.Cleanup(func() { d.try(t, "rm", "-f", id) })
-	_, code := d.try(t, "start", "-a", id)
+	out, code := d.try(t, "start", "-a", id)
 	if got := d.do(t, "inspect", "-f", "{{.State.OOMKilled}}", id); code != 137 || got != "true\n" {
-		t.Errorf("exit code %d, killed for memory: %s", code, got)
+		t.Errorf("exit code %d, killed for memory: %s\n%s", code, strings.TrimSpace(got), out)
 	}
 	if out, code := d.try(t, append(append([]string{"run", "--rm"}, asked...), touch...)...); code != 0 {
 		t.Errorf("dies without hatchdog too, the test proves nothing: %d %s", code, out)

@@ -11,6 +11,7 @@ func TestSystemdDriver(t *testing.T) {
 	if got := d.do(t, "info", "-f", "{{.CgroupDriver}} {{.CgroupVersion}}"); got != "systemd 2\n" {
 		t.Errorf("docker uses %s", got)
 	}
+	d.withPolicy(t, "", small)
 	holdsCeilings(t, d)
 	hitsMemory(t, d)
 }
@@ -33,6 +34,11 @@ func TestSystemdProperties(t *testing.T) {
 	if out, code := d.call(t, nil, "--systemd-cgroup", "create", "--bundle", d.bundle, "c1"); code != 0 {
 		t.Fatalf("create: exit code %d\n%s", code, out)
 	}
+	// What systemd was not told of it takes away when it reads its units anew.
+	mustRun(t, "systemctl", "daemon-reload")
+	wantFiles(t, "/sys/fs/cgroup/system.slice/hatchdog-c1.scope", map[string]string{
+		"memory.max": "67108864", "memory.swap.max": "0", "pids.max": "20", "cpu.max": "50000 100000",
+	})
 	out := mustRun(t, "systemctl", "show", "hatchdog-c1.scope", "-p", "Description,MemoryMax,MemorySwapMax,TasksMax,CPUQuotaPerSecUSec")
 	wantLines(t, out, "MemoryMax=67108864", "MemorySwapMax=0", "TasksMax=20", "CPUQuotaPerSecUSec=500ms")
 	if strings.Contains(out, "forged") {
