@@ -89,7 +89,7 @@ func TestCgroup2Driver(t *testing.T) {
 func holdsCeilings(t *testing.T, d *docker) {
 	t.Helper()
 	ceilings := map[string]string{"memory.max": "67108864", "memory.swap.max": "0", "pids.max": "20", "cpu.max": "50000 100000"}
-	id := d.background(t, "-m", "256m", "--memory-swap", "1g", "--pids-limit", "500", "--cpus", "1", "busybox", "sleep", "600")
+	id := d.background(t, "--net=none", "-m", "256m", "--memory-swap", "1g", "--pids-limit", "500", "--cpus", "1", "busybox", "sleep", "600")
 	wantFiles(t, group(t, id), ceilings)
 	d.do(t, "update", "-m", "512m", "--memory-swap", "-1", "--pids-limit", "-1", "--cpus", "1", id)
 	wantFiles(t, group(t, id), ceilings)
@@ -110,13 +110,13 @@ func hitsMemory(t *testing.T, d *docker) {
 	t.Helper()
 	touch := []string{"busybox", "dd", "if=/dev/zero", "of=/dev/null", "bs=120M", "count=1"}
 	asked := []string{"-m", "64m", "--memory-swap", "256m"}
-	id := strings.TrimSpace(d.do(t, append(append([]string{"create", "--runtime=hatchdog"}, asked...), touch...)...))
+	id := strings.TrimSpace(d.do(t, append(append([]string{"create", "--net=none", "--runtime=hatchdog"}, asked...), touch...)...))
 	t.Cleanup(func() { d.try(t, "rm", "-f", id) })
 	out, code := d.try(t, "start", "-a", id)
 	if got := d.do(t, "inspect", "-f", "{{.State.OOMKilled}}", id); code != 137 || got != "true\n" {
 		t.Errorf("exit code %d, killed for memory: %s\n%s", code, strings.TrimSpace(got), out)
 	}
-	if out, code := d.try(t, append(append([]string{"run", "--rm"}, asked...), touch...)...); code != 0 {
+	if out, code := d.try(t, append(append([]string{"run", "--rm", "--net=none"}, asked...), touch...)...); code != 0 {
 		t.Errorf("dies without hatchdog too, the test proves nothing: %d %s", code, out)
 	}
 }
@@ -125,7 +125,7 @@ func TestCgroup2PidsAndCPU(t *testing.T) {
 	require(t, "cgroup2")
 	d := startDocker(t)
 	d.withPolicy(t, "", small)
-	id := d.background(t, "busybox", "sleep", "600")
+	id := d.background(t, "--net=none", "busybox", "sleep", "600")
 	dir := group(t, id)
 	out, code := d.try(t, "exec", id, "sh", "-c", "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21; do sleep 60 & done; echo forked all")
 	if code == 0 || !strings.Contains(out, "can't fork") {

@@ -47,7 +47,7 @@ func TestCrunUnderDocker(t *testing.T) {
 	require(t, "cgroup2", "crun")
 	d := startDocker(t)
 	d.withPolicy(t, `{path: /usr/bin/crun, accept: ["`+crunVersion(t)+`"]}`, small)
-	id := d.background(t, "busybox", "sh", "-c", "trap 'exit 3' TERM; echo up; while :; do sleep 0.1; done")
+	id := d.background(t, "--net=none", "busybox", "sh", "-c", "trap 'exit 3' TERM; echo up; while :; do sleep 0.1; done")
 	waitFor(t, "its log", func() bool { return strings.Contains(d.do(t, "logs", id), "up") })
 	wantFiles(t, group(t, id), map[string]string{"memory.max": "67108864", "memory.swap.max": "0", "pids.max": "20", "cpu.max": "50000 100000"})
 	look := []string{"grep", "-E", "CapEff|NoNew", "/proc/self/status"}

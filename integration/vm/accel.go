@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,7 +15,7 @@ const trialLimit = 30 * time.Second
 
 // accelerator chooses KVM if a guest boots under it in good time, else
 // emulation. HATCHDOG_VM_ACCEL=kvm|tcg overrides.
-func accelerator(m machine, p payload, cache string) (string, error) {
+func accelerator(ctx context.Context, m machine, p payload, cache string) (string, error) {
 	switch asked := os.Getenv("HATCHDOG_VM_ACCEL"); asked {
 	case "kvm", "tcg":
 		return asked, nil
@@ -28,11 +29,11 @@ func accelerator(m machine, p payload, cache string) (string, error) {
 		return "tcg", nil
 	}
 	f.Close()
-	return tried(m, p, cache)
+	return tried(ctx, m, p, cache)
 }
 
 // tried is the verdict of a trial boot, which holds until the host reboots.
-func tried(m machine, p payload, cache string) (string, error) {
+func tried(ctx context.Context, m machine, p payload, cache string) (string, error) {
 	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return "", err
@@ -48,7 +49,7 @@ func tried(m machine, p payload, cache string) (string, error) {
 		return "", err
 	}
 	m.accel = "kvm"
-	r, err := m.run(disk, trialLimit, trialLimit, func(string) {})
+	r, err := m.run(ctx, disk, trialLimit, trialLimit, func(string) {})
 	if err != nil {
 		return "", err
 	}

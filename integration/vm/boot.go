@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -16,18 +17,18 @@ const (
 
 // boot runs a tier to its end. It is booted again only when it never came up,
 // which is the emulator's doing and not the tests'.
-func boot(m machine, p payload, t tierOf) (retries int, err error) {
+func boot(ctx context.Context, m machine, p payload, t tierOf) (retries int, err error) {
 	disk, err := p.disk(m.file("payload.img"), t)
 	if err != nil {
 		return 0, err
 	}
 	for {
 		fmt.Printf("vm: %s: booting under %s\n", t.name, m.accel)
-		r, err := m.run(disk, upLimit, t.limit+upLimit, show)
+		r, err := m.run(ctx, disk, upLimit, t.limit+upLimit, show)
 		if err != nil {
 			return retries, err
 		}
-		if r.up || retries+1 == tries {
+		if r.up || retries+1 == tries || ctx.Err() != nil {
 			return retries, verdict(m, t, r)
 		}
 		retries++
@@ -37,9 +38,7 @@ func boot(m machine, p payload, t tierOf) (retries int, err error) {
 
 // show prints what one wants to see while the tests run.
 func show(line string) {
-	switch {
-	case strings.HasPrefix(line, "=== "):
-	default:
+	if !strings.HasPrefix(line, "=== ") {
 		fmt.Println("  " + line)
 	}
 }

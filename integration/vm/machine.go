@@ -18,6 +18,7 @@ import (
 type machine struct {
 	image string // folder of root.img and vmlinuz
 	work  string
+	lock  string
 	accel string
 }
 
@@ -62,19 +63,16 @@ func (m machine) file(name string) string { return filepath.Join(m.work, name) }
 
 // run boots once, shows what the guest prints as it comes, and waits for its
 // end. upLimit is for the boot, limit for all.
-func (m machine) run(payload string, upLimit, limit time.Duration, show func(string)) (result, error) {
-	for _, name := range []string{"console", "out", "rc", "swap.img"} {
-		if err := os.Remove(m.file(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return result{}, err
-		}
-	}
-	if err := os.WriteFile(m.file("swap.img"), nil, 0o600); err != nil {
+func (m machine) run(ctx context.Context, payload string, upLimit, limit time.Duration, show func(string)) (result, error) {
+	unlock, err := lock(m.lock)
+	if err != nil {
 		return result{}, err
 	}
-	if err := os.Truncate(m.file("swap.img"), 256<<20); err != nil {
+	defer unlock()
+	if err := m.clear(); err != nil {
 		return result{}, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", m.args(payload)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -91,14 +89,16 @@ func (m machine) run(payload string, upLimit, limit time.Duration, show func(str
 		}
 	})
 	defer late.Stop()
-	err := cmd.Wait()
+	err = cmd.Wait()
 	tail.end()
 	r := result{up: tail.seen("hatchdog-vm: up"), code: -1, took: time.Since(began)}
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		r.why = fmt.Sprintf("not done after %s", limit)
+	case ctx.Err() != nil && !r.up:
+		r.why = fmt.Sprintf("not up after %s", r.took.Round(time.Second))
 	case ctx.Err() != nil:
-		r.why = fmt.Sprintf("not up after %s", upLimit)
+		r.why = "interrupted"
 	case err != nil:
 		r.why = fmt.Sprintf("QEMU: %v: %s", err, strings.TrimSpace(said.String()))
 	default:
@@ -108,6 +108,19 @@ func (m machine) run(payload string, upLimit, limit time.Duration, show func(str
 		r.code, r.why = code, ""
 	}
 	return r, nil
+}
+
+// clear takes away what the boot before left, and makes an empty disk for swap.
+func (m machine) clear() error {
+	for _, name := range []string{"console", "out", "rc", "swap.img"} {
+		if err := os.Remove(m.file(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if err := os.WriteFile(m.file("swap.img"), nil, 0o600); err != nil {
+		return err
+	}
+	return os.Truncate(m.file("swap.img"), 256<<20)
 }
 
 // code is what the guest wrote as its tests' exit code.

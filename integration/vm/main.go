@@ -6,10 +6,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"time"
@@ -22,14 +24,16 @@ func main() {
 	tier := flag.String("tier", "", "boot only this tier: "+names())
 	loops := flag.Int("loops", 1, "run everything so many times")
 	flag.Parse()
-	if err := lane(*run, *tier, *loops); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+	defer stop()
+	if err := lane(ctx, *run, *tier, *loops); err != nil {
 		fmt.Fprintln(os.Stderr, "vm:", err)
 		os.Exit(1)
 	}
 }
 
 // lane runs the chosen tiers.
-func lane(run, tier string, loops int) error {
+func lane(ctx context.Context, run, tier string, loops int) error {
 	if runtime.GOARCH != "amd64" {
 		return fmt.Errorf("the guest's image is for amd64, this host is %s", runtime.GOARCH)
 	}
@@ -41,21 +45,16 @@ func lane(run, tier string, loops int) error {
 	if cache == "" {
 		return errors.New("HATCHDOG_CACHE is not set: use 'make test-vm' or integration/vm/run.sh")
 	}
-	unlock, err := lock(filepath.Join(cache, "vm.lock"))
-	if err != nil {
-		return err
-	}
-	defer unlock()
 	work, err := os.MkdirTemp("", "hatchdog-vm-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(work) //nolint:errcheck // a folder of /tmp
-	return all(chosen, cache, work, loops)
+	return all(ctx, chosen, cache, work, loops)
 }
 
 // all makes what the boots need and boots each tier, loops times.
-func all(chosen []tierOf, cache, work string, loops int) error {
+func all(ctx context.Context, chosen []tierOf, cache, work string, loops int) error {
 	image, err := buildImage(cache)
 	if err != nil {
 		return err
@@ -64,27 +63,31 @@ func all(chosen []tierOf, cache, work string, loops int) error {
 	if err != nil {
 		return err
 	}
-	m := machine{image: image, work: work}
-	if m.accel, err = accelerator(m, payload, cache); err != nil {
+	m := machine{image: image, work: work, lock: filepath.Join(cache, "vm.lock")}
+	if m.accel, err = accelerator(ctx, m, payload, cache); err != nil {
 		return err
 	}
 	var failed error
-	retries, began := 0, time.Now()
+	boots, retries, began := 0, 0, time.Now()
 	for loop := range loops {
 		if loops > 1 {
 			fmt.Printf("vm: loop %d of %d\n", loop+1, loops)
 		}
 		for _, t := range chosen {
-			again, err := boot(m, payload, t)
-			retries += again
+			again, err := boot(ctx, m, payload, t)
+			boots, retries = boots+1, retries+again
 			failed = errors.Join(failed, err)
+			if ctx.Err() != nil {
+				return failed
+			}
 		}
 	}
-	fmt.Printf("vm: %d boots under %s in %s, %d retries\n", loops*len(chosen), m.accel, time.Since(began).Round(time.Second), retries)
+	fmt.Printf("vm: %d boots under %s in %s, %d retries\n", boots, m.accel, time.Since(began).Round(time.Second), retries)
 	return failed
 }
 
-// lock lets one machine at a time run for each cache.
+// lock lets one machine at a time run for each cache: two would be slower than
+// one after the other, and run into their time-outs.
 func lock(path string) (func(), error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|unix.O_CLOEXEC, 0o600)
 	if err != nil {

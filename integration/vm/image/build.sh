@@ -23,13 +23,15 @@ say() { echo "vm: $*" >&2; }
 say "building the guest's image from Debian's packages, about 250 MB; the first time takes two minutes"
 mkdir -p "$cache"
 tmp=$(mktemp -d "$cache/vm.XXXXXX")
-trap 'rm -rf "$tmp"' EXIT
+builder=
+# mmdebstrap has mounts in the folder, in a mount namespace of its own.
+trap '[ -z "$builder" ] || { kill "$builder" && wait "$builder"; } 2>/dev/null; rm -rf --one-file-system "$tmp"' EXIT
 trap 'exit 1' INT TERM
 chmod 755 "$tmp"
 
 # The kernel is downloaded but not installed: it would want an initrd, which
 # this guest does not need.
-mmdebstrap --mode=root --variant=minbase --format=directory \
+unshare --mount mmdebstrap --mode=root --variant=minbase --format=directory \
 	--include="$(grep -v '^#' "$here/packages.txt" | tr '\n' ' ')" \
 	--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
 	--dpkgopt='path-exclude=/usr/share/locale/*' \
@@ -48,7 +50,10 @@ while kill -0 $builder 2>/dev/null; do
 	[ "$now" = "$step" ] || say "${now#I: }"
 	step=$now
 done
-if ! wait $builder; then
+status=0
+wait $builder || status=$?
+builder=
+if [ $status != 0 ]; then
 	tail -n 20 "$tmp/log" >&2
 	exit 1
 fi
