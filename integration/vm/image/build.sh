@@ -14,6 +14,7 @@ mirror=${HATCHDOG_DEBIAN_MIRROR:-http://deb.debian.org}
 hash=$(cat "$here"/* | sha256sum | cut -c1-12)
 out=$cache/vm-$hash
 if [ -f "$out/root.img" ]; then
+	touch "$out"
 	echo "$out"
 	exit 0
 fi
@@ -24,14 +25,20 @@ say "building the guest's image from Debian's packages, about 250 MB; the first 
 mkdir -p "$cache"
 tmp=$(mktemp -d "$cache/vm.XXXXXX")
 builder=
-# mmdebstrap has mounts in the folder, in a mount namespace of its own.
-trap '[ -z "$builder" ] || { kill "$builder" && wait "$builder"; } 2>/dev/null; rm -rf --one-file-system "$tmp"' EXIT
+# mmdebstrap has mounts in the folder, in a mount namespace of its own, and what
+# it started ends with it.
+clean() {
+	[ -z "$builder" ] || kill "$builder" || true
+	[ -z "$builder" ] || wait "$builder" || true
+	rm -rf --one-file-system "$tmp"
+}
+trap clean EXIT
 trap 'exit 1' INT TERM
 chmod 755 "$tmp"
 
 # The kernel is downloaded but not installed: it would want an initrd, which
 # this guest does not need.
-unshare --mount mmdebstrap --mode=root --variant=minbase --format=directory \
+unshare --mount --mount-proc --pid --fork --kill-child mmdebstrap --mode=root --variant=minbase --format=directory \
 	--include="$(grep -v '^#' "$here/packages.txt" | tr '\n' ' ')" \
 	--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
 	--dpkgopt='path-exclude=/usr/share/locale/*' \
@@ -47,7 +54,7 @@ step=
 while kill -0 $builder 2>/dev/null; do
 	sleep 2
 	now=$(grep '^I: ' "$tmp/log" | tail -n 1 || true)
-	[ "$now" = "$step" ] || say "${now#I: }"
+	[ "$now" = "$step" ] || say "$(echo "${now#I: }" | cut -c1-60)"
 	step=$now
 done
 status=0
@@ -78,5 +85,7 @@ truncate -s 3G "$tmp/out/root.img"
 mke2fs -q -t ext4 -O ^has_journal -m 0 -d "$root" "$tmp/out/root.img"
 rm -rf "$out"
 mv "$tmp/out" "$out"
+# Images of older recipes that nobody has used for a week.
+find "$cache" -maxdepth 1 -type d -name 'vm-????????????' -mtime +7 -exec rm -rf {} +
 say "made $out, $(du -h "$out/root.img" | cut -f1)"
 echo "$out"
