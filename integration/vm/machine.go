@@ -64,7 +64,7 @@ func (m machine) file(name string) string { return filepath.Join(m.work, name) }
 // run boots once, shows what the guest prints as it comes, and waits for its
 // end. upLimit is for the boot, limit for all.
 func (m machine) run(ctx context.Context, payload string, upLimit, limit time.Duration, show func(string)) (result, error) {
-	unlock, err := lock(m.lock)
+	unlock, err := lock(ctx, m.lock)
 	if err != nil {
 		return result{}, err
 	}

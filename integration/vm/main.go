@@ -88,17 +88,28 @@ func all(ctx context.Context, chosen []tierOf, cache, work string, loops int) er
 
 // lock lets one machine at a time run for each cache: two would be slower than
 // one after the other, and run into their time-outs.
-func lock(path string) (func(), error) {
+func lock(ctx context.Context, path string) (func(), error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	fd := int(f.Fd())
-	if unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) != nil {
-		fmt.Println("vm: another one runs, waiting for it")
-		if err := unix.Flock(fd, unix.LOCK_EX); err != nil {
+	for told := false; ; told = true {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return func() { f.Close() }, nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			f.Close()
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
+		if !told {
+			fmt.Println("vm: another one runs, waiting for it")
+		}
+		select {
+		case <-ctx.Done():
+			f.Close()
+			return nil, fmt.Errorf("%s: %w", path, ctx.Err())
+		case <-time.After(time.Second):
+		}
 	}
-	return func() { f.Close() }, nil
 }
