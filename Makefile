@@ -22,7 +22,7 @@ export RUNC_VERSION CONTAINERD_VERSION
 
 UNIT = $(shell $(GO) list ./... | grep -v /integration)
 
-.PHONY: all build test unit integration lint tools fuzz golden bench demo setup package clean
+.PHONY: all build test unit integration test-vm lint tools fuzz golden bench demo setup package clean
 
 all: build
 
@@ -32,8 +32,9 @@ build:
 	CGO_ENABLED=0 $(GO) build -trimpath -tags no_grpc -ldflags '$(LDFLAGS)' -o bin/ ./cmd/containerd-shim-hatchdog-v1
 
 # Everything: the unit tests with the race detector, then as root the tests
-# against real runc, Docker and containerd.
-test: setup unit integration
+# against real runc, Docker and containerd, then in a virtual machine those that
+# need AppArmor or control groups of version 2.
+test: setup unit integration test-vm
 
 unit:
 	CGO_ENABLED=1 $(GO) test -race $(UNIT)
@@ -41,6 +42,11 @@ unit:
 integration: setup
 	$(GO) test -count=1 -timeout 25m ./integration/...
 	$(GO) -C integration/kubernetes test ./...
+
+# VMRUN=REGEXP runs only these tests, VMTIER=NAME boots only this tier, VMLOOPS=N
+# does it all N times.
+test-vm: setup
+	@$(GO) run ./integration/vm -run '$(VMRUN)' -tier '$(VMTIER)' -loops $(or $(VMLOOPS),1)
 
 lint: tools
 	$(TOOLS)/golangci-lint run ./...

@@ -66,8 +66,15 @@ func (d *direct) setPolicy(t *testing.T, extra string) {
 func (d *direct) call(t *testing.T, env []string, args ...string) (string, int) {
 	t.Helper()
 	cmd := d.command(env, args...)
-	out, _ := cmd.CombinedOutput()
-	return string(out), cmd.ProcessState.ExitCode()
+	// A file and not a pipe, which a container that lives would keep open.
+	out, err := os.CreateTemp(d.dir, "output-")
+	must(t, err)
+	defer out.Close()
+	cmd.Stdout, cmd.Stderr = out, out
+	_ = cmd.Run()
+	said, err := os.ReadFile(out.Name())
+	must(t, err)
+	return string(said), cmd.ProcessState.ExitCode()
 }
 
 func (d *direct) command(env []string, args ...string) *exec.Cmd {

@@ -149,7 +149,9 @@ func more(q2, p2, q1, p1 uint64) bool {
 // unified holds the files of cgroup version 2 (cgroup-v2.rst).
 func unified(name string) rule {
 	switch name {
-	case "memory.max", "memory.high", "memory.swap.max", "pids.max":
+	case "memory.swap.max":
+		return fileSwap
+	case "memory.max", "memory.high", "pids.max":
 		return fileLimit
 	case "memory.min", "memory.low": // memory that is kept from others
 		return fileLimit
@@ -179,6 +181,15 @@ func fileLimit(c *check, at string, before, after jsontext.Value) {
 	if !ok1 || !ok2 || y > x {
 		c.refuse(at, "raised")
 	}
+}
+
+// fileSwap is fileLimit, and an added 0: no field of the spec is tighter.
+func fileSwap(c *check, at string, before, after jsontext.Value) {
+	var is string
+	if before == nil && after != nil && read(after, &is) && is == "0" {
+		return
+	}
+	fileLimit(c, at, before, after)
 }
 
 func fileShare(c *check, at string, before, after jsontext.Value) {

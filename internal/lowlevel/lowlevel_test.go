@@ -84,6 +84,23 @@ func TestProbeOfBadRuntimes(t *testing.T) {
 	}
 }
 
+// Versions from before the features command are asked for nothing; a later one
+// that fails is broken.
+func TestProbeWithoutFeatures(t *testing.T) {
+	for version, old := range map[string]bool{
+		"crun version 1.8.1": true, "crun version 1.8.6": false, "crun version 1.20": false,
+		"runc version 1.0.3": true, "runc version 1.1.0-rc.1": false, "runc version unknown": false, "youki version 0.1": false,
+	} {
+		rt, err := Probe(script(t, `[ "$1" = --version ] && echo `+version+` || exit 1`), t.TempDir())
+		if (err == nil) != old || len(rt.Namespaces)+len(rt.MountOptions) > 0 {
+			t.Errorf("%s: %+v %v", version, rt, err)
+		}
+		if err == nil && Vet(rt, policy.Runtime{}) == nil {
+			t.Errorf("%s passes without being accepted by name", version)
+		}
+	}
+}
+
 func TestCacheOfOthersIsNotRead(t *testing.T) {
 	path, cache := script(t, good), t.TempDir()
 	if _, err := Probe(path, cache); err != nil {

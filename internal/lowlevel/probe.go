@@ -130,6 +130,10 @@ func ask(path string, patience time.Duration) (host.Runtime, error) {
 		return host.Runtime{}, fmt.Errorf("--version: %w", errAnswer)
 	}
 	text, err = run(path, "features", patience)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && beforeFeatures(rt) {
+		return rt, nil // nothing that depends on a feature will be asked of it
+	}
 	if err != nil {
 		return host.Runtime{}, fmt.Errorf("features: %w", err)
 	}

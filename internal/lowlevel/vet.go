@@ -77,6 +77,22 @@ func Vet(rt host.Runtime, r policy.Runtime) error {
 	return nil
 }
 
+// beforeFeatures says whether a version has no features command yet (the change
+// logs of runc 1.1.0 and crun 1.8.6). Each of them has a known escape, so it is
+// used only where the policy accepts it by name.
+func beforeFeatures(rt host.Runtime) bool {
+	first, known := map[string]string{"runc": "1.1.0-rc1", "crun": "1.8.6"}[rt.Name]
+	if !known {
+		return false
+	}
+	have, err := parse(rt.Version)
+	if err != nil {
+		return false
+	}
+	least, err := parse(first)
+	return err == nil && have.less(least)
+}
+
 // mendedIn: a version is good when it is not older than the fix of its own
 // line, or than the newest fix.
 func (e escape) mendedIn(have version) bool {

@@ -43,6 +43,7 @@ func (c resources) Apply(s *specs.Spec) ([]control.Change, error) {
 	e.missing()
 	e.pids(r)
 	e.memory(r)
+	e.noSwap(r)
 	e.cpu(r)
 	e.unified(r)
 	return e.changes, errors.Join(e.refusals...)

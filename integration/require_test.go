@@ -1,0 +1,52 @@
+package integration
+
+import (
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// require skips a test where this host lacks a feature, and fails it where
+// HATCHDOG_REQUIRE says that the host has it.
+func require(t *testing.T, features ...string) {
+	t.Helper()
+	for _, f := range features {
+		if hasFeature(t, f) {
+			continue
+		}
+		if slices.Contains(strings.Split(os.Getenv("HATCHDOG_REQUIRE"), ","), f) {
+			t.Fatalf("this host lacks %s, which HATCHDOG_REQUIRE lists", f)
+		}
+		t.Skipf("this host lacks %s; make test-vm has it", f)
+	}
+}
+
+func hasFeature(t *testing.T, feature string) bool {
+	t.Helper()
+	holds := func(path, text string) bool {
+		data, err := os.ReadFile(path)
+		return err == nil && strings.Contains(string(data), text)
+	}
+	switch feature {
+	case "apparmor":
+		return holds("/sys/kernel/security/lsm", "apparmor")
+	case "cgroup2":
+		var fs unix.Statfs_t
+		return unix.Statfs("/sys/fs/cgroup", &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC
+	case "crun":
+		_, err := exec.LookPath("crun")
+		return err == nil
+	case "swap":
+		return holds("/proc/swaps", "/dev/")
+	case "systemd":
+		_, err := os.Stat("/run/systemd/system")
+		return err == nil
+	default:
+		t.Fatalf("no probe of %q", feature)
+		return false
+	}
+}

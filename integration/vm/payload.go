@@ -1,0 +1,70 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// payload is the folder of what is tested and what tests it.
+type payload struct{ dir string }
+
+// buildImage makes the guest's image, or finds it.
+func buildImage(cache string) (string, error) {
+	cmd := exec.Command("integration/vm/image/build.sh", cache)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("build the guest's image: %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// collect builds the programs and tests, and copies the pinned runtimes.
+func collect(cache, dir string) (payload, error) {
+	fmt.Println("vm: building the tests")
+	for _, b := range [][]string{
+		{"test", "-c", "-trimpath", "-ldflags=-s -w", "-o", dir + "/integration/integration.test", "./integration"},
+		{"build", "-trimpath", "-o", dir + "/bin/", "./cmd/hatchdog", "./cmd/hatchctl", "./integration/curious"},
+		{"build", "-trimpath", "-tags", "hatchdog_fault", "-o", dir + "/faulty/", "./cmd/hatchdog"},
+	} {
+		cmd := exec.Command("go", b...)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return payload{}, fmt.Errorf("go %v: %w\n%s", b, err, out)
+		}
+	}
+	runc := "runc-" + os.Getenv("RUNC_VERSION")
+	containerd := "containerd-" + os.Getenv("CONTAINERD_VERSION")
+	for from, to := range map[string]string{
+		filepath.Join(cache, runc):       "cache/" + runc,
+		filepath.Join(cache, containerd): "cache/" + containerd,
+		"integration/vm/guest":           "vm",
+		"integration/testdata":           "integration/testdata",
+	} {
+		if err := os.CopyFS(filepath.Join(dir, to), os.DirFS(from)); err != nil {
+			return payload{}, fmt.Errorf("copy to the payload: %w", err)
+		}
+	}
+	return payload{dir}, nil
+}
+
+// disk writes the payload for one tier as a file system.
+func (p payload) disk(path string, t tierOf) (string, error) {
+	for name, text := range map[string]string{"tier": t.name, "run": t.run, "require": t.require, "timeout": t.limit.String()} {
+		if err := os.WriteFile(filepath.Join(p.dir, "vm", name), []byte(text), 0o644); err != nil {
+			return "", err
+		}
+	}
+	if err := os.RemoveAll(path); err != nil {
+		return "", err
+	}
+	out, err := exec.Command("mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-d", p.dir, path, "400M").CombinedOutput()
+	if err != nil {
+		return "", errors.Join(fmt.Errorf("write the payload: %w", err), errors.New(string(out)))
+	}
+	return path, nil
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// tierOf is one boot and the tests that run in it.
+type tierOf struct {
+	name    string
+	run     string // as go test -run takes it
+	require string // features that no test may be skipped for want of
+	limit   time.Duration
+}
+
+const always = "root,netns,overlay,cgroup,cgroup2,pids,memory,swap,apparmor,crun"
+
+// tiers are the boots of the lane. What shows the same on any host stays out:
+// the guest is some 25 times slower.
+func tiers() []tierOf {
+	return []tierOf{
+		{
+			name:    "cgroupfs",
+			run:     `^Test(Cgroup2|AppArmor|Crun)|^TestDocker(Inside|ExecGetsNoMore|Life|Stop)$|^TestContainerd$/Debian`,
+			require: always,
+			limit:   10 * time.Minute,
+		},
+		{
+			name:    "systemd",
+			run:     `^TestSystemd`,
+			require: always + ",systemd",
+			limit:   5 * time.Minute,
+		},
+	}
+}
+
+func names() string {
+	var all []string
+	for _, t := range tiers() {
+		all = append(all, t.name)
+	}
+	return strings.Join(all, ", ")
+}
+
+// choose is every tier, or the one that was asked for. With tests of one's own
+// choice the tier is the first, unless it is named.
+func choose(run, name string) ([]tierOf, error) {
+	all := tiers()
+	if name == "" && run == "" {
+		return all, nil
+	}
+	if name == "" {
+		name = all[0].name
+	}
+	for _, t := range all {
+		if t.name != name {
+			continue
+		}
+		if run != "" {
+			t.run = run
+		}
+		return []tierOf{t}, nil
+	}
+	return nil, fmt.Errorf("no tier %q; there are %s", name, names())
+}
