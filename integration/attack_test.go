@@ -12,8 +12,8 @@ import (
 	"github.com/hatchdog/hatchdog/internal/bundle"
 )
 
-// newReal is newDirect with the pinned runc, whose containers really run.
-func newReal(t *testing.T, command string) *direct {
+// newPinned is newDirect with the pinned runc, whose containers really run.
+func newPinned(t *testing.T, command string) *direct {
 	t.Helper()
 	d := newDirect(t)
 	d.bundle = makeBundle(t, command)
@@ -58,7 +58,7 @@ func TestHostileSpecs(t *testing.T) {
 		"the container's root by another name": {bindTo("/s", "/proc/self/root", "rbind"), "mounts[/s].source"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := newReal(t, "echo ran")
+			d := newPinned(t, "echo ran")
 			d.edit(t, c.edit)
 			out, code := d.call(t, nil, "run", "--bundle", d.bundle, "c1")
 			if code == 0 || strings.Contains(out, "ran\n") || !strings.Contains(out, c.why) {
@@ -71,7 +71,7 @@ func TestHostileSpecs(t *testing.T) {
 // A link of procfs leads elsewhere in runc, whose working directory is the
 // bundle.
 func TestLinkOfProcfsIsHeldOpen(t *testing.T) {
-	d := newReal(t, "ls /x")
+	d := newPinned(t, "ls /x")
 	d.edit(t, bindTo("/x", "/proc/self/cwd", "rbind"))
 	must(t, os.Symlink("sh", d.bundle+"/rootfs/bin/ls"))
 	here := t.TempDir()
@@ -86,7 +86,7 @@ func TestLinkOfProcfsIsHeldOpen(t *testing.T) {
 
 // What a mask leaves: programs go on, the host's secrets do not.
 func TestClosedPathsInside(t *testing.T) {
-	d := newReal(t, "for f in /proc/modules /proc/cmdline /proc/kallsyms /proc/kcore /proc/kmsg; do grep -c . $f; done;"+
+	d := newPinned(t, "for f in /proc/modules /proc/cmdline /proc/kallsyms /proc/kcore /proc/kmsg; do grep -c . $f; done;"+
 		"for f in /proc/meminfo /proc/cpuinfo /proc/stat /proc/loadavg /proc/uptime /proc/filesystems /proc/cgroups /proc/vmstat; do grep -q . $f || echo no $f; done;"+
 		"for d in /sys/module /sys/kernel/slab /sys/power; do [ -d $d ] && echo $d/*; done;"+
 		"[ -e /sys/kernel/mm ] && [ -e /sys/devices/system/cpu/online ] && echo open")
@@ -104,7 +104,7 @@ func TestClosedPathsInside(t *testing.T) {
 
 // An exec that names no limits has the container's, not the engine's.
 func TestExecKeepsTheContainersLimits(t *testing.T) {
-	d := newReal(t, "while :; do :; done")
+	d := newPinned(t, "while :; do :; done")
 	d.edit(t, func(s *specs.Spec) {
 		s.Process.Args = []string{"/bin/sh", "-c", "trap exit TERM; while :; do read x </dev/zero; done"}
 		s.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Hard: 77, Soft: 66}}
