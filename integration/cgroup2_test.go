@@ -164,7 +164,7 @@ func TestCgroup2Unified(t *testing.T) {
 
 	for _, key := range []string{"cgroup.max.depth", "cgroup.subtree_control", "../pids.max"} {
 		other := newReal(t, "{path: "+pinnedRunc(t)+"}", small)
-		editSpec(t, other.bundle, func(s spec) { s.resources()["unified"] = map[string]string{key: "1"} })
+		editDocument(t, other.bundle, func(s spec) { s.resources()["unified"] = map[string]string{key: "1"} })
 		out, code := other.create(t)
 		if code == 0 || !strings.Contains(out, "linux.resources.unified["+key+"]") {
 			t.Errorf("%s: exit code %d\n%s", key, code, out)
@@ -176,7 +176,7 @@ func TestCgroup2Unified(t *testing.T) {
 func (d *direct) createWith(t *testing.T, unified map[string]string) string {
 	t.Helper()
 	var path string
-	editSpec(t, d.bundle, func(s spec) {
+	editDocument(t, d.bundle, func(s spec) {
 		s.resources()["unified"] = unified
 		path = fmt.Sprint(s.linux()["cgroupsPath"])
 	})

@@ -33,7 +33,7 @@ func TestCrunAsTheDelegate(t *testing.T) {
 	require(t, "cgroup2", "crun")
 	d := newReal(t, `{path: /usr/bin/crun, accept: ["`+crunVersion(t)+`"]}`, small)
 	// It reads no spec newer than its own.
-	editSpec(t, d.bundle, func(s spec) { s["ociVersion"] = "1.0.2" })
+	editDocument(t, d.bundle, func(s spec) { s["ociVersion"] = "1.0.2" })
 	dir := d.createWith(t, map[string]string{"pids.max": "max"})
 	wantFiles(t, dir, map[string]string{"memory.max": "67108864", "memory.swap.max": "0", "pids.max": "20", "cpu.max": "50000 100000"})
 	for _, args := range [][]string{{"start", "c1"}, {"exec", "c1", "grep", "-q", "CapEff:.*" + restrictedCaps, "/proc/self/status"}, {"kill", "c1", "KILL"}} {

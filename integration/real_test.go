@@ -33,8 +33,8 @@ func within(m map[string]any, key string) map[string]any {
 	return m[key].(map[string]any)
 }
 
-// editSpec changes the bundle's config.json.
-func editSpec(t *testing.T, bundle string, edit func(spec)) {
+// editDocument changes the bundle's config.json.
+func editDocument(t *testing.T, bundle string, edit func(spec)) {
 	t.Helper()
 	path := filepath.Join(bundle, "config.json")
 	raw, err := os.ReadFile(path)

@@ -27,7 +27,7 @@ func TestSystemdStopAndRestart(t *testing.T) {
 func TestSystemdProperties(t *testing.T) {
 	require(t, "systemd", "cgroup2")
 	d := newReal(t, "{path: "+pinnedRunc(t)+"}", small)
-	editSpec(t, d.bundle, func(s spec) {
+	editDocument(t, d.bundle, func(s spec) {
 		s.linux()["cgroupsPath"] = "system.slice:hatchdog:c1"
 		within(s, "annotations")["org.systemd.property.Description"] = "'forged'"
 	})
