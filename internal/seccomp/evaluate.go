@@ -69,8 +69,8 @@ func (f *Filter) Evaluate(c Call, native specs.Arch) Answer {
 	if _, exact := conds.sound(); !exact {
 		out.Certain = false
 	}
-	if !matched && a.mux && (c.Name == "socketcall" || c.Name == "ipc") {
-		out.Certain = false // opened along with others
+	if a.mux && (c.Name == "socketcall" || c.Name == "ipc") {
+		out.Certain = false // a rule for connect, say, is one for socketcall too
 	}
 	return out
 }
