@@ -33,8 +33,13 @@ func budget(t testing.TB, usual int) int {
 	return usual
 }
 
+// seeded draws anew in each `make fuzz`, and the same in each `make test`: what
+// fails there is a change of ours.
 func seeded(t testing.TB) *rand.Rand {
-	seed := rand.Uint64()
+	seed := uint64(1)
+	if os.Getenv(probesEnv) != "" {
+		seed = rand.Uint64()
+	}
 	if text := os.Getenv("HATCHDOG_SEED"); text != "" {
 		var err error
 		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
