@@ -319,6 +319,11 @@ func normalise(r *reader, n *yaml.Node, p *Profile) {
 	}
 	slices.Sort(caps)
 	p.Capabilities.Max = slices.Compact(caps)
+	for _, name := range append(slices.Clone(p.Apparmor.Keep), p.Apparmor.Profile) {
+		if !ApparmorName(name) {
+			r.fail(n, "apparmor", "", "%q is not the name of an AppArmor profile", name)
+		}
+	}
 	for _, rule := range slices.Concat(p.Mounts.Protect, p.Mounts.Allow) {
 		if at := place(n, rule.Path, "mounts"); at != nil && (!filepath.IsAbs(rule.Path) || filepath.Clean(rule.Path) != rule.Path) {
 			r.fail(at, "mounts", "", "%q is not an absolute path in its shortest form", rule.Path)

@@ -29,6 +29,7 @@ func Meet(a, b *Profile) *Profile {
 		p.Capabilities.NonRoot = NonRootAmbient
 	}
 	p.Privilege = meetPrivilege(a.Privilege, b.Privilege)
+	p.Apparmor = meetApparmor(a.Apparmor, b.Apparmor)
 	p.Namespaces = NamespaceRules{common(a.Namespaces.Host, b.Namespaces.Host), common(a.Namespaces.Join, b.Namespaces.Join)}
 	p.Mounts = meetMounts(a.Mounts, b.Mounts)
 	p.RootFS = meetRootFS(a.RootFS, b.RootFS)

@@ -7,7 +7,7 @@ import (
 
 // controlNames are the controls, in the order of the plan.
 func controlNames() []string {
-	return []string{Capabilities, Seccomp, Privilege, Namespaces, Mounts, Devices, Resources, Sysctls, Hooks, Annotations}
+	return []string{Capabilities, Seccomp, Privilege, Apparmor, Namespaces, Mounts, Devices, Resources, Sysctls, Hooks, Annotations}
 }
 
 // valuesOf lists what a named string type may hold; nil is anything.
@@ -25,6 +25,10 @@ func valuesOf(t reflect.Type) []string {
 		return []string{string(AccessNone), string(AccessRO), string(AccessRW)}
 	case reflect.TypeFor[SeccompTable]():
 		return seccompTables()
+	case reflect.TypeFor[Require]():
+		return []string{string(IfAvailable), string(Always), string(Never)}
+	case reflect.TypeFor[Missing]():
+		return []string{string(RefuseMissing), string(ContinueMissing)}
 	case reflect.TypeFor[Mode]():
 		return []string{string(Enforce), string(Complain)}
 	case reflect.TypeFor[OnFailure]():

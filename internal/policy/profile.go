@@ -15,6 +15,7 @@ const (
 const (
 	Capabilities = "capabilities"
 	Privilege    = "privilege"
+	Apparmor     = "apparmor"
 	Namespaces   = "namespaces"
 	Mounts       = "mounts"
 	Devices      = "devices"
@@ -38,6 +39,7 @@ type Profile struct {
 
 	Capabilities CapabilityRules `json:"capabilities"`
 	Privilege    PrivilegeRules  `json:"privilege"`
+	Apparmor     ApparmorRules   `json:"apparmor"`
 	Namespaces   NamespaceRules  `json:"namespaces"`
 	Mounts       MountRules      `json:"mounts"`
 	RootFS       RootFSRules     `json:"rootfs"`
