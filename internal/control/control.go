@@ -24,6 +24,12 @@ type Control interface {
 	Apply(*specs.Spec) ([]Change, error)
 }
 
+// Noter is a control that can say why it left something as it is. Note is asked
+// after Apply; empty is nothing to say.
+type Noter interface {
+	Note(*specs.Spec) string
+}
+
 // Change is the evidence of one tightening.
 //
 // Field names the place in the spec, as in "process.capabilities.bounding"

@@ -57,7 +57,9 @@ func process(name string) rule {
 		return scheduler
 	case "ioPriority":
 		return ioPriority
-	case "terminal", "consoleSize", "args", "commandLine", "env", "cwd", "apparmorProfile", "selinuxLabel", "execCPUAffinity":
+	case "apparmorProfile":
+		return apparmorProfile
+	case "terminal", "consoleSize", "args", "commandLine", "env", "cwd", "selinuxLabel", "execCPUAffinity":
 		return same
 	}
 	return nil

@@ -39,6 +39,8 @@ type Evidence struct {
 	Swaps []Swap
 	// Identify reads device and inode of what a path leads to.
 	Identify func(path string) (dev, ino uint64, err error)
+	// Enforced says whether the kernel enforces an AppArmor profile.
+	Enforced func(profile string) bool
 }
 
 // rule decides whether the step from before to after is not looser. A missing

@@ -7,9 +7,10 @@ package host
 // Facts is what a plan needs to know of the host. The zero value claims
 // nothing.
 type Facts struct {
-	Cgroup  Cgroup  `json:"cgroup"`
-	Kernel  Kernel  `json:"kernel"`
-	Runtime Runtime `json:"runtime"`
+	Cgroup   Cgroup   `json:"cgroup"`
+	Kernel   Kernel   `json:"kernel"`
+	Runtime  Runtime  `json:"runtime"`
+	Apparmor Apparmor `json:"apparmor"`
 	// HostNamespaces maps a namespace type (spec names) to the identities that
 	// count as the host's: those of process 1 and our own, which are the
 	// engine's. A path that resolves to any of them joins the host. A type

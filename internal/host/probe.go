@@ -26,6 +26,7 @@ func Probe(r Request) (Facts, *Sources, error) {
 		return f, nil, err
 	}
 	f.Kernel = probeKernel()
+	f.Apparmor = ProbeApparmor("/", apparmorNames(r)...)
 	if r.Spec.Linux != nil {
 		for _, ns := range r.Spec.Linux.Namespaces {
 			if ns.Path == "" {
@@ -49,6 +50,15 @@ func Probe(r Request) (Facts, *Sources, error) {
 		return f, nil, err
 	}
 	return f, s, nil
+}
+
+// apparmorNames are the profiles that a decision on the spec is about.
+func apparmorNames(r Request) []string {
+	names := []string{r.Profile.Apparmor.Profile}
+	if r.Spec.Process != nil {
+		names = append(names, r.Spec.Process.ApparmorProfile)
+	}
+	return names
 }
 
 func allHooks(h *specs.Hooks) []specs.Hook {

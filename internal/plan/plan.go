@@ -9,6 +9,7 @@ import (
 
 	"github.com/hatchdog/hatchdog/internal/control"
 	"github.com/hatchdog/hatchdog/internal/control/annotations"
+	"github.com/hatchdog/hatchdog/internal/control/apparmor"
 	"github.com/hatchdog/hatchdog/internal/control/caps"
 	"github.com/hatchdog/hatchdog/internal/control/devices"
 	"github.com/hatchdog/hatchdog/internal/control/hooks"
@@ -37,6 +38,7 @@ type Plan struct {
 type Result struct {
 	Changes  []control.Attributed
 	Refusals []*control.Refusal
+	Notes    []string
 }
 
 // New is the plan for a spec.
@@ -46,7 +48,8 @@ func New(p *policy.Profile, f host.Facts, o Options) Plan {
 		caps.New(p),
 		seccomp.New(p), // after caps: its tables ask for them
 		privilege.New(p),
-		mounts.New(p, f), // after privilege: nosuid costs nothing under noNewPrivileges
+		apparmor.New(p, f), // after caps: it says which of them its profile makes useless
+		mounts.New(p, f),   // after privilege: nosuid costs nothing under noNewPrivileges
 		devices.New(p, f),
 		resources.New(p, f),
 		sysctls.New(p, f),
@@ -71,6 +74,11 @@ func (p Plan) Apply(s *specs.Spec) (Result, error) {
 			return res, fmt.Errorf("%s: %w", c.Name(), other)
 		}
 		res.Refusals = append(res.Refusals, refusals...)
+		if n, ok := c.(control.Noter); ok {
+			if note := n.Note(s); note != "" {
+				res.Notes = append(res.Notes, note)
+			}
+		}
 		for _, ch := range changes {
 			res.Changes = append(res.Changes, control.Attributed{Control: c.Name(), Change: ch})
 			if r := p.excess(c.Name(), ch); r != nil && len(refusals) == 0 { // else the control has told already
