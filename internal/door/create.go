@@ -76,11 +76,11 @@ func (c *creation) tighten() (string, error) {
 		return path, err
 	}
 	defer b.Close()
-	c.judged, err = judge(&request{
+	r := &request{
 		door: c.call.Verb, id: c.call.ID, root: c.root, dir: b.Dir(), doc: b.Document(),
 		pol: c.pol, runtime: runtime, call: c.call, now: c.w.Now(),
-	})
-	if err != nil {
+	}
+	if c.judged, err = judge(r); err != nil {
 		return path, err
 	}
 	defer c.judged.sources.Close()
@@ -89,6 +89,9 @@ func (c *creation) tighten() (string, error) {
 	}
 	if c.pol.Mode == policy.Complain {
 		return path, c.watched(b, runtime.SeccompActions)
+	}
+	if err := c.confine(r); err != nil {
+		return path, err
 	}
 	if len(c.judged.decision.Refusals) > 0 {
 		return path, &refused{c.judged.decision.Refusals}
@@ -123,7 +126,7 @@ func (c *creation) acquire(before *bundle.Document[specs.Spec]) (*bundle.Documen
 	if err != nil {
 		return nil, err
 	}
-	if err := guard.Check(before.Raw, after.Raw, evidence(c.acquired)); err != nil {
+	if err := guard.Check(before.Raw, after.Raw, evidence(c.acquired, c.judged.facts.Apparmor)); err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
 	}
 	return after, nil

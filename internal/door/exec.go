@@ -11,6 +11,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/argv"
 	"github.com/hatchdog/hatchdog/internal/bundle"
 	"github.com/hatchdog/hatchdog/internal/control"
+	"github.com/hatchdog/hatchdog/internal/control/apparmor"
 	"github.com/hatchdog/hatchdog/internal/guard"
 	"github.com/hatchdog/hatchdog/internal/plan"
 	"github.com/hatchdog/hatchdog/internal/policy"
@@ -62,8 +63,8 @@ func (f *further) processFile(file string) ([]string, error) {
 		return nil, err
 	}
 	d.Changes = res.Changes
-	d.Refusals = slices.Concat(unknownFields(f.rec.Ceiling, before.Unknown), res.Refusals,
-		f.labels(before.Value.ApparmorProfile, before.Value.SelinuxLabel))
+	d.Refusals = slices.Concat(unknownFields(f.rec.Ceiling, before.Unknown), res.Refusals)
+	copied.Value.ApparmorProfile = f.labels(before.Value.ApparmorProfile, before.Value.SelinuxLabel)
 	if len(d.Refusals) > 0 || d.Mode == policy.Complain {
 		return nil, nil
 	}
@@ -91,21 +92,23 @@ func (f *further) processFile(file string) ([]string, error) {
 	}), nil
 }
 
-// labels refuses a process that would leave the container's LSM label.
-func (f *further) labels(apparmor, selinux string) []*control.Refusal {
-	var refusals []*control.Refusal
-	for _, l := range []struct{ field, asked, has string }{
-		{"process.apparmorProfile", apparmor, f.rec.Labels.Apparmor},
-		{"process.selinuxLabel", selinux, f.rec.Labels.SELinux},
-	} {
-		if l.asked != "" && l.asked != l.has {
-			refusals = append(refusals, &control.Refusal{
-				Control: policy.Privilege, Field: l.field, Reason: "it would leave the label of the container",
-				Policy: f.rec.Ceiling.Where("privilege"), Remedy: "leave it out: the process then has the container's",
-			})
-		}
+// labels refuses a process that would leave the container's LSM labels, and
+// returns the AppArmor profile that it gets.
+func (f *further) labels(asked, selinux string) string {
+	profile, change, refusal := apparmor.Further(f.rec.Ceiling, f.rec.Labels.Apparmor, asked)
+	if refusal != nil {
+		f.decision.Refusals = append(f.decision.Refusals, refusal)
 	}
-	return refusals
+	if change != nil {
+		f.decision.Changes = append(f.decision.Changes, control.Attributed{Control: policy.Apparmor, Change: *change})
+	}
+	if selinux != "" && selinux != f.rec.Labels.SELinux {
+		f.decision.Refusals = append(f.decision.Refusals, &control.Refusal{
+			Control: policy.Privilege, Field: "process.selinuxLabel", Reason: "it would leave the label of the container",
+			Policy: f.rec.Ceiling.Where("privilege"), Remedy: "leave it out: the process then has the container's",
+		})
+	}
+	return profile
 }
 
 // firstFree is the lowest descriptor that runc does not pass on to the process
@@ -143,10 +146,15 @@ func (f *further) processFlags() ([]string, error) {
 			return nil, fmt.Errorf("--additional-gids: %w", errNumber)
 		}
 	}
-	apparmor, _ := f.call.Value("apparmor")
+	asked, _ := f.call.Value("apparmor")
 	selinux, _ := f.call.Value("process-label")
-	f.decision.Refusals = f.labels(apparmor, selinux)
-	return f.call.Edit(f.flag), nil
+	profile := f.labels(asked, selinux)
+	return f.call.Edit(func(name, value string) (string, bool) {
+		if name == "apparmor" {
+			return profile, true
+		}
+		return f.flag(name, value)
+	}), nil
 }
 
 // flag is a flag of exec as it may be.

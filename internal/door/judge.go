@@ -36,6 +36,7 @@ type judgement struct {
 	facts    host.Facts
 	sources  *host.Sources
 	after    *specs.Spec
+	notes    []string // on how the profile was found
 }
 
 // judge resolves the profile, asks the host and applies the plan to a copy of
@@ -52,22 +53,32 @@ func judge(r *request) (*judgement, error) {
 		return nil, err
 	}
 	j.profile = res.Profile.Relocated(workload.EngineDirs(r.doc.Value, r.dir)).For(who.Own())
-	j.decision.Profile, j.decision.Rule, j.decision.Notes = res.Profile.Name, res.Rule, res.Notes
+	j.decision.Profile, j.decision.Rule, j.notes = res.Profile.Name, res.Rule, res.Notes
 	j.facts, j.sources, err = host.Probe(host.Request{Spec: r.doc.Value, Profile: j.profile, Bundle: r.dir, Runtime: r.runtime})
 	if err != nil {
 		return nil, err
 	}
-	if j.after, err = copySpec(r.doc.Raw); err != nil {
-		return nil, err
-	}
-	result, err := plan.New(j.profile, j.facts, plan.Options{Restore: r.call != nil && r.call.Door == argv.Restore}).Apply(j.after)
-	if err != nil {
+	if err := j.plan(r); err != nil {
 		j.sources.Close()
 		return nil, err
 	}
+	return j, nil
+}
+
+// plan applies the controls to a copy of the spec.
+func (j *judgement) plan(r *request) error {
+	var err error
+	if j.after, err = copySpec(r.doc.Raw); err != nil {
+		return err
+	}
+	result, err := plan.New(j.profile, j.facts, plan.Options{Restore: r.call != nil && r.call.Door == argv.Restore}).Apply(j.after)
+	if err != nil {
+		return err
+	}
 	j.decision.Changes = result.Changes
 	j.decision.Refusals = slices.Concat(unknownFields(j.profile, r.doc.Unknown), flagRefusals(j.profile, r.call), result.Refusals)
-	return j, nil
+	j.decision.Notes = append(slices.Clone(j.notes), result.Notes...)
+	return nil
 }
 
 // copySpec decodes the document anew: a copy that shares nothing.

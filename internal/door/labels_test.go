@@ -1,0 +1,104 @@
+package door
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/hatchdog/hatchdog/internal/argv"
+	"github.com/hatchdog/hatchdog/internal/decision"
+	"github.com/hatchdog/hatchdog/internal/policy"
+)
+
+// labelled is an exec into a container with LSM labels.
+func labelled(t *testing.T, flags ...string) *further {
+	t.Helper()
+	dir := t.TempDir()
+	config := []byte(`{"ociVersion":"1.0.2"}`)
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), config, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	getenv := func(string) string { return "" }
+	call, err := argv.Parse(append(append([]string{"hatchdog", "exec"}, flags...), "c1", "true"), 0, getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &further{
+		w: World{Getenv: getenv}, call: call,
+		rec: &decision.Record{
+			Decision: decision.Decision{Bundle: dir, SpecOut: digest(config)},
+			Ceiling:  &policy.Profile{},
+			Labels:   decision.Labels{Apparmor: "hatchdog-restricted", SELinux: "u:r:container_t:s0:c1"},
+		},
+	}
+}
+
+const stays = "hatchdog-restricted"
+
+func TestExecFlagsCannotLeaveTheLabels(t *testing.T) {
+	for _, c := range []struct {
+		flags   string
+		want    string // "" is refused
+		changes int
+	}{
+		{"", "exec c1 true", 0},
+		{"--apparmor " + stays, "exec --apparmor " + stays + " c1 true", 0},
+		{"--apparmor docker-default", "exec --apparmor " + stays + " c1 true", 1},
+		{"--apparmor=unconfined", "exec --apparmor=" + stays + " c1 true", 1},
+		{"-apparmor unconfined --apparmor=docker-default", "exec -apparmor " + stays + " --apparmor=" + stays + " c1 true", 1},
+		{"--apparmor hatchdog-untrusted", "exec --apparmor hatchdog-untrusted c1 true", 0},
+		{"--apparmor=unconfined --apparmor=", "exec --apparmor= --apparmor= c1 true", 0},
+		{"--apparmor custom", "", 0},
+		{"--apparmor :ns:x", "", 0},
+		{"--process-label u:r:container_t:s0:c1", "exec --process-label u:r:container_t:s0:c1 c1 true", 0},
+		{"--process-label u:r:spc_t:s0", "", 0},
+	} {
+		f := labelled(t, strings.Fields(c.flags)...)
+		args, err := f.processFlags()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (c.want == "") != (len(f.decision.Refusals) > 0) || len(f.decision.Changes) != c.changes {
+			t.Errorf("%s: %v %v", c.flags, f.decision.Changes, f.decision.Refusals)
+		}
+		if got := strings.Join(args, " "); c.want != "" && got != "hatchdog "+c.want {
+			t.Errorf("%s: %s", c.flags, got)
+		}
+	}
+}
+
+func TestExecFilesCannotLeaveTheLabels(t *testing.T) {
+	for _, c := range []struct {
+		labels, want string // "" is refused
+	}{
+		{``, ``},
+		{`,"apparmorProfile":"docker-default"`, stays},
+		{`,"apparmorProfile":"unconfined"`, stays},
+		{`,"apparmorProfile":"hatchdog-untrusted"`, "hatchdog-untrusted"},
+		{`,"apparmorProfile":"custom"`, "refused"},
+		{`,"apparmorProfile":"hatchdog-restricted//&unconfined"`, "refused"},
+		{`,"apparmorProfile":"hatchdog-restricted\n"`, "refused"},
+		{`,"selinuxLabel":"u:r:spc_t:s0"`, "refused"},
+	} {
+		file := filepath.Join(t.TempDir(), "process.json")
+		if err := os.WriteFile(file, []byte(`{"args":["true"],"cwd":"/","capabilities":{}`+c.labels+`}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f := labelled(t, "--process", file)
+		args, err := f.processFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.want == "refused" {
+			if len(f.decision.Refusals) != 1 || args != nil {
+				t.Errorf("%s: %v", c.labels, f.decision.Refusals)
+			}
+			continue
+		}
+		after, err := os.ReadFile(args[3])
+		if err != nil || c.want != "" && !strings.Contains(string(after), `"apparmorProfile":"`+c.want+`"`) || c.want == "" && strings.Contains(string(after), "apparmor") {
+			t.Errorf("%s: %s %v", c.labels, after, err)
+		}
+	}
+}
