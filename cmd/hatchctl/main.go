@@ -1,5 +1,6 @@
 // Command hatchctl is the operator's side of hatchdog: it explains, lists,
-// checks, verifies and installs. It changes nothing that runs.
+// checks, verifies and installs. It changes nothing that runs, but for the
+// AppArmor profiles that it is told to load or unload.
 package main
 
 import (
@@ -63,7 +64,7 @@ could not do what was asked; 64 for a command line that is not understood.`,
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-	}, explainCommand(o), listCommand(o), auditCommand(o), policyCommand(o), seccompCommand(o), checkCommand(o), installCommand(), uninstallCommand(), doctorCommand(o))
+	}, explainCommand(o), listCommand(o), auditCommand(o), policyCommand(o), seccompCommand(o), apparmorCommand(o), checkCommand(o), installCommand(), uninstallCommand(), doctorCommand(o))
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, "%v", err) })
 	root.PersistentFlags().StringVar(&o.policyFile, "policy", "", "the policy file (default: $HATCHDOG_POLICY, or /etc/hatchdog/policy.yaml, or the built-in policy)")
 	root.PersistentFlags().StringVar(&o.stateDir, "state-dir", "", "where the records are (default: what the policy says)")
