@@ -16,7 +16,7 @@ var update = flag.Bool("update", false, "rewrite the profiles")
 type data struct {
 	Name, Policy           string
 	Capabilities, Families []string
-	Delegated              bool // the IPC namespace's sysctls and a cgroup may be written
+	Delegated              bool // a cgroup may be written, where it is handed over writable
 }
 
 func dataOf(name string) data {
