@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/moby/sys/capability"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -158,6 +159,7 @@ func TestAppArmorProfiles(t *testing.T) {
 	}
 	for _, profile := range strings.Fields(all) {
 		got := attempts(t, profile)
+		time.Sleep(2 * time.Second) // the kernel writes its log behind
 		log := denials(t, profile)
 		if got["label"] != profile+" (enforce)" || len(got) != len(denied)+1 {
 			t.Errorf("%s: %d results, label %s", profile, len(got), got["label"])

@@ -85,11 +85,32 @@ func TestAppArmorMissing(t *testing.T) {
 // complainMode replaces the profile by one that denies nothing.
 func complainMode(t *testing.T) {
 	t.Helper()
-	text := mustRun(t, tested.hatchctl, "apparmor", "show", "hatchdog-restricted")
-	cmd := exec.Command("/usr/sbin/apparmor_parser", "--replace", "--skip-cache", "--Complain")
+	parse(t, mustRun(t, tested.hatchctl, "apparmor", "show", "hatchdog-restricted"), "--replace", "--skip-cache", "--Complain")
+}
+
+func parse(t *testing.T, text string, args ...string) {
+	t.Helper()
+	cmd := exec.Command("/usr/sbin/apparmor_parser", args...)
 	cmd.Stdin = strings.NewReader(text)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
+	}
+}
+
+// Distributions give runc a profile by name, without rules: its signals come
+// from that name, and a container must take them.
+func TestAppArmorSignalsOfAConfinedRuntime(t *testing.T) {
+	require(t, "apparmor")
+	d := startDocker(t)
+	for name, works := range map[string]bool{"runc": true, "stranger": false} {
+		id := d.background(t, "busybox", "sleep", "600")
+		text := fmt.Sprintf("abi <abi/3.0>,\nprofile %s %s flags=(unconfined) { }\n", name, pinnedRunc(t))
+		parse(t, text, "--replace", "--skip-cache")
+		out, code := d.try(t, "kill", id)
+		parse(t, text, "--remove")
+		if (code == 0) != works {
+			t.Errorf("%s: %d %s", name, code, out)
+		}
 	}
 }
 

@@ -43,6 +43,7 @@ func collect(cache, dir string) (payload, error) {
 		filepath.Join(cache, runc):       "cache/" + runc,
 		filepath.Join(cache, containerd): "cache/" + containerd,
 		"integration/vm/guest":           "vm",
+		"deploy":                         "deploy",
 		"integration/testdata":           "integration/testdata",
 	} {
 		if err := os.CopyFS(filepath.Join(dir, to), os.DirFS(from)); err != nil {

@@ -94,15 +94,24 @@ func TestParserThatDoesNotLoad(t *testing.T) {
 
 // A parser that hangs is ended, with what it started and left on its pipes.
 func TestParserThatHangs(t *testing.T) {
-	for _, script := range []string{"sleep 60", "sleep 60 & wait", "trap '' TERM; while :; do sleep 1; done"} {
-		l := fake(t, "echo $$ >"+t.TempDir()+"/pid; "+script, "")
-		l.Timeout = 300 * time.Millisecond
+	for _, script := range []string{"sleep 61 & echo $! >$pid; wait", "trap '' TERM; echo $$ >$pid; while :; do sleep 1; done"} {
+		file := filepath.Join(t.TempDir(), "pid")
+		l := fake(t, "pid="+file+"; "+script, "")
+		l.Timeout = 500 * time.Millisecond
 		begun := time.Now()
-		if err := l.Ensure(profiles.Restricted); err == nil || !strings.Contains(err.Error(), "did not end within 300ms") {
+		if err := l.Ensure(profiles.Restricted); err == nil || !strings.Contains(err.Error(), "did not end within 500ms") {
 			t.Errorf("%s: %v", script, err)
 		}
 		if took := time.Since(begun); took > 5*time.Second {
 			t.Errorf("%s: %s", script, took)
+		}
+		pid, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A process that nobody has reaped yet has no command line.
+		if line, _ := os.ReadFile("/proc/" + strings.TrimSpace(string(pid)) + "/cmdline"); len(line) > 0 {
+			t.Errorf("%s: still there: %q", script, line)
 		}
 	}
 }
