@@ -26,7 +26,7 @@ func looseBundle(t *testing.T, profile string, args ...string) string {
 	for _, d := range []string{"m", "n", "tmp"} {
 		must(t, os.MkdirAll(dir+"/rootfs/"+d, 0o755))
 	}
-	editSpec(t, dir, func(s *specs.Spec) {
+	withSpec(t, dir, func(s *specs.Spec) {
 		all := allCaps(t)
 		s.Process.Capabilities = &specs.LinuxCapabilities{Bounding: all, Effective: all, Permitted: all}
 		s.Process.NoNewPrivileges, s.Process.ApparmorProfile = false, profile
@@ -65,7 +65,7 @@ func allCaps(t *testing.T) []string {
 	return names
 }
 
-func editSpec(t *testing.T, dir string, edit func(*specs.Spec)) {
+func withSpec(t *testing.T, dir string, edit func(*specs.Spec)) {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join(dir, bundle.Config))
 	must(t, err)
@@ -202,7 +202,7 @@ func TestAppArmorUnderCrun(t *testing.T) {
 	require(t, "apparmor", "crun")
 	mustRun(t, tested.hatchctl, "apparmor", "load")
 	dir := looseBundle(t, "hatchdog-untrusted", "lsm")
-	editSpec(t, dir, func(s *specs.Spec) { s.Version = "1.0.2" })
+	withSpec(t, dir, func(s *specs.Spec) { s.Version = "1.0.2" })
 	out, err := exec.Command("crun", "--root", t.TempDir(), "run", "--bundle", dir, "hatchdog-crun").CombinedOutput()
 	if err != nil || !strings.Contains(string(out), `"label":"hatchdog-untrusted (enforce)"`) || !strings.Contains(string(out), `"mount":"EACCES"`) {
 		t.Errorf("%v: %s", err, out)

@@ -190,7 +190,7 @@ func TestAppArmorThatCannotBeLoaded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			unloadAll(t)
 			d := newDirect(t)
-			editSpec(t, d.bundle, func(s *specs.Spec) { s.Process.ApparmorProfile = "docker-default" })
+			withSpec(t, d.bundle, func(s *specs.Spec) { s.Process.ApparmorProfile = "docker-default" })
 			out, code := d.inside(t, c.script)
 			d.wantRefused(t, out, code, c.want)
 			d.setPolicy(t, "profile: baseline\n")
@@ -212,7 +212,7 @@ func TestAppArmorThatCannotBeLoaded(t *testing.T) {
 func TestOddApparmorNames(t *testing.T) {
 	for _, odd := range []string{"docker-default\n", "a b", ":ns:docker-default", "docker-default//&unconfined", `"x"`, "unconfined ", "\x01"} {
 		d := newDirect(t)
-		editSpec(t, d.bundle, func(s *specs.Spec) { s.Process.ApparmorProfile = odd })
+		withSpec(t, d.bundle, func(s *specs.Spec) { s.Process.ApparmorProfile = odd })
 		out, code := d.create(t)
 		d.wantRefused(t, out, code, "process.apparmorProfile: the name is not a profile's alone")
 	}

@@ -24,11 +24,11 @@ var errNoApparmor = errors.New("this host has no AppArmor")
 
 func apparmorCommand(o *options) *cobra.Command {
 	a := &apparmorOptions{options: o}
-	cmd := &cobra.Command{Use: "apparmor", Short: "Load, unload and see hatchdog's AppArmor profiles"}
+	cmd := group(&cobra.Command{Use: "apparmor", Short: "Load, unload and see hatchdog's AppArmor profiles"},
+		a.loadCommand(), a.unloadCommand(), a.statusCommand(), a.showCommand())
 	cmd.PersistentFlags().StringVar(&a.parser, "parser", "", "apparmor_parser (default: in the usual places, then on PATH)")
 	cmd.PersistentFlags().StringVar(&a.root, "kernel-root", "/", "where /sys and /proc are")
 	_ = cmd.PersistentFlags().MarkHidden("kernel-root") // it exists
-	cmd.AddCommand(a.loadCommand(), a.unloadCommand(), a.statusCommand(), a.showCommand())
 	return cmd
 }
 
@@ -40,6 +40,7 @@ func (a *apparmorOptions) loadCommand() *cobra.Command {
 
 Without a name, all. Containers that run under one are held to its new text at
 once.`,
+		Args: between(0, len(profiles.Names())),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.each(cmd.OutOrStdout(), args, "loaded", effects.Loader.Replace)
 		},
@@ -55,6 +56,7 @@ func (a *apparmorOptions) unloadCommand() *cobra.Command {
 
 The kernel lets processes go on unconfined whose profile is taken away, so a
 profile that is in use stays, unless --force is given.`,
+		Args: between(0, len(profiles.Names())),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.each(cmd.OutOrStdout(), args, "unloaded", func(l effects.Loader, name string) error {
 				if host.ProbeApparmor(a.root, name).Modes[name] == "" {
@@ -124,7 +126,7 @@ func (a *apparmorOptions) showCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:       "show PROFILE",
 		Short:     "Print the text of a profile, as for /etc/apparmor.d",
-		Args:      cobra.ExactArgs(1),
+		Args:      between(1, 1),
 		ValidArgs: profiles.Names(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text, ok := profiles.Text(args[0])

@@ -38,7 +38,7 @@ that come with hatchdog, and those that the policy names.
 
 Exit code 0: all are enforced. 1: one is not, or this host has no AppArmor. 3:
 it could not be told.`,
-		Args: cobra.NoArgs,
+		Args: between(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.status()
 			if err != nil {

@@ -81,7 +81,7 @@ func (c apparmor) choose(asked string) (string, error) {
 	}
 	want := c.rules.Profile
 	switch {
-	case want == "":
+	case !policy.ApparmorName(want): // empty, in a policy that was loaded
 		return "", c.refuse("profile", "the workload's choice and its rule name profiles of which neither is known to be the stricter", "choose a policy profile that names one of hatchdog's")
 	case have == want, slices.Contains(c.rules.Keep, have):
 		return have, nil
