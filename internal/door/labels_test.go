@@ -20,7 +20,7 @@ func labelled(t *testing.T, flags ...string) *further {
 		t.Fatal(err)
 	}
 	getenv := func(string) string { return "" }
-	call, err := argv.Parse(append(append([]string{"hatchdog", "exec"}, flags...), "c1", "true"), 0, getenv)
+	call, err := argv.Parse(append(append([]string{"hatchdog", "exec"}, flags...), "c1", "true"), root, getenv)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,3 +102,6 @@ func TestExecFilesCannotLeaveTheLabels(t *testing.T) {
 		}
 	}
 }
+
+// root has no runtime directory of its own.
+func root() bool { return false }

@@ -45,6 +45,9 @@ func somePaths() []string {
 	return append(all, "/")
 }
 
+// noApparmor is a profile that leaves what the engine set: nothing is wider.
+func noApparmor(p *Profile) bool { return p.Apparmor.Require == Never }
+
 // orders says for each field of a profile whether m admits no more than p.
 var orders = map[string]func(m, p *Profile) bool{
 	"Name":        func(_, _ *Profile) bool { return true },
@@ -83,6 +86,16 @@ var orders = map[string]func(m, p *Profile) bool{
 		}
 		return true
 	},
+	"Apparmor.Profile": func(m, p *Profile) bool {
+		return noApparmor(p) || m.Apparmor.Profile == p.Apparmor.Profile || m.Apparmor.Profile == "" && m.Apparmor.Require == Always || ApparmorStricter(m.Apparmor.Profile, p.Apparmor.Profile)
+	},
+	"Apparmor.Require": func(m, p *Profile) bool {
+		return noApparmor(p) || m.Apparmor.Require == Always || m.Apparmor.Require == p.Apparmor.Require
+	},
+	"Apparmor.OnMissing": func(m, p *Profile) bool {
+		return noApparmor(p) || m.Apparmor.OnMissing == RefuseMissing || p.Apparmor.OnMissing == ContinueMissing
+	},
+	"Apparmor.Keep":   func(m, p *Profile) bool { return noApparmor(p) || holds(p.Apparmor.Keep, m.Apparmor.Keep) },
 	"Namespaces.Host": func(m, p *Profile) bool { return holds(p.Namespaces.Host, m.Namespaces.Host) },
 	"Namespaces.Join": func(m, p *Profile) bool { return holds(p.Namespaces.Join, m.Namespaces.Join) },
 	"Mounts.Protect": func(m, p *Profile) bool { // what it protects from is compared with Allow
@@ -194,6 +207,12 @@ func drawProfile(t *rapid.T) *Profile {
 			Umask:      rapid.SampledFrom([]*uint32{nil, new(uint32(0o22)), new(uint32(0o70))}).Draw(t, "umask"),
 			DeniedGids: rapid.SliceOfN(rapid.Uint32Range(0, 5), 0, 3).Draw(t, "gids"),
 			Rlimits:    rapid.SampledFrom([]map[string]RlimitRule{nil, {"RLIMIT_CORE": {0, true}}, {"RLIMIT_CORE": {9, false}, "RLIMIT_NOFILE": {5, on()}}}).Draw(t, "rlimits"),
+		},
+		Apparmor: ApparmorRules{
+			Profile:   rapid.SampledFrom([]string{"", "docker-default", "hatchdog-baseline", "hatchdog-untrusted", "custom", "other"}).Draw(t, "apparmor"),
+			Require:   rapid.SampledFrom([]Require{IfAvailable, Always, Never}).Draw(t, "require"),
+			OnMissing: rapid.SampledFrom([]Missing{RefuseMissing, ContinueMissing}).Draw(t, "missing"),
+			Keep:      some("custom", "other"),
 		},
 		Namespaces: NamespaceRules{some("pid", "network", "ipc"), some("pid", "network", "ipc")},
 		Mounts: MountRules{
