@@ -22,7 +22,7 @@ func Further(p *policy.Profile, has, asked string) (string, *control.Change, *co
 		return has, &control.Change{Field: field, Before: asked, After: has, Reason: "a further process has the profile of its container"}, nil
 	}
 	return asked, nil, &control.Refusal{
-		Control: policy.Apparmor, Field: field, Reason: "it would leave the profile of the container", Policy: p.Where("apparmor"),
+		Control: policy.Apparmor, Field: field, Reason: "it would leave the label of the container", Policy: p.Where("apparmor"),
 		Remedy: "leave it out: the process then has the container's",
 	}
 }
