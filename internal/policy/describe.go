@@ -70,8 +70,6 @@ func describeProfile(key string) string {
 		return "the ceiling of all five capability sets"
 	case "Profile.privilege":
 		return "attributes of the process that carry privilege"
-	case "Profile.apparmor":
-		return "the AppArmor profile that confines the container"
 	case "Profile.namespaces":
 		return "which namespaces may be shared"
 	case "Profile.mounts":
@@ -160,14 +158,6 @@ func describePlace(key string) string {
 		return "its number; without it any"
 	case "DeviceRule.access":
 		return "of r, w and m"
-	case "ApparmorRules.profile":
-		return "hatchdog-baseline, hatchdog-restricted, hatchdog-untrusted, or one of your own that is loaded"
-	case "ApparmorRules.require":
-		return "ifAvailable: where the host has AppArmor; always: refuse where it has none; never: leave what the engine set"
-	case "ApparmorRules.onMissing":
-		return "where the profile is not enforced and cannot be loaded: refuse, or continue with what the engine set and say so"
-	case "ApparmorRules.keep":
-		return "profiles that stay where the engine asks for them; a profile that is neither here nor known is refused"
 	case "HookRules.allow":
 		return "executables by the path that they resolve to; only root may be able to change them"
 	case "HookRules.dockerNetwork":
@@ -186,6 +176,22 @@ func describePlace(key string) string {
 		return "true: the kernel logs what is denied"
 	case "AnnotationRules.strip":
 		return "annotations that are taken away; an entry that ends in * is a prefix"
+	}
+	return describeApparmor(key)
+}
+
+func describeApparmor(key string) string {
+	switch key {
+	case "Profile.apparmor":
+		return "the AppArmor profile that confines the container"
+	case "ApparmorRules.profile":
+		return "hatchdog-baseline, hatchdog-restricted, hatchdog-untrusted, or one of your own that is loaded"
+	case "ApparmorRules.require":
+		return "ifAvailable: where the host has AppArmor; always: refuse where it has none; never: leave what the engine set"
+	case "ApparmorRules.onMissing":
+		return "where the profile is not enforced and cannot be loaded: refuse, or continue with what the engine set and say so"
+	case "ApparmorRules.keep":
+		return "profiles that stay where the engine asks for them; a profile that is neither here nor known is refused"
 	}
 	return ""
 }
