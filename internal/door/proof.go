@@ -10,8 +10,12 @@ import (
 
 // evidence is what the guard is told of the host work, and the means to check
 // it.
-func evidence(a *effects.Acquired) guard.Evidence {
+func evidence(a *effects.Acquired, own host.Own) guard.Evidence {
 	ev := guard.Evidence{Identify: host.Identify}
+	if own.Path != "" {
+		h := own.Hook()
+		ev.Hook = &guard.Hook{Path: h.Path, Args: h.Args, Handle: "/proc/self/exe"}
+	}
 	for _, p := range a.Pins {
 		ev.Swaps = append(ev.Swaps, guard.Swap{
 			Destination: p.Destination, Before: p.Before, After: p.After, Handle: fmt.Sprintf("/proc/self/fd/%d", p.Fd),
