@@ -32,7 +32,7 @@ func TestBenchPrintsEveryRow(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, what := range []string{
-		"create ", "start ", "state ", "exec ", "kill ", "delete ", "run, the same tightened spec", "run, Docker's spec, plain against restricted",
+		"create ", "start ", "state ", "exec ", "kill ", "delete ", "run, the same tightened spec", "run, Docker's spec, plain against restricted", "run, no network rules against a hook's",
 		"10 starts, 2 at a time, each", "create, with a runtime that does nothing", "exec, with a runtime that does nothing",
 		"state, with a runtime that does nothing", "delete, with a runtime that does nothing", "peak memory of create, each by itself", "size of the program",
 	} {

@@ -28,11 +28,11 @@ func startCRI(t *testing.T) *kubelet {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v %s", err, out)
 	}
-	policy := policyFile(t, k.dir, "offers: [untrusted]\nrules:\n  - match: {engine: cri, namespace: system}\n    profile: baseline\n    namespaces: {host: [network, uts]}\n")
+	policy := policyFile(t, k.dir, "offers: [untrusted]\nrules:\n  - match: {engine: cri, namespace: system}\n    profile: baseline\n    namespaces: {host: [network, uts]}\n    egress: {default: allow, allow: [], deny: []}\n")
 	program := cached(t, "containerd-v*/containerd")
 	must(t, os.MkdirAll(k.dir+"/net.d", 0o755))
 	network := fmt.Sprintf(`{"cniVersion":"0.4.0","name":"hatchdog-it","plugins":[{"type":"bridge","bridge":"hd0","isGateway":true,
-"ipam":{"type":"host-local","dataDir":%q,"ranges":[[{"subnet":"10.212.0.0/24"}]]}}]}`, k.dir+"/cni")
+"ipam":{"type":"host-local","dataDir":%q,"ranges":[[{"subnet":"10.212.0.0/24"}]],"routes":[{"dst":"0.0.0.0/0"}]}}]}`, k.dir+"/cni")
 	must(t, os.WriteFile(k.dir+"/net.d/10-it.conflist", []byte(network), 0o600))
 	config := fmt.Sprintf(`version = 3
 root = %[1]q
@@ -163,6 +163,7 @@ func (k *kubelet) exec(t *testing.T, id string, command ...string) string {
 }
 
 func TestCRI(t *testing.T) {
+	startOutside(t) // before the pod: the host's addresses are those at its start
 	k := startCRI(t)
 	config := pod("apps", "web", object{}, nil)
 	sandbox, failure := k.sandbox(t, config)
@@ -185,6 +186,7 @@ func TestCRI(t *testing.T) {
 	if got := k.exec(t, a, "cat", "/proc/kallsyms"); got != "" {
 		t.Error("no masked paths were sent, and none were added")
 	}
+	t.Run("network rules", func(t *testing.T) { podsNetwork(t, k, a, b) })
 	out := mustRun(t, tested.hatchctl, "--policy", k.dir+"/policy.yaml", "explain", a)
 	wantLines(t, out, ", of cri pod apps/web container a image "+criImage, "builtin/restricted")
 

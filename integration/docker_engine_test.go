@@ -155,6 +155,9 @@ func busyboxTar(t *testing.T) []byte {
 	curious, err := os.ReadFile(filepath.Join(tested.dir, "bin", "curious"))
 	must(t, err)
 	file("suid/curious", 0o4755, curious)
+	reach, err := os.ReadFile(filepath.Join(tested.dir, "bin", "reach"))
+	must(t, err)
+	file("bin/reach", 0o755, reach)
 	file("etc/passwd", 0o644, []byte("root:x:0:0::/root:/bin/sh\nuser:x:1000:1000::/:/bin/sh\n"))
 	file("etc/group", 0o644, []byte("root:x:0:\nuser:x:1000:\n"))
 	for _, applet := range strings.Fields(mustRun(t, "/bin/busybox", "--list")) {

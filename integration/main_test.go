@@ -61,6 +61,7 @@ func buildTested(dir string) error {
 		{"-tags", "hatchdog_fault", "-o", tested.faulty, "../cmd/hatchdog"},
 		{"-o", tested.hatchctl, "../cmd/hatchctl"},
 		{"-o", filepath.Join(dir, "bin", "curious"), "./curious"},
+		{"-o", filepath.Join(dir, "bin", "reach"), "./reach"},
 	} {
 		cmd := exec.Command("go", append([]string{"build"}, b...)...)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")

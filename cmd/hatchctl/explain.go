@@ -101,7 +101,7 @@ func (o *options) logged(id string) ([]decision.Decision, error) {
 	var found []decision.Decision
 	err = audit.Read(path, func(event []byte) error {
 		var d decision.Decision
-		if json.Unmarshal(event, &d) != nil {
+		if json.Unmarshal(event, &d) != nil || d.Door == "" {
 			return nil // another kind of event
 		}
 		if d.ID == id || len(id) >= 4 && strings.HasPrefix(d.ID, id) {

@@ -8,6 +8,7 @@ import (
 	json "github.com/go-json-experiment/json/v1"
 
 	"github.com/hatchdog/hatchdog/internal/host"
+	"github.com/hatchdog/hatchdog/internal/plan"
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
 
@@ -20,6 +21,8 @@ type Record struct {
 	Labels  Labels          `json:"labels"`
 	Audit   policy.Audit    `json:"audit"`
 	Cgroup  host.Cgroup     `json:"cgroup"`
+	// Network says where the container's network rules are.
+	Network plan.Network `json:"network"`
 }
 
 // Labels are the LSM labels of the container; exec keeps them.

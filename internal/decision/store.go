@@ -140,6 +140,16 @@ func (s Store) Load(root, id string) (*Record, error) {
 	return load(s.dir(root, id))
 }
 
+// Read reads the record in a directory of a store that is ours.
+func Read(dir string) (*Record, error) {
+	for _, d := range []string{filepath.Join(dir, "..", ".."), filepath.Join(dir, ".."), dir} {
+		if err := checkOurs(d); err != nil {
+			return nil, err
+		}
+	}
+	return load(dir)
+}
+
 // ours refuses a store that somebody else made: its records name programs that
 // we run.
 func (s Store) ours(root string) error {

@@ -13,6 +13,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/bundle"
 	"github.com/hatchdog/hatchdog/internal/decision"
 	"github.com/hatchdog/hatchdog/internal/effects"
+	"github.com/hatchdog/hatchdog/internal/effects/firewall"
 	"github.com/hatchdog/hatchdog/internal/guard"
 	"github.com/hatchdog/hatchdog/internal/lowlevel"
 	"github.com/hatchdog/hatchdog/internal/policy"
@@ -29,6 +30,7 @@ type creation struct {
 	judged   *judgement
 	claim    *decision.Claim
 	acquired *effects.Acquired
+	firewall *firewall.Installed
 	started  bool // the hand-over itself failed
 }
 
@@ -77,7 +79,7 @@ func (c *creation) tighten() (string, error) {
 	}
 	defer b.Close()
 	r := &request{
-		door: c.call.Verb, id: c.call.ID, root: c.root, dir: b.Dir(), doc: b.Document(),
+		door: c.call.Verb, id: c.call.ID, root: c.root, dir: b.Dir(), record: c.claim.Dir(), doc: b.Document(),
 		pol: c.pol, runtime: runtime, call: c.call, now: c.w.Now(),
 	}
 	if c.judged, err = judge(r); err != nil {
@@ -119,6 +121,9 @@ func (c *creation) acquire(before *bundle.Document[specs.Spec]) (*bundle.Documen
 	if err != nil {
 		return nil, err
 	}
+	if err := c.holdNetwork(); err != nil {
+		return nil, err
+	}
 	if err := step("acquired"); err != nil {
 		return nil, err
 	}
@@ -126,7 +131,7 @@ func (c *creation) acquire(before *bundle.Document[specs.Spec]) (*bundle.Documen
 	if err != nil {
 		return nil, err
 	}
-	if err := guard.Check(before.Raw, after.Raw, evidence(c.acquired, c.judged.facts.Apparmor)); err != nil {
+	if err := guard.Check(before.Raw, after.Raw, evidence(c.acquired, c.judged.facts)); err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
 	}
 	return after, nil
@@ -153,6 +158,9 @@ func (c *creation) keep(original []byte, after *bundle.Document[specs.Spec]) err
 	}
 	rec := &decision.Record{
 		Decision: *d, Ceiling: ceiling, Labels: labels(c.judged.after.Process), Audit: c.pol.Audit, Cgroup: c.judged.facts.Cgroup,
+	}
+	if after != nil {
+		rec.Network = c.judged.network
 	}
 	return c.claim.Commit(rec, original)
 }
@@ -245,6 +253,7 @@ func (c *creation) failed(err error) *decision.Decision {
 // another create holds is not ours to give back.
 func (c *creation) undo(err error) error {
 	var errs []error
+	errs = append(errs, c.firewall.Undo())
 	if c.acquired != nil {
 		errs = append(errs, c.acquired.Undo())
 	}

@@ -52,6 +52,9 @@ func Process(version string) World {
 // Main handles one call. On success it does not return where the low-level
 // runtime takes over by execve. It returns the exit code otherwise.
 func (w World) Main(args []string) int {
+	if len(args) == hookArgs && args[1] == host.HookVerb {
+		return w.hook(args[2])
+	}
 	call, err := argv.Parse(args, w.ownDir, w.Getenv)
 	if err != nil {
 		return w.fail(call, err)

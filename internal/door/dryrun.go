@@ -10,6 +10,7 @@ import (
 
 	"github.com/hatchdog/hatchdog/internal/bundle"
 	"github.com/hatchdog/hatchdog/internal/decision"
+	"github.com/hatchdog/hatchdog/internal/effects"
 	"github.com/hatchdog/hatchdog/internal/guard"
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
@@ -55,7 +56,7 @@ func DryRun(pol *policy.Policy, file string) (decision.Decision, error) {
 		return d, err
 	}
 	d.Outcome, d.SpecOut = decision.Tightened, digest(after.Raw)
-	if err := guard.Check(doc.Raw, after.Raw, guard.Evidence{Enforced: j.facts.Apparmor.Enforced}); err != nil {
+	if err := guard.Check(doc.Raw, after.Raw, evidence(&effects.Acquired{}, j.facts)); err != nil {
 		d.Outcome, d.Failure = decision.Refused, "guard: "+err.Error()
 	}
 	return d, nil

@@ -22,6 +22,7 @@ import (
 // request is a spec to judge.
 type request struct {
 	door, id, root, dir string
+	record              string // the directory of the container's record
 	doc                 *bundle.Document[specs.Spec]
 	pol                 *policy.Policy
 	runtime             host.Runtime
@@ -37,6 +38,7 @@ type judgement struct {
 	sources  *host.Sources
 	after    *specs.Spec
 	notes    []string // on how the profile was found
+	network  plan.Network
 }
 
 // judge resolves the profile, asks the host and applies the plan to a copy of
@@ -54,7 +56,7 @@ func judge(r *request) (*judgement, error) {
 	}
 	j.profile = res.Profile.Relocated(workload.EngineDirs(r.doc.Value, r.dir)).For(who.Own())
 	j.decision.Profile, j.decision.Rule, j.notes = res.Profile.Name, res.Rule, res.Notes
-	j.facts, j.sources, err = host.Probe(host.Request{Spec: r.doc.Value, Profile: j.profile, Bundle: r.dir, Runtime: r.runtime})
+	j.facts, j.sources, err = host.Probe(host.Request{Spec: r.doc.Value, Profile: j.profile, Bundle: r.dir, Runtime: r.runtime, Record: r.record})
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +77,7 @@ func (j *judgement) plan(r *request) error {
 	if err != nil {
 		return err
 	}
+	j.network = plan.NetworkOf(j.profile, j.facts, j.after)
 	j.decision.Changes = result.Changes
 	j.decision.Refusals = slices.Concat(unknownFields(j.profile, r.doc.Unknown), flagRefusals(j.profile, r.call), result.Refusals)
 	j.decision.Notes = append(slices.Clone(j.notes), result.Notes...)

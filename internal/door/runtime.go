@@ -77,6 +77,9 @@ func (w World) delete(call *argv.Call) int {
 		return w.fail(call, err)
 	}
 	holder := store.Holder(root, call.ID)
+	if placeErr == nil {
+		w.logDropped(store, root, call.ID)
+	}
 	code, err := lowlevel.Run(path, call.Argv, w.Environ, w.Stdin, w.Stdout, w.Stderr)
 	if err != nil {
 		return w.fail(call, err)

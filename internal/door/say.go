@@ -44,12 +44,17 @@ func oneLine(err error, call *argv.Call) string {
 	if id != "" {
 		msg += "container " + id + ": "
 	}
-	msg += strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
+	msg += flat(err)
 	var r *refused
 	if errors.As(err, &r) && id != "" {
 		msg += ". Details: 'hatchctl explain " + short(id) + "'"
 	}
 	return msg
+}
+
+// flat brings an error to one line.
+func flat(err error) string {
+	return strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
 }
 
 // short is as much of an engine's id as its users see. hatchctl takes it.

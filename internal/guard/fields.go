@@ -35,7 +35,9 @@ func root(name string) rule {
 
 func hooks(name string) rule {
 	switch name {
-	case "prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop":
+	case "createRuntime":
+		return createRuntime
+	case "prestart", "createContainer", "startContainer", "poststart", "poststop":
 		return onlyRemoved("a hook")
 	}
 	return nil

@@ -37,6 +37,7 @@ type Swap struct{ Destination, Before, After, Handle string }
 // Evidence is what the host work claims, with the means to check it.
 type Evidence struct {
 	Swaps []Swap
+	Hook  *Hook // nil is none
 	// Identify reads device and inode of what a path leads to.
 	Identify func(path string) (dev, ino uint64, err error)
 	// Enforced says whether the kernel enforces an AppArmor profile.
@@ -245,19 +246,21 @@ func lists(f func(c *check, at string, was, is []jsontext.Value)) rule {
 
 // onlyRemoved is the rule of lists that may lose elements and nothing else.
 func onlyRemoved(what string) rule {
-	return lists(func(c *check, at string, was, is []jsontext.Value) {
-		next := 0
-		for i, v := range is {
-			for next < len(was) && !equal(was[next], v) {
-				next++
-			}
-			if next == len(was) {
-				c.refuse(fmt.Sprintf("%s[%d]", at, i), what+" that was not asked for, or in another order")
-				return
-			}
+	return lists(func(c *check, at string, was, is []jsontext.Value) { keptInOrder(c, at, what, was, is) })
+}
+
+func keptInOrder(c *check, at, what string, was, is []jsontext.Value) {
+	next := 0
+	for i, v := range is {
+		for next < len(was) && !equal(was[next], v) {
 			next++
 		}
-	})
+		if next == len(was) {
+			c.refuse(fmt.Sprintf("%s[%d]", at, i), what+" that was not asked for, or in another order")
+			return
+		}
+		next++
+	}
 }
 
 // onlyDropped is the rule of maps that may lose members and nothing else.

@@ -30,6 +30,7 @@ type Facts struct {
 	Nodes map[string]Node `json:"nodes,omitempty"`
 	// Hooks holds what was found at each hook's path.
 	Hooks map[string]HookFile `json:"hooks"`
+	Own   Own                 `json:"own"`
 }
 
 // FileID is a file's identity: st_dev and st_ino.

@@ -14,6 +14,7 @@ type Request struct {
 	Profile *policy.Profile // whose protected paths count
 	Bundle  string          // absolute; what a relative source is relative to
 	Runtime Runtime
+	Record  string // the directory of the container's record
 }
 
 // Probe looks at this host once, as far as the spec needs it. The caller closes
@@ -27,6 +28,7 @@ func Probe(r Request) (Facts, *Sources, error) {
 	}
 	f.Kernel = probeKernel()
 	f.Apparmor = ProbeApparmor("/", apparmorNames(r)...)
+	f.Own = own(r.Record)
 	if r.Spec.Linux != nil {
 		for _, ns := range r.Spec.Linux.Namespaces {
 			if ns.Path == "" {

@@ -50,7 +50,12 @@ func wantNotLooser(t failer, rawBefore, rawAfter []byte) {
 			t.Errorf("annotation %s", k)
 		}
 	}
-	b, a := reflect.ValueOf(*before.Hooks), reflect.ValueOf(*after.Hooks)
+	left := *after.Hooks
+	own := fixedFacts(&specs.Spec{}).Own.Hook()
+	if n := len(left.CreateRuntime); n > 0 && n > len(before.Hooks.CreateRuntime) && reflect.DeepEqual(left.CreateRuntime[n-1], own) {
+		left.CreateRuntime = left.CreateRuntime[:n-1]
+	}
+	b, a := reflect.ValueOf(*before.Hooks), reflect.ValueOf(left)
 	for i := range b.NumField() {
 		if !subsequence(a.Field(i).Interface().([]specs.Hook), b.Field(i).Interface().([]specs.Hook)) {
 			t.Errorf("hooks %s", b.Type().Field(i).Name)

@@ -63,6 +63,7 @@ func fixedFacts(s *specs.Spec) host.Facts {
 		Joined:         map[string]host.JoinedNamespace{},
 		Sources:        map[string]host.Source{},
 		Hooks:          map[string]host.HookFile{},
+		Own:            host.Own{Path: "/usr/local/bin/hatchdog", ID: host.FileID{Dev: 1, Ino: 7}, Record: "/run/hatchdog/r/c1"},
 	}
 	for i, t := range all {
 		f.HostNamespaces[t] = []host.FileID{{Dev: 4, Ino: uint64(i)}}
@@ -88,6 +89,11 @@ func fixedFacts(s *specs.Spec) host.Facts {
 	if s.Hooks != nil {
 		for _, h := range s.Hooks.Prestart { //nolint:staticcheck // deprecated, and what Docker writes
 			f.Hooks[h.Path] = host.HookFile{Resolved: h.Path, Dockerd: strings.HasSuffix(h.Path, "/exe"), RootOnly: true}
+		}
+		for _, h := range s.Hooks.CreateRuntime {
+			if h.Path == f.Own.Path {
+				f.Hooks[h.Path] = host.HookFile{Resolved: h.Path, ID: f.Own.ID, RootOnly: true}
+			}
 		}
 	}
 	return f
@@ -216,4 +222,10 @@ func wantProven(t failer, o outcome, again func([]byte) outcome, check func(befo
 	return true
 }
 
-func checkSpec(before, after []byte) error { return guard.Check(before, after, guard.Evidence{}) }
+func checkSpec(before, after []byte) error {
+	h := fixedFacts(&specs.Spec{}).Own.Hook()
+	return guard.Check(before, after, guard.Evidence{
+		Hook:     &guard.Hook{Path: h.Path, Args: h.Args, Handle: h.Path},
+		Identify: func(string) (uint64, uint64, error) { return 1, 7, nil },
+	})
+}

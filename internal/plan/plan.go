@@ -12,6 +12,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/control/apparmor"
 	"github.com/hatchdog/hatchdog/internal/control/caps"
 	"github.com/hatchdog/hatchdog/internal/control/devices"
+	"github.com/hatchdog/hatchdog/internal/control/egress"
 	"github.com/hatchdog/hatchdog/internal/control/hooks"
 	"github.com/hatchdog/hatchdog/internal/control/mounts"
 	"github.com/hatchdog/hatchdog/internal/control/namespaces"
@@ -55,7 +56,25 @@ func New(p *policy.Profile, f host.Facts, o Options) Plan {
 		sysctls.New(p, f),
 		hooks.New(p, f),
 		annotations.New(p, f),
+		egress.New(p, f), // after capabilities and hooks: it looks at what is left of them
 	}}
+}
+
+// Network is where a container's network rules are installed.
+type Network = egress.Place
+
+// The kinds of places.
+const (
+	NetworkFree     = egress.Free
+	NetworkLoopback = egress.Loopback
+	NetworkHooked   = egress.Hooked
+	NetworkJoined   = egress.Joined
+	NetworkHosts    = egress.Hosts
+)
+
+// NetworkOf finds it in a spec that the plan was applied to.
+func NetworkOf(p *policy.Profile, f host.Facts, s *specs.Spec) Network {
+	return egress.PlaceOf(p, f, s)
 }
 
 // Exec is the plan for a further process of a container.

@@ -19,7 +19,7 @@ func TestOrder(t *testing.T) {
 	for _, c := range p.controls {
 		names = append(names, c.Name())
 	}
-	if got := strings.Join(names, " "); got != "namespaces capabilities seccomp privilege apparmor mounts devices resources sysctls hooks annotations" {
+	if got := strings.Join(names, " "); got != "namespaces capabilities seccomp privilege apparmor mounts devices resources sysctls hooks annotations egress" {
 		t.Error(got)
 	}
 }
@@ -48,7 +48,7 @@ func TestRealSpecsAreSettledAfterOne(t *testing.T) {
 			if err := json.Unmarshal(raw, &s); err != nil {
 				t.Fatal(err)
 			}
-			plan := New(profile, host.Facts{}, Options{})
+			plan := New(profile, host.Facts{Own: host.Own{Path: "/usr/local/bin/hatchdog"}}, Options{})
 			first, err := plan.Apply(&s)
 			if err != nil || len(first.Changes) == 0 {
 				t.Errorf("%s under %s: %v %v", file, name, first.Changes, err)
@@ -78,6 +78,7 @@ func TestHostNamespacesOfRealSpecsAreRefused(t *testing.T) {
 			Cgroup:  host.Cgroup{Controllers: []string{"pids", "memory", "cpu"}},
 			Hooks:   map[string]host.HookFile{"/proc/4242/exe": {Dockerd: true}},
 			Sources: map[string]host.Source{},
+			Own:     host.Own{Path: "/usr/local/bin/hatchdog", Record: "/run/hatchdog/r/c"},
 		}
 		for _, m := range s.Mounts {
 			facts.Sources[m.Source] = host.Source{Resolved: m.Source, Steady: true}

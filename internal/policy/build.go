@@ -329,6 +329,7 @@ func normalise(r *reader, n *yaml.Node, p *Profile) {
 			r.fail(at, "mounts", "", "%q is not an absolute path in its shortest form", rule.Path)
 		}
 	}
+	normaliseNetwork(r, n, p)
 	for _, ns := range slices.Concat(p.Namespaces.Host, p.Namespaces.Join) {
 		if at, names := place(n, ns, "namespaces"), namespaceTypes(); at != nil && !slices.Contains(names, ns) {
 			r.fail(at, "namespaces", nearest(ns, names), "%q is not a namespace", ns)

@@ -193,5 +193,29 @@ func describeApparmor(key string) string {
 	case "ApparmorRules.keep":
 		return "profiles that stay where the engine asks for them; a profile that is neither here nor known is refused"
 	}
+	return describeNetwork(key)
+}
+
+func describeNetwork(key string) string {
+	switch key {
+	case "Profile.egress":
+		return "what the container may reach over the network; docs/egress.md has the entries and their order"
+	case "Profile.ingress":
+		return "who may reach the container over the network; answers to what it opened always may"
+	case "Profile.rate":
+		return "how fast the container may send"
+	case "EgressRules.default":
+		return "allow or deny, for what no entry matches"
+	case "EgressRules.allow":
+		return "entries `TARGET[:PORTS][/PROTOCOL]` that may be reached; of allow and deny the longest prefix wins"
+	case "EgressRules.deny":
+		return "entries that may not be reached; groups are metadata, link-local, host, private, internet, dns"
+	case "IngressRules.default":
+		return "allow or deny, for what no entry matches"
+	case "IngressRules.allow":
+		return "entries that may open connections to the container; the ports are the container's"
+	case "RateRules.egress":
+		return "the highest rate at which each of its interfaces sends"
+	}
 	return ""
 }

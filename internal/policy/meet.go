@@ -41,6 +41,8 @@ func Meet(a, b *Profile) *Profile {
 	p.Hooks = HookRules{common(a.Hooks.Allow, b.Hooks.Allow), a.Hooks.DockerNetwork && b.Hooks.DockerNetwork}
 	p.Annotations.Strip = union(a.Annotations.Strip, b.Annotations.Strip)
 	p.Seccomp = meetSeccomp(a.Seccomp, b.Seccomp)
+	p.Egress, p.Ingress = meetEgress(a, b), meetIngress(a, b)
+	p.Rate.Egress = least(a.Rate.Egress, b.Rate.Egress)
 	p.Origin = maps.Clone(b.Origin)
 	maps.Copy(p.Origin, a.Origin)
 	return &p

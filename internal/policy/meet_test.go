@@ -11,6 +11,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"pgregory.net/rapid"
+
+	"github.com/hatchdog/hatchdog/internal/egress"
 )
 
 // TestMain asks rapid for more than its usual 100 tries and for no files; its
@@ -150,6 +152,16 @@ var orders = map[string]func(m, p *Profile) bool{
 	"Seccomp.Allow":         func(m, p *Profile) bool { return holds(p.Seccomp.Allow, m.Seccomp.Allow) },
 	"Seccomp.Deny":          func(m, p *Profile) bool { return holds(m.Seccomp.Deny, p.Seccomp.Deny) },
 	"Seccomp.Log":           func(m, p *Profile) bool { return m.Seccomp.Log || !p.Seccomp.Log },
+	"Egress.Default":        reachesNoMore,
+	"Egress.Allow":          reachesNoMore,
+	"Egress.Deny":           reachesNoMore,
+	"Egress.Also":           reachesNoMore,
+	"Egress.From":           func(_, _ *Profile) bool { return true },
+	"Ingress.Default":       reachedByNoMore,
+	"Ingress.Allow":         reachedByNoMore,
+	"Ingress.Also":          reachedByNoMore,
+	"Ingress.From":          func(_, _ *Profile) bool { return true },
+	"Rate.Egress":           func(m, p *Profile) bool { return notAbove(m.Rate.Egress, p.Rate.Egress) },
 	"Annotations.Strip":     func(m, p *Profile) bool { return holds(m.Annotations.Strip, p.Annotations.Strip) },
 }
 
@@ -187,6 +199,9 @@ func drawProfile(t *rapid.T) *Profile {
 		return rapid.SampledFrom([]*int64{nil, new(int64(1)), new(int64(5)), new(int64(900))}).Draw(t, "limit")
 	}
 	on := func() bool { return rapid.Bool().Draw(t, "on") }
+	verdict := func() egress.Verdict {
+		return rapid.SampledFrom([]egress.Verdict{egress.Allow, egress.Deny}).Draw(t, "verdict")
+	}
 	rules := func() []PathRule {
 		return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) PathRule {
 			return PathRule{
@@ -229,6 +244,9 @@ func drawProfile(t *rapid.T) *Profile {
 		Sysctls:     SysctlRules{some("net.*", "kernel.x")},
 		Hooks:       HookRules{some("/a", "/b"), on()},
 		Annotations: AnnotationRules{some("a", "b*")},
+		Egress:      EgressRules{Default: verdict(), Allow: some(drawnEntries()...), Deny: some(drawnEntries()...)},
+		Ingress:     IngressRules{Default: verdict(), Allow: some(drawnEntries()...)},
+		Rate:        RateRules{limit()},
 		Origin:      map[string]string{"pids": "x:1"},
 	}
 	for _, control := range []string{Capabilities, Mounts, Hooks} {

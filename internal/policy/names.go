@@ -3,11 +3,13 @@ package policy
 import (
 	"reflect"
 	"strings"
+
+	"github.com/hatchdog/hatchdog/internal/egress"
 )
 
 // controlNames are the controls, in the order of the plan.
 func controlNames() []string {
-	return []string{Capabilities, Seccomp, Privilege, Apparmor, Namespaces, Mounts, Devices, Resources, Sysctls, Hooks, Annotations}
+	return []string{Capabilities, Seccomp, Privilege, Apparmor, Namespaces, Mounts, Devices, Resources, Sysctls, Hooks, Annotations, Egress}
 }
 
 // valuesOf lists what a named string type may hold; nil is anything.
@@ -29,6 +31,8 @@ func valuesOf(t reflect.Type) []string {
 		return []string{string(IfAvailable), string(Always), string(Never)}
 	case reflect.TypeFor[Missing]():
 		return []string{string(RefuseMissing), string(ContinueMissing)}
+	case reflect.TypeFor[egress.Verdict]():
+		return []string{string(egress.Allow), string(egress.Deny)}
 	case reflect.TypeFor[Mode]():
 		return []string{string(Enforce), string(Complain)}
 	case reflect.TypeFor[OnFailure]():

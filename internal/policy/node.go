@@ -61,7 +61,7 @@ func (r *reader) value(n *yaml.Node, key, unit string, v reflect.Value) {
 		r.fail(n, key, "", "anchors and aliases are not read")
 		return
 	}
-	if r.origin != nil && !strings.Contains(key, "[") { // a list is set as a whole
+	if r.origin != nil && (!strings.Contains(key, "[") || isNetwork(key)) { // a list is set as a whole
 		r.origin[key] = fmt.Sprintf("%s:%d", r.file, n.Line)
 	}
 	if v.Kind() == reflect.Pointer {
@@ -175,6 +175,7 @@ func (r *reader) list(n *yaml.Node, key string, v reflect.Value) {
 			continue
 		}
 		item := reflect.New(v.Type().Elem()).Elem()
+		at = key + "[" + strconv.Itoa(all.Len()) + "]" // where it is when what is inherited is counted
 		r.value(c, at, "", item)
 		all = reflect.Append(all, item)
 	}

@@ -66,7 +66,7 @@ profiles:
     memory: {max: 2XB}
     capabilities: {max: [CHOWN, NET_RAWW]}
     pids: {max: 10, max: 11}
-    egress: {default: deny}
+    egresss: {default: deny}
   loop: {extends: loop}
 `
 	err := Check("p.yaml", []byte(file))
@@ -81,7 +81,7 @@ profiles:
 		`p.yaml:10:19: memory.max: "2XB" is not a size such as 512MiB`,
 		`"NET_RAWW" is not a capability; did you mean "CAP_NET_RAW"?`,
 		`p.yaml:12:21: pids.max: given twice, first on line 12`,
-		`p.yaml:13:5: egress: unknown key`,
+		`p.yaml:13:5: egresss: unknown key; did you mean "egress"?`,
 		`p.yaml:14:19: extends: "loop" extends itself`,
 	} {
 		if !strings.Contains(errs.Error(), want) {

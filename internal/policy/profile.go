@@ -24,6 +24,7 @@ const (
 	Hooks        = "hooks"
 	Annotations  = "annotations"
 	Seccomp      = "seccomp"
+	Egress       = "egress"
 )
 
 // Profile is a resolved set of ceilings. It is never changed once built:
@@ -51,6 +52,9 @@ type Profile struct {
 	Hooks        HookRules       `json:"hooks"`
 	Annotations  AnnotationRules `json:"annotations"`
 	Seccomp      SeccompRules    `json:"seccomp"`
+	Egress       EgressRules     `json:"egress"`
+	Ingress      IngressRules    `json:"ingress"`
+	Rate         RateRules       `json:"rate"`
 
 	// Origin maps a dotted key ("memory.max") to the place that set it:
 	// "builtin/restricted" or "/etc/hatchdog/policy.yaml:12".

@@ -118,6 +118,8 @@ func valueWords(t reflect.Type, unit string) string {
 		return "size, as `512MiB`"
 	case milliUnit:
 		return "CPUs, as `1.5` or `500m`"
+	case bitsUnit:
+		return "bits in a second, as `100Mbit`"
 	case octalUnit:
 		return "octal, as `\"0027\"`"
 	}

@@ -99,6 +99,8 @@ func numberSchema(unit string) map[string]any {
 		return map[string]any{"type": []string{"integer", "string"}, "pattern": "^[0-9]+([KMGTkmgt]([iI]?[bB])?|[bB])?$", "minimum": 0}
 	case milliUnit:
 		return map[string]any{"type": []string{"number", "string"}, "pattern": "^[0-9]+(\\.[0-9]+)?m?$", "exclusiveMinimum": 0}
+	case bitsUnit:
+		return map[string]any{"type": []string{"integer", "string"}, "pattern": "^[0-9]+([kKMG]?bit)?$", "minimum": leastRate}
 	case octalUnit:
 		return map[string]any{"type": []string{"integer", "string"}, "pattern": "^(0o)?[0-7]+$"}
 	}

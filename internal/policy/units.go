@@ -12,6 +12,7 @@ const (
 	bytesUnit = "bytes" // 512MiB, 2G, 1073741824
 	milliUnit = "milli" // CPUs in thousandths: 1, 0.5, 500m
 	octalUnit = "octal" // permission bits: "0022"
+	bitsUnit  = "bits"  // bits in a second: 100Mbit, 1Gbit, 8000
 )
 
 var errNumber = errors.New("not a number")
@@ -24,6 +25,8 @@ func unitName(unit string) string {
 		return "a number of CPUs such as 1, 0.5 or 500m"
 	case octalUnit:
 		return "permission bits in octal such as 0022"
+	case bitsUnit:
+		return "bits in a second such as 100Mbit, 8kbit at least"
 	}
 	return "a whole number in range"
 }
@@ -34,10 +37,42 @@ func number(s, unit string) (int64, error) {
 		return size(s)
 	case milliUnit:
 		return milli(s)
+	case bitsUnit:
+		return rate(s)
 	case octalUnit:
 		return strconv.ParseInt(strings.TrimPrefix(s, "0o"), 8, 64)
 	}
 	return strconv.ParseInt(s, 10, 64)
+}
+
+// leastRate is the lowest rate that lets a full packet through in a second or
+// so.
+const leastRate = 8000
+
+// rate reads bits in a second. k, M and G are powers of 1000, as tc(8) has
+// them.
+func rate(s string) (int64, error) {
+	digits := strings.TrimRight(s, "kKMGbit")
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil {
+		return 0, errNumber
+	}
+	scale := int64(1)
+	switch s[len(digits):] {
+	case "", "bit":
+	case "kbit", "Kbit":
+		scale = 1e3
+	case "Mbit":
+		scale = 1e6
+	case "Gbit":
+		scale = 1e9
+	default:
+		return 0, errNumber
+	}
+	if n > math.MaxInt64/scale || n*scale < leastRate {
+		return 0, errNumber
+	}
+	return n * scale, nil
 }
 
 // size reads bytes. K, M, G and T are powers of 1024 with or without iB or B,

@@ -3,7 +3,8 @@
 //
 // Guarantees: every hook left leads to an executable that the profile lists
 // and that only root can change, or is Docker's own network hook, told by the
-// file that its path leads to and not by its name; none of them gets an
+// file that its path leads to and not by its name, or our own for this very
+// container; none of them gets an
 // environment that makes the loader run something else.
 // Does not cover: what a listed hook does.
 // Requires: facts on each hook's executable.
@@ -30,10 +31,11 @@ const dockerArg = "libnetwork-setkey"
 type hooks struct {
 	profile *policy.Profile
 	files   map[string]host.HookFile
+	own     host.Own
 }
 
 // New makes the control.
-func New(p *policy.Profile, f host.Facts) control.Control { return hooks{p, f.Hooks} }
+func New(p *policy.Profile, f host.Facts) control.Control { return hooks{p, f.Hooks, f.Own} }
 
 func (hooks) Name() string { return policy.Hooks }
 
@@ -99,6 +101,8 @@ func (c hooks) reason(field string, h specs.Hook) string {
 	switch {
 	case !ok || file.Err != "":
 		return "its executable cannot be read"
+	case field == "createRuntime" && c.own.Is(h, file): // of a create that was cut off
+		return ""
 	case file.Dockerd && c.profile.Hooks.DockerNetwork && len(h.Args) > 0 && h.Args[0] == dockerArg &&
 		(field == "prestart" || field == "createRuntime"):
 		return ""

@@ -1,0 +1,125 @@
+// Package egress sees to it that a container's network rules are installed
+// before its first instruction, and that it cannot take them away.
+//
+// Guarantees: where the profile has network rules, the container has a network
+// namespace of its own, or of its pod, in which they are installed; our own
+// hook installs them where the namespace is only made by the low-level runtime
+// and a hook of the engine wires it; the container has no capability with which
+// it could change the rules or go around them.
+// Does not cover: a namespace with nothing but loopback, which needs no rules
+// until somebody else wires it.
+// Requires: facts on the network namespace that is joined and on our own
+// executable.
+// Spec fields touched: hooks.createRuntime; process.capabilities where the
+// profile tightens.
+package egress
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/hatchdog/hatchdog/internal/control"
+	"github.com/hatchdog/hatchdog/internal/host"
+	"github.com/hatchdog/hatchdog/internal/policy"
+)
+
+type egress struct {
+	profile *policy.Profile
+	facts   host.Facts
+}
+
+// New makes the control.
+func New(p *policy.Profile, f host.Facts) control.Control { return egress{p, f} }
+
+func (egress) Name() string { return policy.Egress }
+
+func (c egress) Apply(s *specs.Spec) ([]control.Change, error) {
+	place := PlaceOf(c.profile, c.facts, s)
+	var changes []control.Change
+	var refusals []error
+	switch place.Kind {
+	case Free, Loopback:
+		return nil, nil
+	case Hosts:
+		if !slices.Contains(c.profile.Namespaces.Host, string(specs.NetworkNamespace)) {
+			return nil, nil // the namespaces control refuses it
+		}
+		return nil, c.refuse("linux.namespaces[network]", "the profile has network rules, and the host's network cannot be held to them",
+			"leave out --network host (hostNetwork), or set egress: {default: allow, allow: [], deny: []} beside namespaces.host in a profile for this workload")
+	case Hooked:
+		ch, err := c.hook(s)
+		changes, refusals = append(changes, ch...), append(refusals, err)
+	case Joined: // installed before the low-level runtime starts
+	}
+	ch, err := c.capabilities(s)
+	return append(changes, ch...), errors.Join(append(refusals, err)...)
+}
+
+func (c egress) refuse(field, reason, remedy string) error {
+	return &control.Refusal{Control: policy.Egress, Field: field, Reason: reason, Policy: c.profile.Where("egress"), Remedy: remedy}
+}
+
+// hook adds our own hook behind those that wire the network.
+func (c egress) hook(s *specs.Spec) ([]control.Change, error) {
+	own := c.facts.Own
+	if own.Path == "" {
+		return nil, c.refuse("hooks.createRuntime", "hatchdog's own executable has no path any more, so it cannot install the network rules",
+			"start the container again")
+	}
+	want := own.Hook()
+	if slices.ContainsFunc(s.Hooks.CreateRuntime, func(h specs.Hook) bool { return h.Path == want.Path && slices.Equal(h.Args, want.Args) }) {
+		return nil, nil
+	}
+	s.Hooks.CreateRuntime = append(s.Hooks.CreateRuntime, want)
+	return []control.Change{{
+		Field: "hooks.createRuntime", After: strings.Join(want.Args[:2], " "),
+		Reason: "it installs the profile's network rules once the engine has wired the container",
+	}}, nil
+}
+
+// capabilities takes away, or refuses, what could undo the rules: the
+// administration of the namespace, and packet sockets, which go around them.
+func (c egress) capabilities(s *specs.Spec) ([]control.Change, error) {
+	if s.Process == nil || s.Process.Capabilities == nil || !owns(s) {
+		return nil, nil
+	}
+	var changes []control.Change
+	var refusals []error
+	sets := s.Process.Capabilities
+	for _, name := range []string{"CAP_NET_ADMIN", "CAP_NET_RAW"} {
+		why := "it could take the profile's network rules away"
+		if name == "CAP_NET_RAW" {
+			why = "packet sockets go around the profile's network rules"
+		}
+		had := false
+		for _, set := range []*[]string{&sets.Bounding, &sets.Effective, &sets.Permitted, &sets.Inheritable, &sets.Ambient} {
+			kept := slices.DeleteFunc(slices.Clone(*set), func(n string) bool { return strings.EqualFold(n, name) })
+			if len(kept) == len(*set) {
+				continue
+			}
+			had = true
+			if c.profile.OnExcess[policy.Egress] == policy.Tighten {
+				*set = kept
+			}
+		}
+		switch {
+		case had && c.profile.OnExcess[policy.Egress] == policy.Tighten:
+			changes = append(changes, control.Change{Field: "process.capabilities", Before: name, After: "none", Reason: why})
+		case had:
+			refusals = append(refusals, c.refuse("process.capabilities", name+": "+why,
+				"leave it out of capabilities.max, or set egress: {default: allow, allow: [], deny: []} in a profile for this workload"))
+		}
+	}
+	return changes, errors.Join(refusals...)
+}
+
+// owns reports whether the container's capabilities count in its network
+// namespace: they do unless it has a user namespace of its own and joins a
+// network namespace that was made outside of it.
+func owns(s *specs.Spec) bool {
+	user, network := find(s, specs.UserNamespace), find(s, specs.NetworkNamespace)
+	return user == nil || user.Path != "" || network == nil || network.Path == ""
+}

@@ -1,0 +1,88 @@
+package door
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/hatchdog/hatchdog/internal/decision"
+	"github.com/hatchdog/hatchdog/internal/effects/firewall"
+	"github.com/hatchdog/hatchdog/internal/plan"
+)
+
+// hookArgs are the words of the hook's command line: hatchdog, the verb, the
+// record's directory.
+const hookArgs = 3
+
+// networkLock is beside the records: no id has an @.
+const networkLock = "@network"
+
+// maxState is the longest state that a low-level runtime gives a hook.
+const maxState = 1 << 20
+
+var (
+	errUnheld     = errors.New("the network rules have no place")
+	errOtherState = errors.New("the state that the hook was given is not that of its container")
+)
+
+// holdNetwork installs the network rules where the namespace is there already.
+func (c *creation) holdNetwork() error {
+	n := c.judged.network
+	switch n.Kind {
+	case plan.NetworkFree, plan.NetworkLoopback, plan.NetworkHooked:
+		return nil
+	case plan.NetworkJoined:
+		var err error
+		c.firewall, err = firewall.Hold(firewall.Target{
+			Path: n.Path, ID: n.ID, ResolvConf: n.ResolvConf, Lock: filepath.Join(c.store.Base, networkLock),
+		}, c.judged.profile)
+		if err != nil {
+			return err
+		}
+		d := &c.judged.decision
+		d.Notes = append(d.Notes, "the profile's network rules are in its network namespace; hatchctl net shows them")
+		return decision.KeepNamespace(c.claim.Dir(), n.ID)
+	}
+	return fmt.Errorf("%s: %w", n.Kind, errUnheld)
+}
+
+// hook is hatchdog as its own hook: the low-level runtime has made the
+// namespace and the engine has wired it, and nothing of the container runs. Any
+// failure ends the create.
+func (w World) hook(dir string) int {
+	if err := w.hookOf(dir); err != nil {
+		fmt.Fprintln(w.Stderr, "hatchdog: network rules:", flat(err))
+		return 1
+	}
+	return 0
+}
+
+func (w World) hookOf(dir string) error {
+	var state specs.State
+	if err := json.NewDecoder(io.LimitReader(w.Stdin, maxState)).Decode(&state); err != nil {
+		return fmt.Errorf("state: %w", err)
+	}
+	rec, err := decision.Read(dir)
+	if err != nil {
+		return err
+	}
+	if state.ID != rec.Decision.ID || state.Pid <= 0 || rec.Ceiling == nil || rec.Network.Kind != plan.NetworkHooked {
+		return errOtherState
+	}
+	in, err := firewall.Hold(firewall.Target{
+		Path: fmt.Sprintf("/proc/%d/ns/net", state.Pid), ResolvConf: rec.Network.ResolvConf,
+		Lock: filepath.Join(dir, "..", "..", networkLock),
+	}, rec.Ceiling)
+	if err != nil {
+		return err
+	}
+	id, err := firewall.ID(in.FD())
+	if err != nil {
+		return err
+	}
+	return decision.KeepNamespace(dir, id)
+}

@@ -1,0 +1,182 @@
+// Package firewall puts a container's egress and ingress rules into its network
+// namespace, with nftables, and reads back what they did.
+//
+// Guarantees: all rules of a container are there, as they were compiled and
+// read back from the kernel, or none is and Install fails; nothing but the
+// table `inet hatchdog` is touched; rules that are there for another container
+// in the namespace stay, so that a packet must pass both.
+// Does not cover: who may change the namespace afterwards (CAP_NET_ADMIN in
+// the user namespace that owns it) and packet sockets (CAP_NET_RAW), which go
+// around the rules: the control refuses both.
+// Requires: nf_tables with the families inet and conntrack; CAP_NET_ADMIN over
+// the namespace and CAP_SYS_ADMIN.
+// Spec fields touched: none.
+package firewall
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/google/nftables"
+
+	"github.com/hatchdog/hatchdog/internal/egress"
+)
+
+// tableName is our own table. No other is read or changed.
+const tableName = "hatchdog"
+
+// Request is what to install in a network namespace.
+type Request struct {
+	FD      int // of the namespace
+	Egress  []egress.Policy
+	Ingress []egress.Policy
+	Facts   egress.Facts
+	Rate    *int64 // bits in a second for each interface; nil is no limit
+}
+
+// Installed is what was added to a namespace.
+type Installed struct {
+	fd    int
+	added []layer
+}
+
+var errUnverified = errors.New("the kernel does not hold the rules as they were sent")
+
+// Install puts the rules into the namespace in one transaction, and verifies
+// them.
+func Install(r Request) (*Installed, error) {
+	layers, err := compile(r)
+	if err != nil {
+		return nil, err
+	}
+	in := &Installed{fd: r.FD}
+	if len(layers) > 0 {
+		if err := in.install(layers); err != nil {
+			return nil, fmt.Errorf("firewall: %w", err)
+		}
+	}
+	if r.Rate != nil {
+		if err := apart(func() error { return limitRate(r.FD, *r.Rate) }); err != nil {
+			return nil, errors.Join(fmt.Errorf("rate: %w", err), in.Undo())
+		}
+	}
+	return in, nil
+}
+
+func (in *Installed) install(layers []layer) error {
+	c, err := open(in.fd)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	before, err := c.chains()
+	if err != nil {
+		return err
+	}
+	changed := false
+	for _, l := range layers {
+		there := before[l.base()] != nil
+		if there && c.verify(l) == nil {
+			continue
+		}
+		if there {
+			if err := c.remove(l); err != nil {
+				return err
+			}
+		} else {
+			in.added = append(in.added, l)
+		}
+		if err := c.add(l); err != nil {
+			return err
+		}
+		changed = true
+	}
+	if !changed {
+		return nil
+	}
+	if err := c.nft.Flush(); err != nil {
+		in.added = nil
+		return err
+	}
+	for _, l := range layers {
+		if err := c.verify(l); err != nil {
+			return errors.Join(err, in.Undo())
+		}
+	}
+	return nil
+}
+
+// Undo takes away what Install added. What was there before stays.
+func (in *Installed) Undo() error {
+	if in == nil || len(in.added) == 0 {
+		return nil
+	}
+	c, err := open(in.fd)
+	if err != nil {
+		return fmt.Errorf("firewall: undo: %w", err)
+	}
+	defer c.close()
+	for _, l := range in.added {
+		if err := c.remove(l); err != nil {
+			return fmt.Errorf("firewall: undo: %w", err)
+		}
+	}
+	if err := c.nft.Flush(); err != nil {
+		return fmt.Errorf("firewall: undo: %w", err)
+	}
+	in.added = nil
+	return nil
+}
+
+// layer is one policy for one direction. A packet passes every layer.
+type layer struct {
+	key     string // of the policy: the same policy has the same key
+	inbound bool
+	chain   egress.Chain
+}
+
+func compile(r Request) ([]layer, error) {
+	var all []layer
+	for _, dir := range []struct {
+		inbound  bool
+		policies []egress.Policy
+	}{{false, r.Egress}, {true, r.Ingress}} {
+		for _, p := range dir.policies {
+			c, err := egress.Compile(p, r.Facts)
+			if err != nil {
+				return nil, err
+			}
+			l := layer{key: key(p), inbound: dir.inbound, chain: c}
+			if !slices.ContainsFunc(all, func(o layer) bool { return o.base() == l.base() }) {
+				all = append(all, l)
+			}
+		}
+	}
+	return all, nil
+}
+
+func key(p egress.Policy) string {
+	p.Name = ""                // two profiles with the same rules are one layer
+	data, _ := json.Marshal(p) // strings and lists of strings always encode
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:4])
+}
+
+func (l layer) base() string {
+	if l.inbound {
+		return "in-" + l.key
+	}
+	return "out-" + l.key
+}
+
+func (l layer) dropChain() string { return "drop-" + l.base() }
+
+func (l layer) forward() string { return "forward-" + l.key }
+
+func table() *nftables.Table {
+	return &nftables.Table{Name: tableName, Family: nftables.TableFamilyINet}
+}

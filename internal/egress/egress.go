@@ -1,0 +1,89 @@
+// Package egress is the language in which a policy says what a container may
+// reach: its entries, their order, and the evaluator that says what becomes of
+// a packet.
+//
+// Guarantees: Compile gives the same ordered rules for the same policy and
+// facts; Decide follows them as the kernel does; several policies together
+// never let through what one of them alone would not.
+// Does not cover: names (an entry is an address, not a domain), what travels
+// inside a connection, and answers to connections that came in, which ingress
+// decides.
+// Requires: nothing. It asks no kernel and reads no clock.
+// Spec fields touched: none.
+//
+// # Order
+//
+// The kernel asks, in this order:
+//
+//  1. Loopback is accepted.
+//  2. IPv6 neighbour discovery is accepted: without it there is no IPv6.
+//  3. An answer to a denied metadata or link-local address is dropped.
+//  4. What belongs to a connection that was accepted is accepted.
+//  5. Of the entries that match the packet, the one with the longest prefix
+//     decides; of two as long the one with the fewest ports, then the one that
+//     names a protocol, then the one that denies.
+//  6. The default decides.
+package egress
+
+import "net/netip"
+
+// Verdict is what becomes of a packet.
+type Verdict string
+
+// The verdicts.
+const (
+	Allow Verdict = "allow"
+	Deny  Verdict = "deny"
+)
+
+// Proto is a protocol that an entry can name.
+type Proto string
+
+// The protocols. ICMP is that of the address's family.
+const (
+	Any  Proto = ""
+	TCP  Proto = "tcp"
+	UDP  Proto = "udp"
+	ICMP Proto = "icmp"
+)
+
+// Ports is a range of ports; the zero value is every port.
+type Ports struct{ Low, High uint16 }
+
+func (p Ports) any() bool { return p == Ports{} }
+
+// width orders ranges: the fewer ports, the more an entry is about.
+func (p Ports) width() int {
+	if p.any() {
+		return 1 << 16
+	}
+	return int(p.High) - int(p.Low) + 1
+}
+
+func (p Ports) has(port uint16) bool { return p.any() || p.Low <= port && port <= p.High }
+
+// Policy is one set of entries, as a policy file has them.
+type Policy struct {
+	// Name is the profile that it is from.
+	Name    string
+	Default Verdict
+	Allow   []string
+	Deny    []string
+}
+
+// Trivial is a policy that stops nothing.
+func (p Policy) Trivial() bool { return p.Default != Deny && len(p.Deny) == 0 }
+
+// Facts are the addresses that the names of groups stand for on one host.
+type Facts struct {
+	Host      []netip.Addr // the host's, and the container's gateways
+	Resolvers []netip.Addr
+}
+
+// Packet is the first packet of a connection, or one of a protocol that has
+// none.
+type Packet struct {
+	Proto Proto
+	Addr  netip.Addr // the other end
+	Port  uint16     // 0 where the protocol has none
+}

@@ -1,0 +1,162 @@
+package policy
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/hatchdog/hatchdog/internal/egress"
+)
+
+// EgressRules say what a container may reach.
+type EgressRules struct {
+	Default egress.Verdict `json:"default"`
+	Allow   []string       `json:"allow"`
+	Deny    []string       `json:"deny"`
+	// Also are the rules of the profiles that this one was met with. A packet
+	// must pass them all.
+	Also []EgressRules `json:"also,omitempty" policy:"-"`
+	// From is the profile that rules of Also are from.
+	From string `json:"from,omitempty" policy:"-"`
+}
+
+// IngressRules say who may open connections to a container.
+type IngressRules struct {
+	Default egress.Verdict `json:"default"`
+	Allow   []string       `json:"allow"`
+	Also    []IngressRules `json:"also,omitempty" policy:"-"`
+	From    string         `json:"from,omitempty" policy:"-"`
+}
+
+// RateRules are ceilings of a container's traffic; nil is none.
+type RateRules struct {
+	Egress *int64 `json:"egress,omitempty" policy:",bits"` // bits in a second
+}
+
+// EgressPolicies are the egress rules as the evaluator takes them, those that
+// stop nothing left out.
+func (p *Profile) EgressPolicies() []egress.Policy {
+	var all []egress.Policy
+	for _, r := range append([]EgressRules{p.Egress}, p.Egress.Also...) {
+		all = appendPolicy(all, egress.Policy{Name: orName(r.From, p), Default: r.Default, Allow: r.Allow, Deny: r.Deny})
+	}
+	return all
+}
+
+// IngressPolicies are the ingress rules.
+func (p *Profile) IngressPolicies() []egress.Policy {
+	var all []egress.Policy
+	for _, r := range append([]IngressRules{p.Ingress}, p.Ingress.Also...) {
+		all = appendPolicy(all, egress.Policy{Name: orName(r.From, p), Default: r.Default, Allow: r.Allow})
+	}
+	return all
+}
+
+func appendPolicy(all []egress.Policy, p egress.Policy) []egress.Policy {
+	if p.Trivial() {
+		return all
+	}
+	return append(all, p)
+}
+
+func orName(from string, p *Profile) string {
+	if from == "" {
+		return p.Name
+	}
+	return from
+}
+
+// WhereEntry names the place that set an entry of key (egress, ingress) with a
+// verdict (allow, deny); "" is the default. What a profile that this one was met
+// with has set is told by that profile's name.
+func (p *Profile) WhereEntry(key, verdict, entry string) string {
+	if entry == "" {
+		return p.origin(key+".default", key)
+	}
+	list := map[string][]string{"egress.allow": p.Egress.Allow, "egress.deny": p.Egress.Deny, "ingress.allow": p.Ingress.Allow}[key+"."+verdict]
+	if i := slices.Index(list, entry); i >= 0 {
+		return p.origin(key+"."+verdict+"["+strconv.Itoa(i)+"]", key+"."+verdict)
+	}
+	return p.Name
+}
+
+func (p *Profile) origin(keys ...string) string {
+	for _, k := range keys {
+		if at := p.Origin[k]; at != "" {
+			return at
+		}
+	}
+	return p.Name
+}
+
+// isNetwork reports whether key is of the network rules, of which each entry
+// has its place: `hatchctl net` names the line that decided.
+func isNetwork(key string) bool {
+	return strings.HasPrefix(key, "egress.") || strings.HasPrefix(key, "ingress.")
+}
+
+func meetEgress(a, b *Profile) EgressRules {
+	own, other := a.Egress, b.Egress
+	own.From, other.From = orName(own.From, a), orName(other.From, b)
+	also := slices.Concat(own.Also, []EgressRules{other}, other.Also)
+	own.Also = nil
+	for _, o := range also {
+		o.Also = nil
+		if !slices.ContainsFunc(append([]EgressRules{own}, own.Also...), o.same) {
+			own.Also = append(own.Also, o)
+		}
+	}
+	return own
+}
+
+func (r EgressRules) same(o EgressRules) bool {
+	return r.Default == o.Default && slices.Equal(r.Allow, o.Allow) && slices.Equal(r.Deny, o.Deny)
+}
+
+func meetIngress(a, b *Profile) IngressRules {
+	own, other := a.Ingress, b.Ingress
+	own.From, other.From = orName(own.From, a), orName(other.From, b)
+	also := slices.Concat(own.Also, []IngressRules{other}, other.Also)
+	own.Also = nil
+	for _, o := range also {
+		o.Also = nil
+		if !slices.ContainsFunc(append([]IngressRules{own}, own.Also...), o.same) {
+			own.Also = append(own.Also, o)
+		}
+	}
+	return own
+}
+
+func (r IngressRules) same(o IngressRules) bool {
+	return r.Default == o.Default && slices.Equal(r.Allow, o.Allow)
+}
+
+// normaliseNetwork refuses entries that are none.
+func normaliseNetwork(r *reader, n *yaml.Node, p *Profile) {
+	for _, list := range []struct {
+		key, sub string
+		entries  []string
+	}{
+		{"egress", "allow", p.Egress.Allow},
+		{"egress", "deny", p.Egress.Deny},
+		{"ingress", "allow", p.Ingress.Allow},
+	} {
+		for _, text := range list.entries {
+			at := place(n, text, list.key, list.sub)
+			if at == nil {
+				continue
+			}
+			e, err := egress.Parse(text)
+			var bad *egress.ParseError
+			switch {
+			case errors.As(err, &bad):
+				r.fail(at, list.key+"."+list.sub, bad.Near, "%q: %s", text, bad.Error())
+			case list.key == "ingress" && e.Group == "dns":
+				r.fail(at, "ingress.allow", "", "dns is what a container asks, not who asks it")
+			}
+		}
+	}
+}
