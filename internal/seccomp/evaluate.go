@@ -44,7 +44,7 @@ func (f *Filter) Evaluate(c Call, native specs.Arch) Answer {
 			continue
 		}
 		if len(r.When) == 0 {
-			return Answer{r.Action, "a rule for all arguments", true}
+			return Answer{r.Action, "a rule for all arguments", !f.masked(c.Name, a.narrow)}
 		}
 		for _, conj := range r.When {
 			out.Certain = out.Certain && conj.comparable(a.narrow)
@@ -73,4 +73,22 @@ func (f *Filter) Evaluate(c Call, native specs.Arch) Answer {
 		out.Certain = false // a rule for connect, say, is one for socketcall too
 	}
 	return out
+}
+
+// masked reports whether a rule of the call masks an argument away: libseccomp
+// takes it for a condition, and it may win over a rule that has none.
+func (f *Filter) masked(name string, narrow bool) bool {
+	for _, r := range f.Rules {
+		if !slices.Contains(r.Names, name) {
+			continue
+		}
+		for _, conj := range r.When {
+			for _, c := range conj {
+				if c.Op == Masked && (c.Mask == 0 || narrow && uint32(c.Mask) == 0) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
