@@ -1,6 +1,7 @@
 package door
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -26,7 +27,11 @@ func DryRun(pol *policy.Policy, file string) (decision.Decision, error) {
 	if err != nil {
 		return decision.Decision{}, err
 	}
-	doc, err := bundle.Decode[specs.Spec](raw)
+	asked := raw
+	if filepath.Base(abs) == bundle.Config {
+		asked = bundle.Asked(filepath.Dir(abs), raw)
+	}
+	doc, err := bundle.Decode[specs.Spec](asked)
 	if err != nil {
 		return decision.Decision{}, fmt.Errorf("%s: %w", abs, err)
 	}
@@ -45,6 +50,10 @@ func DryRun(pol *policy.Policy, file string) (decision.Decision, error) {
 	switch {
 	case len(d.Refusals) > 0 || d.Failure != "":
 		d.Outcome = decision.Refused
+		return d, nil
+	case !bytes.Equal(asked, raw):
+		d.Outcome, d.Changes = decision.Unchanged, nil
+		d.Notes = append(d.Notes, "hatchdog wrote this spec; what it changed: hatchctl explain "+d.ID)
 		return d, nil
 	case len(d.Changes) == 0:
 		d.Outcome = decision.Unchanged

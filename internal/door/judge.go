@@ -13,6 +13,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/bundle"
 	"github.com/hatchdog/hatchdog/internal/control"
 	"github.com/hatchdog/hatchdog/internal/decision"
+	"github.com/hatchdog/hatchdog/internal/effects/idrange"
 	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/plan"
 	"github.com/hatchdog/hatchdog/internal/policy"
@@ -26,6 +27,7 @@ type request struct {
 	pol                 *policy.Policy
 	runtime             host.Runtime
 	call                *argv.Call // nil for a dry run
+	holder              *idrange.Holder // who ids are set aside for; nil in a dry run
 	now                 time.Time
 }
 
@@ -36,6 +38,7 @@ type judgement struct {
 	facts    host.Facts
 	sources  *host.Sources
 	after    *specs.Spec
+	ids      host.IDRange // empty where it gets no user namespace from us
 }
 
 // judge resolves the profile, asks the host and applies the plan to a copy of
@@ -53,21 +56,45 @@ func judge(r *request) (*judgement, error) {
 	}
 	j.profile = res.Profile.Relocated(workload.EngineDirs(r.doc.Value, r.dir)).For(who.Own())
 	j.decision.Profile, j.decision.Rule, j.decision.Notes = res.Profile.Name, res.Rule, res.Notes
-	j.facts, j.sources, err = host.Probe(host.Request{Spec: r.doc.Value, Profile: j.profile, Bundle: r.dir, Runtime: r.runtime})
+	j.facts, j.sources, err = host.Probe(host.Request{Spec: r.doc.Value, Profile: j.profile, Bundle: r.dir, Runtime: r.runtime, StateDir: r.pol.StateDir})
 	if err != nil {
 		return nil, err
 	}
 	if j.after, err = copySpec(r.doc.Raw); err != nil {
 		return nil, err
 	}
-	result, err := plan.New(j.profile, j.facts, plan.Options{Restore: r.call != nil && r.call.Door == argv.Restore}).Apply(j.after)
-	if err != nil {
+	if err := j.apply(r, plan.Options{Restore: r.call != nil && r.call.Door == argv.Restore}); err != nil {
 		j.sources.Close()
 		return nil, err
 	}
+	return j, nil
+}
+
+// apply changes the copy of the spec. The ids of a user namespace are set aside
+// when all else is decided.
+func (j *judgement) apply(r *request, options plan.Options) error {
+	result, err := plan.Rest(j.profile, j.facts, options).Apply(j.after)
+	if err != nil {
+		return err
+	}
 	j.decision.Changes = result.Changes
 	j.decision.Refusals = slices.Concat(unknownFields(j.profile, r.doc.Unknown), flagRefusals(j.profile, r.call), result.Refusals)
-	return j, nil
+	for _, key := range plan.Unheld(j.profile, j.facts) {
+		j.decision.Notes = append(j.decision.Notes, "the ceiling "+key+" is not held: no control group with that controller was delegated to this user")
+	}
+	if err := j.setAside(r, options); err != nil {
+		return err
+	}
+	if err := step("setaside"); err != nil {
+		return err
+	}
+	result, err = plan.UserNS(j.profile, j.facts, options).Apply(j.after)
+	if err != nil {
+		return err
+	}
+	j.decision.Changes = append(j.decision.Changes, result.Changes...)
+	j.decision.Refusals = append(j.decision.Refusals, result.Refusals...)
+	return nil
 }
 
 // copySpec decodes the document anew: a copy that shares nothing.

@@ -7,7 +7,7 @@ import (
 
 // controlNames are the controls, in the order of the plan.
 func controlNames() []string {
-	return []string{Capabilities, Seccomp, Privilege, Namespaces, Mounts, Devices, Resources, Sysctls, Hooks, Annotations}
+	return []string{UserNS, Capabilities, Seccomp, Privilege, Namespaces, Mounts, Devices, Resources, Sysctls, Hooks, Annotations}
 }
 
 // valuesOf lists what a named string type may hold; nil is anything.
@@ -25,6 +25,10 @@ func valuesOf(t reflect.Type) []string {
 		return []string{string(AccessNone), string(AccessRO), string(AccessRW)}
 	case reflect.TypeFor[SeccompTable]():
 		return seccompTables()
+	case reflect.TypeFor[UserNSMode]():
+		return []string{string(UserNSAuto), string(UserNSRequired), string(UserNSOff)}
+	case reflect.TypeFor[VolumeMode]():
+		return []string{string(VolumeTransparent), string(VolumeShifted), string(VolumeRO), string(VolumeShiftedRO)}
 	case reflect.TypeFor[Mode]():
 		return []string{string(Enforce), string(Complain)}
 	case reflect.TypeFor[OnFailure]():
