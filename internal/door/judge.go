@@ -26,7 +26,7 @@ type request struct {
 	doc                 *bundle.Document[specs.Spec]
 	pol                 *policy.Policy
 	runtime             host.Runtime
-	call                *argv.Call // nil for a dry run
+	call                *argv.Call      // nil for a dry run
 	holder              *idrange.Holder // who ids are set aside for; nil in a dry run
 	now                 time.Time
 }

@@ -70,16 +70,6 @@ func describeProfile(key string) string {
 		return "fields of config.json that this version does not know: keep or refuse"
 	case "Profile.restore":
 		return "a checkpoint gives its processes back with what they had, whatever the spec says: refuse it, or admit those of a workload that you trust"
-	case "Profile.userns", "UserNSRules.mode":
-		return "a user namespace of the container's own: auto has one where that is possible and says why not, required starts nothing without, off has none"
-	case "UserNSRules.volumes":
-		return "who owns the files of volumes in a user namespace"
-	case "VolumeRules.default", "VolumeRule.mode":
-		return "transparent: the same owners inside as on disk; shifted: the container's own ids on disk; ro: transparent and read-only; shifted-ro: shifted and read-only"
-	case "VolumeRules.rules":
-		return "by host path; the longest wins"
-	case "VolumeRule.path":
-		return "absolute path on the host, and all below it"
 	case "Profile.capabilities":
 		return "the ceiling of all five capability sets"
 	case "Profile.privilege":
@@ -128,6 +118,22 @@ func describeProfile(key string) string {
 		return "types that may stay the host's: pid, network, mount, ipc, uts, cgroup, time"
 	case "NamespaceRules.join":
 		return "types that may be joined by path where it is another container's"
+	}
+	return describeUserNS(key)
+}
+
+func describeUserNS(key string) string {
+	switch key {
+	case "Profile.userns", "UserNSRules.mode":
+		return "a user namespace of the container's own: auto has one where that is possible and says why not, required starts nothing without, off has none"
+	case "UserNSRules.volumes":
+		return "who owns the files of volumes in a user namespace"
+	case "VolumeRules.default", "VolumeRule.mode":
+		return "transparent: the same owners inside as on disk; shifted: the container's own ids on disk; ro: transparent and read-only; shifted-ro: shifted and read-only"
+	case "VolumeRules.rules":
+		return "by host path; the longest wins"
+	case "VolumeRule.path":
+		return "absolute path on the host, and all below it"
 	}
 	return describePlace(key)
 }
