@@ -183,6 +183,18 @@ func TestCRI(t *testing.T) {
 	if x, y := k.exec(t, a, "readlink", "/proc/self/ns/net"), k.exec(t, b, "readlink", "/proc/self/ns/net"); x != y || x == "" {
 		t.Errorf("the containers of a pod do not share its network: %s %s", x, y)
 	}
+	// The containers of a pod share a user namespace of its own; the pod's
+	// network belongs to the host's.
+	if x, y := k.exec(t, a, "cat", "/proc/self/uid_map"), k.exec(t, b, "cat", "/proc/self/uid_map"); x != y || strings.Contains(x, "4294967295") || !strings.Contains(x, "65536") {
+		t.Errorf("mappings in a pod: %q and %q", x, y)
+	}
+	if x, y := k.exec(t, a, "readlink", "/proc/self/ns/user"), k.exec(t, b, "readlink", "/proc/self/ns/user"); x != y || x == "" {
+		t.Errorf("user namespaces in a pod: %q and %q", x, y)
+	}
+	if got := k.exec(t, a, "ls", "/sys/class/net"); !strings.Contains(got, "eth0") || !strings.Contains(got, "lo") {
+		t.Errorf("sysfs is not of the pod's network: %q", got)
+	}
+	wantLines(t, k.exec(t, b, "stat", "-c", "%u:%g", "/etc/hosts", "/bin/busybox", "/dev/shm"), "0:0\n0:0\n0:0")
 	if got := k.exec(t, a, "cat", "/proc/kallsyms"); got != "" {
 		t.Error("no masked paths were sent, and none were added")
 	}

@@ -58,7 +58,7 @@ func newDirect(t *testing.T) *direct {
 
 func (d *direct) setPolicy(t *testing.T, extra string) {
 	t.Helper()
-	text := fmt.Sprintf("version: 1\nstateDir: %s/state\naudit: {path: %s/log/audit.jsonl}\nruntime: {path: %s/runc}\n%s", d.dir, d.dir, d.dir, extra)
+	text := fmt.Sprintf("version: 1\nstateDir: %s/state\nids: {dir: %s/ids}\naudit: {path: %s/log/audit.jsonl}\nruntime: {path: %s/runc}\n%s", d.dir, d.dir, d.dir, d.dir, extra)
 	must(t, os.WriteFile(d.policy, []byte(text), 0o600))
 }
 

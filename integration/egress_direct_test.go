@@ -70,8 +70,8 @@ func bare(t *testing.T, name string) string {
 	return "/run/netns/" + name
 }
 
-// hatchdogRun runs a bundle under hatchdog, in the engines' namespace.
-func hatchdogRun(t *testing.T, dir, id, bundle string) (string, int) {
+// runOutside runs a bundle under hatchdog, in the engines' namespace.
+func runOutside(t *testing.T, dir, id, bundle string) (string, int) {
 	t.Helper()
 	ns, err := netns()
 	must(t, err)
@@ -107,7 +107,7 @@ func TestEgressBareNamespace(t *testing.T) {
 	} {
 		policyFile(t, dir, c.profile)
 		bundle := bundleOf(t, keys(c.want), func(s *specs.Spec) { joinNetwork(s, path) })
-		got, code := hatchdogRun(t, dir, "bare", bundle)
+		got, code := runOutside(t, dir, "bare", bundle)
 		if code != 0 {
 			t.Fatal(got)
 		}
@@ -116,7 +116,7 @@ func TestEgressBareNamespace(t *testing.T) {
 	}
 	open := bundleOf(t, []string{"tcp=" + metadataAddr + ":80", "tcp=[" + metadataAddr6 + "]:80", "tcp=10.213.0.1:8080"}, func(s *specs.Spec) { joinNetwork(s, path) })
 	policyFile(t, dir, "profile: open\nprofiles:\n  open: {extends: builtin/restricted, egress: {default: allow, allow: [], deny: []}}\n")
-	got, _ := hatchdogRun(t, dir, "open", open)
+	got, _ := runOutside(t, dir, "open", open)
 	wantReach(t, got, map[string]bool{"tcp=" + metadataAddr + ":80": true, "tcp=[" + metadataAddr6 + "]:80": true, "tcp=10.213.0.1:8080": true})
 }
 
@@ -158,7 +158,7 @@ nsenter --net=/proc/$pid/ns/net ip route add default via $net.1
 	through := 0
 	for i := range starts {
 		must(t, os.WriteFile(bundle+"/config.json", spec, 0o600))
-		out, code := hatchdogRun(t, dir, fmt.Sprintf("window%d", i), bundle)
+		out, code := runOutside(t, dir, fmt.Sprintf("window%d", i), bundle)
 		if code != 0 {
 			t.Fatal(out)
 		}

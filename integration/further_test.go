@@ -184,7 +184,7 @@ func TestUpdateForms(t *testing.T) {
 		{"update --resources - c1", `[]`, "!not a JSON object", ""},
 		{"update --resources /nowhere c1", "", "!no such file", ""},
 	} {
-		d := created(t, "profile: untrusted\n")
+		d := created(t, "profile: small\nprofiles: {small: {extends: builtin/untrusted, userns: {mode: auto}}}\n")
 		file := d.dir + "/resources.json"
 		must(t, os.WriteFile(file, []byte(c.document), 0o600))
 		cmd := d.command(nil, strings.Fields(strings.Replace(c.args, "FILE", file, 1))...)

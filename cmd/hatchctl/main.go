@@ -64,7 +64,7 @@ could not do what was asked; 64 for a command line that is not understood.`,
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-	}, explainCommand(o), listCommand(o), auditCommand(o), policyCommand(o), seccompCommand(o), apparmorCommand(o), checkCommand(o), netCommand(o), installCommand(), uninstallCommand(), doctorCommand(o))
+	}, explainCommand(o), listCommand(o), auditCommand(o), policyCommand(o), seccompCommand(o), apparmorCommand(o), checkCommand(o), netCommand(o), idsCommand(o), refreshCommand(o), installCommand(), uninstallCommand(), doctorCommand(o))
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, "%v", err) })
 	root.PersistentFlags().StringVar(&o.policyFile, "policy", "", "the policy file (default: $HATCHDOG_POLICY, or /etc/hatchdog/policy.yaml, or the built-in policy)")
 	root.PersistentFlags().StringVar(&o.stateDir, "state-dir", "", "where the records are (default: what the policy says)")

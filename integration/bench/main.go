@@ -74,7 +74,7 @@ func measure(hatchdog, runc, specFile string, rounds, starts int) error {
 	if err := b.prepare(specFile); err != nil {
 		return err
 	}
-	for _, part := range []func() error{b.lifecycle, b.runs, b.network, b.burst, b.own, b.memory, b.sizes} {
+	for _, part := range []func() error{b.lifecycle, b.runs, b.network, b.burst, b.own, b.userns, b.memory, b.sizes} {
 		if err := part(); err != nil {
 			return err
 		}

@@ -85,8 +85,14 @@ case "$1" in
 esac
 `
 
+// policy is without user namespaces, so that runc can be given what hatchdog
+// makes of a spec. They have rows of their own.
 func (b *bench) policy(runtime string) string {
-	return fmt.Sprintf("version: 1\nstateDir: %s/state\naudit: {path: %s/log/audit.jsonl}\nruntime: {path: %s}\n", b.dir, b.dir, runtime)
+	return b.base(runtime) + "profile: p\nprofiles: {p: {extends: builtin/restricted, userns: {mode: off}}}\n"
+}
+
+func (b *bench) base(runtime string) string {
+	return fmt.Sprintf("version: 1\nstateDir: %s/state\nids: {dir: %s/ids}\naudit: {path: %s/log/audit.jsonl}\nruntime: {path: %s}\n", b.dir, b.dir, b.dir, runtime)
 }
 
 // cleanUp removes what an interrupted run left. It goes as far as it can.

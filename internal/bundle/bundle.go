@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -31,7 +32,8 @@ type Bundle struct {
 	fd   int
 	id   identity
 	stat unix.Stat_t
-	doc  *Document[specs.Spec]
+	doc  *Document[specs.Spec] // as it was asked for
+	raw  []byte                // the file
 }
 
 // identity tells one content of one file.
@@ -79,7 +81,8 @@ func (b *Bundle) read() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", Config, err)
 	}
-	if b.doc, err = Decode[specs.Spec](raw); err != nil {
+	b.raw = raw
+	if b.doc, err = Decode[specs.Spec](askedAt(b.fd, raw)); err != nil {
 		return fmt.Errorf("%s: %w", Config, err)
 	}
 	b.stat, b.id = *st, identityOf(st)
@@ -155,13 +158,17 @@ func (b *Bundle) Close() { _ = unix.Close(b.fd) }
 // Dir is the bundle's absolute path.
 func (b *Bundle) Dir() string { return b.dir }
 
-// Document is the spec as it was read.
+// Document is the spec as it was asked for: the file, or where hatchdog rewrote
+// that, what it was before.
 func (b *Bundle) Document() *Document[specs.Spec] { return b.doc }
+
+// Raw is the file.
+func (b *Bundle) Raw() []byte { return b.raw }
 
 // Write replaces the spec as a whole, with the mode and owner it had. It
 // refuses when the file is no longer the one that was read.
 func (b *Bundle) Write(doc *Document[specs.Spec]) error {
-	if doc == b.doc {
+	if bytes.Equal(doc.Raw, b.raw) {
 		return nil
 	}
 	var now unix.Stat_t

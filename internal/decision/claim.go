@@ -76,6 +76,11 @@ func (c *Claim) Abandon() error {
 // prepare makes the directories, 0700 and ours, and notes which root the key
 // stands for.
 func (s Store) prepare(keyDir, root string) error {
+	// All may pass through the base, to the mounts of user namespaces, and only
+	// we may look.
+	if err := os.MkdirAll(s.Base, 0o711); err != nil {
+		return fmt.Errorf("state directory: %w", err)
+	}
 	if err := os.MkdirAll(keyDir, 0o700); err != nil {
 		return fmt.Errorf("state directory: %w", err)
 	}
@@ -164,6 +169,12 @@ func (p process) String() string { return fmt.Sprintf("%d:%d", p.pid, p.start) }
 func (p process) alive() bool { return startTime(p.pid) == p.start && p.start != 0 }
 
 func self() process { return process{os.Getpid(), startTime(os.Getpid())} }
+
+// Creating reports whether the process that claimed a record is still there.
+func Creating(record string) bool {
+	creator, ok := readCreator(record)
+	return ok && creator.alive()
+}
 
 func readCreator(dir string) (process, bool) {
 	text, err := os.Readlink(filepath.Join(dir, creatorLink))

@@ -23,6 +23,13 @@ type Record struct {
 	Cgroup  host.Cgroup     `json:"cgroup"`
 	// Network says where the container's network rules are.
 	Network plan.Network `json:"network"`
+	// IDs are the container's ids on the host, where it has a user namespace
+	// that hatchdog gave it.
+	IDs host.IDRange `json:"ids,omitzero"`
+	// RootFS is where its root file system is on the host.
+	RootFS string `json:"rootfs,omitempty"`
+	// IDsDir is where it is kept that the container holds them.
+	IDsDir string `json:"idsDir,omitempty"`
 }
 
 // Labels are the LSM labels of the container; exec keeps them.
@@ -45,6 +52,11 @@ func (c *Claim) Commit(r *Record, original []byte) error {
 	}
 	if err := writeLink(c.dir, runtimeLink, r.Decision.Runtime.Path); err != nil {
 		return err
+	}
+	if r.IDsDir != "" {
+		if err := writeLink(c.dir, idsLink, r.IDsDir); err != nil {
+			return err
+		}
 	}
 	// Last: a directory with a record is complete.
 	return writeFile(c.dir, recordFile, data)

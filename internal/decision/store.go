@@ -33,6 +33,7 @@ const (
 	originalFile = "original.json"
 	runtimeLink  = "runtime"
 	creatorLink  = "creator"
+	idsLink      = "ids"
 	rootLink     = "@root" // no container id holds an @
 )
 
@@ -127,6 +128,19 @@ func (s Store) Runtime(root, id string) (string, error) {
 		return "", noRecord(err)
 	}
 	return path, nil
+}
+
+// IDs reads where it is kept that the container holds ids of the host; "" is
+// nowhere.
+func (s Store) IDs(root, id string) string {
+	if CheckID(id) != nil {
+		return ""
+	}
+	dir, err := os.Readlink(filepath.Join(s.dir(root, id), idsLink))
+	if err != nil {
+		return ""
+	}
+	return dir
 }
 
 // Load reads a container's record.

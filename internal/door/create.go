@@ -14,6 +14,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/decision"
 	"github.com/hatchdog/hatchdog/internal/effects"
 	"github.com/hatchdog/hatchdog/internal/effects/firewall"
+	"github.com/hatchdog/hatchdog/internal/effects/idrange"
 	"github.com/hatchdog/hatchdog/internal/guard"
 	"github.com/hatchdog/hatchdog/internal/lowlevel"
 	"github.com/hatchdog/hatchdog/internal/policy"
@@ -80,7 +81,7 @@ func (c *creation) tighten() (string, error) {
 	defer b.Close()
 	r := &request{
 		door: c.call.Verb, id: c.call.ID, root: c.root, dir: b.Dir(), record: c.claim.Dir(), doc: b.Document(),
-		pol: c.pol, runtime: runtime, call: c.call, now: c.w.Now(),
+		pol: c.pol, runtime: runtime, call: c.call, now: c.w.Now(), holder: c.holder(),
 	}
 	if c.judged, err = judge(r); err != nil {
 		return path, err
@@ -98,7 +99,7 @@ func (c *creation) tighten() (string, error) {
 	if len(c.judged.decision.Refusals) > 0 {
 		return path, &refused{c.judged.decision.Refusals}
 	}
-	after, err := c.acquire(b.Document())
+	after, err := c.acquire(b.Document(), b.Dir())
 	if err != nil {
 		return path, err
 	}
@@ -108,16 +109,32 @@ func (c *creation) tighten() (string, error) {
 	if err := step("kept"); err != nil {
 		return path, err
 	}
+	if c.acquired.Base() != "" {
+		if err := b.KeepAsked(after.Raw); err != nil {
+			return path, err
+		}
+	}
 	if err := b.Write(after); err != nil {
 		return path, err
 	}
 	return path, step("written")
 }
 
+// holder is who ids are set aside for.
+func (c *creation) holder() *idrange.Holder {
+	if c.pol.Mode == policy.Complain {
+		return nil
+	}
+	return &idrange.Holder{Root: c.root, ID: c.call.ID, Creator: c.store.Holder(c.root, c.call.ID), Record: c.claim.Dir()}
+}
+
 // acquire does the host work, and proves the document that will be written.
-func (c *creation) acquire(before *bundle.Document[specs.Spec]) (*bundle.Document[specs.Spec], error) {
+func (c *creation) acquire(before *bundle.Document[specs.Spec], dir string) (*bundle.Document[specs.Spec], error) {
 	var err error
-	c.acquired, err = effects.Acquire(c.judged.after, c.judged.facts.Sources, c.judged.sources, c.claim.Dir())
+	c.acquired, err = effects.Acquire(effects.Request{
+		Spec: c.judged.after, Facts: c.judged.facts, Sources: c.judged.sources, Volumes: c.judged.profile.UserNS.Volumes,
+		StateDir: c.pol.StateDir, IDs: c.judged.ids, Step: step,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +148,7 @@ func (c *creation) acquire(before *bundle.Document[specs.Spec]) (*bundle.Documen
 	if err != nil {
 		return nil, err
 	}
-	if err := guard.Check(before.Raw, after.Raw, evidence(c.acquired, c.judged.facts)); err != nil {
+	if err := guard.Check(before.Raw, after.Raw, evidence(c.acquired, c.judged.facts, dir)); err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
 	}
 	return after, nil
@@ -158,6 +175,10 @@ func (c *creation) keep(original []byte, after *bundle.Document[specs.Spec]) err
 	}
 	rec := &decision.Record{
 		Decision: *d, Ceiling: ceiling, Labels: labels(c.judged.after.Process), Audit: c.pol.Audit, Cgroup: c.judged.facts.Cgroup,
+		IDs: c.judged.ids,
+	}
+	if !rec.IDs.Empty() {
+		rec.IDsDir, rec.RootFS = c.pol.IDs.Dir, c.judged.facts.UserNS.Root.Path
 	}
 	if after != nil {
 		rec.Network = c.judged.network
@@ -258,7 +279,8 @@ func (c *creation) undo(err error) error {
 		errs = append(errs, c.acquired.Undo())
 	}
 	if c.claim != nil {
-		errs = append(errs, c.claim.Abandon())
+		creator := c.store.Holder(c.root, c.call.ID)
+		errs = append(errs, c.claim.Abandon(), freeIDs(c.pol.IDs.Dir, c.root, c.call.ID, creator))
 	}
 	if aerr := audit.Append(c.pol.Audit, c.failed(err), c.w.Now()); aerr != nil {
 		errs = append(errs, fmt.Errorf("audit log: %w", aerr))

@@ -1,6 +1,7 @@
 package door
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -27,7 +28,11 @@ func DryRun(pol *policy.Policy, file string) (decision.Decision, error) {
 	if err != nil {
 		return decision.Decision{}, err
 	}
-	doc, err := bundle.Decode[specs.Spec](raw)
+	asked := raw
+	if filepath.Base(abs) == bundle.Config {
+		asked = bundle.Asked(filepath.Dir(abs), raw)
+	}
+	doc, err := bundle.Decode[specs.Spec](asked)
 	if err != nil {
 		return decision.Decision{}, fmt.Errorf("%s: %w", abs, err)
 	}
@@ -47,6 +52,10 @@ func DryRun(pol *policy.Policy, file string) (decision.Decision, error) {
 	case len(d.Refusals) > 0 || d.Failure != "":
 		d.Outcome = decision.Refused
 		return d, nil
+	case !bytes.Equal(asked, raw):
+		d.Outcome, d.Changes = decision.Unchanged, nil
+		d.Notes = append(d.Notes, "hatchdog wrote this spec; what it changed: hatchctl explain "+d.ID)
+		return d, nil
 	case len(d.Changes) == 0:
 		d.Outcome = decision.Unchanged
 		return d, nil
@@ -56,7 +65,7 @@ func DryRun(pol *policy.Policy, file string) (decision.Decision, error) {
 		return d, err
 	}
 	d.Outcome, d.SpecOut = decision.Tightened, digest(after.Raw)
-	if err := guard.Check(doc.Raw, after.Raw, evidence(&effects.Acquired{}, j.facts)); err != nil {
+	if err := guard.Check(doc.Raw, after.Raw, evidence(&effects.Acquired{}, j.facts, dir)); err != nil {
 		d.Outcome, d.Failure = decision.Refused, "guard: "+err.Error()
 	}
 	return d, nil

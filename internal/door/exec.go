@@ -35,6 +35,9 @@ func (w World) exec(call *argv.Call) error {
 	if err != nil {
 		return f.failed(err)
 	}
+	if err := f.prepare(); err != nil {
+		return f.failed(err)
+	}
 	return f.finish(args)
 }
 
@@ -48,6 +51,9 @@ func (f *further) processFile(file string) ([]string, error) {
 	before, err := bundle.Decode[specs.Process](raw)
 	if err != nil {
 		return nil, fmt.Errorf("--process: %w", err)
+	}
+	if err := within(f.rec.IDs, before.Value.User); err != nil {
+		return nil, err
 	}
 	d := &f.decision
 	d.SpecIn = digest(raw)

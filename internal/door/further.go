@@ -85,7 +85,11 @@ func (w World) unrecorded(root, id string) (*decision.Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	who := workload.Identify(b.Document().Value, id, b.Dir())
+	doc, err := bundle.Decode[specs.Spec](b.Raw()) // what runs, not what was asked for
+	if err != nil {
+		return nil, err
+	}
+	who := workload.Identify(doc.Value, id, b.Dir())
 	res, err := pol.Resolve(who)
 	if err != nil {
 		return nil, err
@@ -98,9 +102,9 @@ func (w World) unrecorded(root, id string) (*decision.Record, error) {
 	return &decision.Record{
 		Decision: decision.Decision{
 			Mode: pol.Mode, Profile: res.Profile.Name, Rule: res.Rule, Policy: pol.Digest, Workload: who, Bundle: b.Dir(),
-			SpecOut: digest(b.Document().Raw), Runtime: decision.Runtime{Path: path, Name: rt.Name, Version: rt.Version},
+			SpecOut: digest(doc.Raw), Runtime: decision.Runtime{Path: path, Name: rt.Name, Version: rt.Version},
 		},
-		Ceiling: res.Profile.HeldTo(b.Document().Value), Labels: labels(b.Document().Value.Process), Audit: pol.Audit, Cgroup: facts.Cgroup,
+		Ceiling: res.Profile.HeldTo(doc.Value), Labels: labels(doc.Value.Process), Audit: pol.Audit, Cgroup: facts.Cgroup,
 	}, nil
 }
 

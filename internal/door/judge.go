@@ -13,6 +13,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/bundle"
 	"github.com/hatchdog/hatchdog/internal/control"
 	"github.com/hatchdog/hatchdog/internal/decision"
+	"github.com/hatchdog/hatchdog/internal/effects/idrange"
 	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/plan"
 	"github.com/hatchdog/hatchdog/internal/policy"
@@ -26,7 +27,8 @@ type request struct {
 	doc                 *bundle.Document[specs.Spec]
 	pol                 *policy.Policy
 	runtime             host.Runtime
-	call                *argv.Call // nil for a dry run
+	call                *argv.Call      // nil for a dry run
+	holder              *idrange.Holder // who ids are set aside for; nil in a dry run
 	now                 time.Time
 }
 
@@ -39,6 +41,7 @@ type judgement struct {
 	after    *specs.Spec
 	notes    []string // on how the profile was found
 	network  plan.Network
+	ids      host.IDRange // empty where it gets no user namespace from us
 }
 
 // judge resolves the profile, asks the host and applies the plan to a copy of
@@ -56,7 +59,7 @@ func judge(r *request) (*judgement, error) {
 	}
 	j.profile = res.Profile.Relocated(workload.EngineDirs(r.doc.Value, r.dir)).For(who.Own())
 	j.decision.Profile, j.decision.Rule, j.notes = res.Profile.Name, res.Rule, res.Notes
-	j.facts, j.sources, err = host.Probe(host.Request{Spec: r.doc.Value, Profile: j.profile, Bundle: r.dir, Runtime: r.runtime, Record: r.record})
+	j.facts, j.sources, err = host.Probe(host.Request{Spec: r.doc.Value, Profile: j.profile, Bundle: r.dir, Runtime: r.runtime, Record: r.record, StateDir: r.pol.StateDir})
 	if err != nil {
 		return nil, err
 	}
@@ -67,13 +70,15 @@ func judge(r *request) (*judgement, error) {
 	return j, nil
 }
 
-// plan applies the controls to a copy of the spec.
+// plan applies the controls to a copy of the spec. The ids of a user namespace
+// are set aside when all else is decided.
 func (j *judgement) plan(r *request) error {
 	var err error
 	if j.after, err = copySpec(r.doc.Raw); err != nil {
 		return err
 	}
-	result, err := plan.New(j.profile, j.facts, plan.Options{Restore: r.call != nil && r.call.Door == argv.Restore}).Apply(j.after)
+	options := plan.Options{Restore: r.call != nil && r.call.Door == argv.Restore}
+	result, err := plan.Rest(j.profile, j.facts, options).Apply(j.after)
 	if err != nil {
 		return err
 	}
@@ -81,6 +86,21 @@ func (j *judgement) plan(r *request) error {
 	j.decision.Changes = result.Changes
 	j.decision.Refusals = slices.Concat(unknownFields(j.profile, r.doc.Unknown), flagRefusals(j.profile, r.call), result.Refusals)
 	j.decision.Notes = append(slices.Clone(j.notes), result.Notes...)
+	for _, key := range plan.Unheld(j.profile, j.facts) {
+		j.decision.Notes = append(j.decision.Notes, "the ceiling "+key+" is not held: no control group with that controller was delegated to this user")
+	}
+	if err := j.setAside(r, options); err != nil {
+		return err
+	}
+	if err := step("setaside"); err != nil {
+		return err
+	}
+	result, err = plan.UserNS(j.profile, j.facts, options).Apply(j.after)
+	if err != nil {
+		return err
+	}
+	j.decision.Changes = append(j.decision.Changes, result.Changes...)
+	j.decision.Refusals = append(j.decision.Refusals, result.Refusals...)
 	return nil
 }
 

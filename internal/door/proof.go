@@ -10,16 +10,44 @@ import (
 
 // evidence is what the guard is told of the host work, and the means to check
 // it.
-func evidence(a *effects.Acquired, f host.Facts) guard.Evidence {
-	ev := guard.Evidence{Identify: host.Identify, Enforced: f.Apparmor.Enforced}
+func evidence(a *effects.Acquired, f host.Facts, bundle string) guard.Evidence {
+	ev := guard.Evidence{
+		Bundle: bundle, Identify: host.Identify, Layers: host.Layers, Node: host.DeviceNode, FSType: host.FSType, Mapping: hostIDs,
+		Enforced: f.Apparmor.Enforced,
+	}
 	if f.Own.Path != "" {
 		h := f.Own.Hook()
 		ev.Hook = &guard.Hook{Path: h.Path, Args: h.Args, Handle: "/proc/self/exe"}
 	}
 	for _, p := range a.Pins {
-		ev.Swaps = append(ev.Swaps, guard.Swap{
-			Destination: p.Destination, Before: p.Before, After: p.After, Handle: fmt.Sprintf("/proc/self/fd/%d", p.Fd),
-		})
+		ev.Swaps = append(ev.Swaps, guard.Swap{Destination: p.Destination, Before: p.Before, After: p.After, Handle: handle(p.Fd)})
+	}
+	for _, d := range a.Devices {
+		ev.Devices = append(ev.Devices, guard.Device{Path: d.Path, Source: d.Source})
+	}
+	for _, s := range a.Sysfs {
+		ev.Sysfs = append(ev.Sysfs, guard.Sysfs{Destination: s.Destination, Source: s.Source})
+	}
+	if r := a.Root; r != nil {
+		ev.Root = &guard.RootSwap{Before: r.Before, After: r.After}
+		for _, l := range r.Layers {
+			ev.Root.Layers = append(ev.Root.Layers, guard.Pair{Path: l.Path, Handle: handle(l.Fd)})
+		}
 	}
 	return ev
+}
+
+func handle(fd int) string { return fmt.Sprintf("/proc/self/fd/%d", fd) }
+
+// hostIDs are the first host id and the size of each line of a mapping.
+func hostIDs(path string) ([][2]uint32, error) {
+	lines, err := host.Mapping(path)
+	if err != nil {
+		return nil, err
+	}
+	var all [][2]uint32
+	for _, l := range lines {
+		all = append(all, [2]uint32{l.Outside, l.Size})
+	}
+	return all, nil
 }

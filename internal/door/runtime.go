@@ -1,6 +1,7 @@
 package door
 
 import (
+	"errors"
 	"path/filepath"
 
 	"github.com/hatchdog/hatchdog/internal/argv"
@@ -85,7 +86,8 @@ func (w World) delete(call *argv.Call) int {
 		return w.fail(call, err)
 	}
 	if err = placeErr; err == nil && !decision.Live(root, call.ID) {
-		err = store.Release(root, call.ID, holder)
+		ids := store.IDs(root, call.ID)
+		err = errors.Join(store.Release(root, call.ID, holder), freeIDs(ids, root, call.ID, holder))
 	}
 	if err != nil && code == 0 {
 		return w.fail(call, err)

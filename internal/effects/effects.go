@@ -1,150 +1,182 @@
 // Package effects does the host work that a plan needs, and undoes it.
 //
 // Guarantees: what is mounted is the very file that was examined, although
-// somebody else may change the path to it meanwhile; nothing of it appears on
-// the host, and all of it is gone with the container, also after SIGKILL.
-// Does not cover: sources that only root can change, which need no work.
-// Requires: CAP_SYS_ADMIN, open_tree(2) and move_mount(2), kernel 5.2; that
-// the caller stays on the thread that called Acquire until it has called
-// execve.
-// Spec fields touched: mounts[].source.
+// somebody else may change the path to it meanwhile; with a user namespace the
+// files of the root file system and of the volumes have the same owners inside
+// as on disk, and each device node has the numbers that were asked for; all is
+// done or nothing; nothing of it appears on the host, and all of it is gone with
+// the container, also after SIGKILL.
+// Does not cover: sources that only root can change, which need no work where
+// there is no user namespace.
+// Requires: CAP_SYS_ADMIN, open_tree(2) and move_mount(2), kernel 5.2; with a
+// user namespace mount_setattr(2), 5.12, and for overlay 5.19; that the caller
+// stays on the thread that called Acquire until it has called execve.
+// Spec fields touched: mounts[].source, root.path, linux.devices and mounts for
+// them.
 package effects
 
 import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
-	"strconv"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/hatchdog/hatchdog/internal/host"
+	"github.com/hatchdog/hatchdog/internal/policy"
 )
 
-// pinDir is the directory of the pinned sources, in the record's.
-const pinDir = "pin"
+// mountDir is the directory of the private mounts, in the state directory. All
+// containers have the same, each on a mount of its own. The root of a user
+// namespace must be able to pass through it.
+const mountDir = "@mnt"
 
-// Pin is a mount's source that was replaced by a mount of the same file.
-type Pin struct {
-	Destination string
-	Before      string // as the engine wrote it
-	After       string // in the private mount namespace
-	Fd          int    // of the file that was examined
+// rootDir is the directory of the root file system in it.
+const rootDir = "root"
+
+// Request is what the host work is for.
+type Request struct {
+	Spec     *specs.Spec
+	Facts    host.Facts
+	Sources  *host.Sources
+	Volumes  policy.VolumeRules
+	StateDir string
+	// IDs are the container's ids on the host; empty where it gets no user
+	// namespace from us.
+	IDs host.IDRange
+	// Step is called between the steps; an error of it ends the work. nil is
+	// none.
+	Step func(name string) error
 }
 
 // Acquired is host work that was done.
 type Acquired struct {
-	Pins []Pin
-	base string // the mount point of the pins; "" is none
+	Pins    []Pin
+	Root    *Root
+	Devices []Device
+	Sysfs   []Sysfs
+	base    string // the mount point; "" is none
+	stdio   []owner
 }
 
-type tree struct {
-	mount *specs.Mount
-	pin   Pin
-	fd    int // of the detached copy
-	dir   bool
-}
-
-// Acquire makes the host ready for spec and rewrites what has to point to it.
-// It does all of it or nothing.
-func Acquire(spec *specs.Spec, facts map[string]host.Source, sources *host.Sources, dir string) (*Acquired, error) {
-	trees, err := detach(spec, facts, sources)
-	defer closeAll(trees)
-	if err != nil || len(trees) == 0 {
-		return &Acquired{}, err
+// Acquire makes the host ready for the spec and rewrites what has to point to
+// it. It does all of it or nothing.
+func Acquire(r Request) (*Acquired, error) {
+	w := &work{Request: r, userns: -1}
+	defer w.close()
+	a := &Acquired{}
+	err := w.prepare()
+	if err == nil && (len(w.trees) > 0 || !r.IDs.Empty()) {
+		err = w.mount(a)
 	}
-	a := &Acquired{base: filepath.Join(dir, pinDir)}
-	if err := enter(a.base); err != nil {
-		return nil, err
-	}
-	for i := range trees {
-		t := &trees[i]
-		t.pin.After = filepath.Join(a.base, strconv.Itoa(i))
-		if err := attach(t); err != nil {
-			return nil, fmt.Errorf("mounts[%s].source: %w", t.mount.Destination, joinUndo(err, a))
-		}
-		a.Pins = append(a.Pins, t.pin)
-	}
-	for _, t := range trees {
-		t.mount.Source = t.pin.After
+	if err != nil {
+		return nil, joinUndo(err, a)
 	}
 	return a, nil
 }
 
-// detach copies the trees of the sources that somebody else could swap. It is
-// done in the mount namespace that they were found in.
-func detach(spec *specs.Spec, facts map[string]host.Source, sources *host.Sources) ([]tree, error) {
-	var trees []tree
-	for i := range spec.Mounts {
-		m := &spec.Mounts[i]
-		src, ok := facts[m.Source]
-		if !ok || src.Steady {
-			continue
-		}
-		fd, ok := sources.Fd(m.Source)
-		if !ok {
-			return trees, fmt.Errorf("mounts[%s].source: not held open", m.Destination)
-		}
-		flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC | unix.AT_EMPTY_PATH)
-		if !slices.Contains(m.Options, "bind") {
-			flags |= unix.AT_RECURSIVE
-		}
-		copied, err := unix.OpenTree(fd, "", flags)
-		if err != nil {
-			return trees, fmt.Errorf("mounts[%s].source: others than root can change the path, and it cannot be held: open_tree: %w", m.Destination, err)
-		}
-		trees = append(trees, tree{mount: m, fd: copied, dir: src.Dir, pin: Pin{Destination: m.Destination, Before: m.Source, Fd: fd}})
-	}
-	return trees, nil
+// work is host work under way.
+type work struct {
+	Request
+	userns int // descriptor of a user namespace with the mapping
+	trees  []tree
+	layers []int // detached copies of the overlay's layers, the upper one's directory first
+	root   int   // detached copy of a root that is no overlay
+	mapped bool
 }
 
-func closeAll(trees []tree) {
-	for _, t := range trees {
-		_ = unix.Close(t.fd)
+func (w *work) close() {
+	closeAll(w.trees)
+	for _, fd := range append(w.layers, w.userns) {
+		if fd >= 0 {
+			_ = unix.Close(fd)
+		}
+	}
+	if w.mapped && w.root >= 0 {
+		_ = unix.Close(w.root)
 	}
 }
 
-// enter moves this thread into a mount namespace of its own, into which the
-// host's mounts come and from which none goes back, with an empty file system
-// at base.
-func enter(base string) error {
-	if err := unix.Mkdir(base, 0o700); err != nil && !errors.Is(err, unix.EEXIST) {
-		return fmt.Errorf("%s: %w", base, err)
-	}
-	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
-		return fmt.Errorf("private mount namespace: %w", err)
-	}
-	if err := unix.Mount("", "/", "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {
-		return fmt.Errorf("private mount namespace: propagation: %w", err)
-	}
-	if err := unix.Mount("tmpfs", base, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=0700,size=64k"); err != nil {
-		return fmt.Errorf("private mount namespace: %s: %w", base, err)
-	}
-	return nil
-}
-
-func attach(t *tree) error {
-	if t.dir {
-		if err := unix.Mkdir(t.pin.After, 0o700); err != nil {
+// prepare makes the detached copies, in the mount namespace that the files
+// were found in.
+func (w *work) prepare() (err error) {
+	if !w.IDs.Empty() {
+		if w.userns, err = host.UserNamespace(w.IDs); err != nil {
 			return err
 		}
-	} else {
-		fd, err := unix.Open(t.pin.After, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
-		if err != nil {
+		if err := w.step("carrier"); err != nil {
 			return err
 		}
-		_ = unix.Close(fd)
+		if err := w.detachRoot(); err != nil {
+			return fmt.Errorf("root.path: %w", err)
+		}
 	}
-	if err := unix.MoveMount(t.fd, "", unix.AT_FDCWD, t.pin.After, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
-		return fmt.Errorf("move_mount: %w", err)
+	if w.trees, err = w.detach(); err != nil {
+		return err
 	}
-	// The copy of a shared mount is its peer: cut the way back to the host.
-	if err := unix.Mount("", t.pin.After, "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {
-		return fmt.Errorf("propagation: %w", err)
+	return w.step("detached")
+}
+
+func (w *work) step(name string) error {
+	if w.Step == nil {
+		return nil
 	}
-	return nil
+	return w.Step(name)
+}
+
+// mount attaches them in a mount namespace of our own.
+func (w *work) mount(a *Acquired) error {
+	base := filepath.Join(w.StateDir, mountDir)
+	if err := enter(base); err != nil {
+		return err
+	}
+	a.base = base
+	if err := w.step("entered"); err != nil {
+		return err
+	}
+	for i := range w.trees {
+		if err := w.pin(a, i); err != nil {
+			return err
+		}
+	}
+	if err := w.step("pinned"); err != nil {
+		return err
+	}
+	if !w.IDs.Empty() {
+		for _, do := range []func(*Acquired) error{w.attachRoot, w.stage, w.network, w.giveStdio} {
+			if err := do(a); err != nil {
+				return err
+			}
+		}
+	}
+	w.rewrite(a)
+	return w.step("mounted")
+}
+
+// rewrite lets the spec point to what was mounted.
+func (w *work) rewrite(a *Acquired) {
+	for i, t := range w.trees {
+		t.mount.Source = a.Pins[i].After
+	}
+	if a.Root != nil {
+		w.Spec.Root.Path = a.Root.After
+	}
+	for _, s := range a.Sysfs {
+		for i := range w.Spec.Mounts {
+			if m := &w.Spec.Mounts[i]; m.Type == "sysfs" && m.Destination == s.Destination {
+				m.Type, m.Source, m.Options = "bind", s.Source, append([]string{"bind"}, m.Options...)
+			}
+		}
+	}
+	for _, d := range a.Devices {
+		w.Spec.Mounts = append(w.Spec.Mounts, specs.Mount{
+			Destination: d.Path, Type: "bind", Source: d.Source, Options: []string{"bind", "nosuid", "noexec"},
+		})
+	}
+	if len(a.Devices) > 0 {
+		w.Spec.Linux.Devices = nil
+	}
 }
 
 func joinUndo(err error, a *Acquired) error {
@@ -154,15 +186,25 @@ func joinUndo(err error, a *Acquired) error {
 	return err
 }
 
-// Undo takes the pins away. The private mount namespace itself goes with this
-// process.
+// Base is where the private mounts are, "" where none were needed.
+func (a *Acquired) Base() string { return a.base }
+
+// Undo takes the mounts away and gives standard streams back. The private
+// mount namespace itself goes with this process.
 func (a *Acquired) Undo() error {
-	if a == nil || a.base == "" {
+	if a == nil {
 		return nil
 	}
-	if err := unix.Unmount(a.base, unix.MNT_DETACH); err != nil {
-		return fmt.Errorf("undo: %s: %w", a.base, err)
+	var errs []error
+	for _, o := range a.stdio {
+		errs = append(errs, unix.Fchown(o.fd, o.uid, o.gid))
 	}
-	a.base = ""
-	return nil
+	a.stdio = nil
+	if a.base != "" {
+		if err := unix.Unmount(a.base, unix.MNT_DETACH); err != nil {
+			errs = append(errs, fmt.Errorf("undo: %s: %w", a.base, err))
+		}
+		a.base = ""
+	}
+	return errors.Join(errs...)
 }

@@ -98,6 +98,11 @@ func mountsSeen(t *testing.T) string {
 	return string(data)
 }
 
+// request is without a user namespace.
+func request(spec *specs.Spec, sources map[string]host.Source, open *host.Sources, dir string) Request {
+	return Request{Spec: spec, Facts: host.Facts{Sources: sources}, Sources: open, StateDir: dir}
+}
+
 // The source is swapped between the examination and the mount: what is mounted
 // is what was examined, and nobody outside sees it.
 func TestAcquireHoldsWhatWasExamined(t *testing.T) {
@@ -115,7 +120,7 @@ func TestAcquireHoldsWhatWasExamined(t *testing.T) {
 	outside := mountsSeen(t)
 	home, err := os.Open("/proc/thread-self/ns/mnt")
 	must(t, err)
-	a, err := Acquire(spec, facts, sources, dir+"/record")
+	a, err := Acquire(request(spec, facts, sources, dir+"/record"))
 	must(t, err)
 	if len(a.Pins) != 3 || spec.Mounts[3].Source != "/usr" || spec.Mounts[4].Source != "proc" {
 		t.Fatalf("%+v %+v", a.Pins, spec.Mounts)
@@ -155,12 +160,12 @@ func TestUndo(t *testing.T) {
 	}
 	dir := place(t)
 	spec, facts, sources := probe(t, bind(dir+"/users/data", "/rec", "rbind"))
-	a, err := Acquire(spec, facts, sources, dir+"/record")
+	a, err := Acquire(request(spec, facts, sources, dir+"/record"))
 	must(t, err)
 	for range 2 {
 		must(t, a.Undo())
 	}
-	if strings.Contains(mountsSeen(t), dir+"/record/pin") {
+	if strings.Contains(mountsSeen(t), dir+"/record/@mnt") {
 		t.Error("still mounted")
 	}
 	must(t, (*Acquired)(nil).Undo())
@@ -176,7 +181,7 @@ func TestNothingToDo(t *testing.T) {
 	before, err := os.Readlink("/proc/thread-self/ns/mnt")
 	must(t, err)
 	spec, facts, sources := probe(t, bind("/usr", "/usr", "rbind"))
-	a, err := Acquire(spec, facts, sources, dir+"/record")
+	a, err := Acquire(request(spec, facts, sources, dir+"/record"))
 	if err != nil || len(a.Pins) > 0 || spec.Mounts[0].Source != "/usr" {
 		t.Errorf("%+v %v", a, err)
 	}
@@ -194,18 +199,18 @@ func TestFailureLeavesNothing(t *testing.T) {
 	good, bad := bind(dir+"/users/data", "/a", "rbind"), bind(dir+"/users/one", "/b", "rbind")
 	fails := func(name string, spec *specs.Spec, facts map[string]host.Source, sources *host.Sources, record string) {
 		t.Helper()
-		if _, err := Acquire(spec, facts, sources, record); err == nil {
+		if _, err := Acquire(request(spec, facts, sources, record)); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 		if spec.Mounts[0].Source != good.Source || spec.Mounts[1].Source != bad.Source {
 			t.Errorf("%s: the spec was changed: %+v", name, spec.Mounts)
 		}
-		if strings.Contains(mountsSeen(t), "/pin") {
+		if strings.Contains(mountsSeen(t), "/@mnt") {
 			t.Errorf("%s: still mounted", name)
 		}
 	}
 	spec, facts, sources := probe(t, good, bad)
-	fails("no directory for the pins", spec, facts, sources, dir+"/nowhere")
+	fails("no directory for the pins", spec, facts, sources, dir+"/users/one/nowhere")
 	_, _, held := probe(t, good)
 	fails("a source that is not held", spec, facts, held, dir+"/record")
 	facts[bad.Source] = host.Source{Dir: true} // a directory is made for a file

@@ -28,7 +28,7 @@ func root(name string) rule {
 	case "readonly":
 		return onlyOn
 	case "path":
-		return same
+		return rootPath
 	}
 	return nil
 }
@@ -88,7 +88,7 @@ func linux(name string) rule {
 	case "resources":
 		return object(resources)
 	case "sysctl":
-		return onlyDropped("a sysctl")
+		return sysctls
 	case "netDevices":
 		return onlyDropped("a network device")
 	case "maskedPaths", "readonlyPaths":
@@ -97,7 +97,9 @@ func linux(name string) rule {
 		return rootfsPropagation
 	case "seccomp":
 		return seccomp
-	case "uidMappings", "gidMappings", "timeOffsets", "cgroupsPath", "mountLabel", "intelRdt", "memoryPolicy", "personality":
+	case "uidMappings", "gidMappings":
+		return mappings
+	case "timeOffsets", "cgroupsPath", "mountLabel", "intelRdt", "memoryPolicy", "personality":
 		return same
 	}
 	return nil

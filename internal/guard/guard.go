@@ -36,10 +36,25 @@ type Swap struct{ Destination, Before, After, Handle string }
 
 // Evidence is what the host work claims, with the means to check it.
 type Evidence struct {
-	Swaps []Swap
-	Hook  *Hook // nil is none
+	Swaps   []Swap
+	Hook    *Hook // nil is none
+	Root    *RootSwap
+	Devices []Device
+	Sysfs   []Sysfs
+	// Bundle is what a relative root.path is relative to.
+	Bundle string
 	// Identify reads device and inode of what a path leads to.
 	Identify func(path string) (dev, ino uint64, err error)
+	// Layers reads which layers the overlay mount at a path has; none where it
+	// is no overlay.
+	Layers func(path string) ([]string, error)
+	// Node reads type and numbers of a device node.
+	Node func(path string) (typ string, major, minor int64, err error)
+	// FSType names the file system of what a path leads to.
+	FSType func(path string) (string, error)
+	// Mapping reads the first host id and the size of each line of the mapping
+	// of a user namespace.
+	Mapping func(path string) ([][2]uint32, error)
 	// Enforced says whether the kernel enforces an AppArmor profile.
 	Enforced func(profile string) bool
 }
@@ -51,14 +66,18 @@ type rule func(c *check, at string, before, after jsontext.Value)
 // check is one comparison under way.
 type check struct {
 	evidence   Evidence
-	update     bool // a missing limit leaves what the container has
-	exec       bool // missing capabilities leave what the container has
+	users      [2]userNamespace // before and after
+	devices    [2][]device      // linux.devices, before and after
+	update     bool             // a missing limit leaves what the container has
+	exec       bool             // missing capabilities leave what the container has
 	violations []error
 }
 
 // Check compares two specs (config.json).
 func Check(before, after []byte, ev Evidence) error {
-	return (&check{evidence: ev}).run(spec, before, after)
+	c := &check{evidence: ev}
+	c.look(before, after)
+	return c.run(spec, before, after)
 }
 
 // CheckProcess compares two processes (the file of exec).

@@ -59,7 +59,7 @@ func readMounts(all []jsontext.Value) ([]mount, bool) {
 // stem finds the mount that m comes from.
 func (c *check) stem(was []mount, next int, m mount) int {
 	for i := next; i < len(was); i++ {
-		if was[i].Destination == m.Destination && was[i].Type == m.Type && (was[i].Source == m.Source || c.swapped(was[i], m)) {
+		if c.madeOutside(was[i], m) || was[i].Destination == m.Destination && was[i].Type == m.Type && (was[i].Source == m.Source || c.swapped(was[i], m)) {
 			return i
 		}
 	}
@@ -103,6 +103,9 @@ func lies(destination, dir string) bool {
 // added: only an empty file system, where no other is.
 func (c *check) added(field string, m mount, raw jsontext.Value) {
 	members, err := split(raw)
+	if err == nil && len(members) == 4 && c.staged(m) {
+		return
+	}
 	if err != nil || len(members) != 4 {
 		c.refuse(field, "added")
 		return
@@ -129,6 +132,9 @@ func (c *check) added(field string, m mount, raw jsontext.Value) {
 // it was.
 func (c *check) mount(field string, was, is mount, before, after jsontext.Value) {
 	object(func(name string) rule {
+		if name == "type" && c.madeOutside(was, is) {
+			return func(*check, string, jsontext.Value, jsontext.Value) {}
+		}
 		switch name {
 		case "source":
 			return func(*check, string, jsontext.Value, jsontext.Value) {} // see stem
@@ -143,6 +149,9 @@ func (c *check) mount(field string, was, is mount, before, after jsontext.Value)
 // libcontainer/specconv).
 func (c *check) options(at string, was, is mount) {
 	x, y := readOptions(was.Options), readOptions(is.Options)
+	if c.madeOutside(was, is) {
+		y.others = slices.DeleteFunc(y.others, func(o string) bool { return o == "bind" })
+	}
 	for _, a := range attributes() {
 		for _, prefix := range []string{"", "r"} {
 			name := prefix + a

@@ -237,7 +237,7 @@ var namespaces rule = lists(func(c *check, at string, was, is []jsontext.Value) 
 		delete(now, ns.Type)
 	}
 	for _, ns := range now {
-		if ns.Path != "" {
+		if ns.Path != "" && !c.narrowed(ns) {
 			c.refuse(at+"["+ns.Type+"]", "joins what was not asked for")
 		}
 	}

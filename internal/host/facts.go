@@ -7,6 +7,8 @@ package host
 // Facts is what a plan needs to know of the host. The zero value claims
 // nothing.
 type Facts struct {
+	// Euid is who we are.
+	Euid     int      `json:"euid"`
 	Cgroup   Cgroup   `json:"cgroup"`
 	Kernel   Kernel   `json:"kernel"`
 	Runtime  Runtime  `json:"runtime"`
@@ -31,6 +33,8 @@ type Facts struct {
 	// Hooks holds what was found at each hook's path.
 	Hooks map[string]HookFile `json:"hooks"`
 	Own   Own                 `json:"own"`
+	// UserNS holds what a user namespace would need of this host.
+	UserNS UserNS `json:"userns"`
 }
 
 // FileID is a file's identity: st_dev and st_ino.
@@ -74,6 +78,11 @@ type Runtime struct {
 type JoinedNamespace struct {
 	ID   FileID `json:"id"`
 	Type string `json:"type"` // as the kernel says (NS_GET_NSTYPE), spec name
+	// Owner is the user namespace that it belongs to.
+	Owner UserNSOwner `json:"owner"`
+	// NoHostRoot is true for a user namespace that surely maps no root of the
+	// host.
+	NoHostRoot bool `json:"noHostRoot,omitempty"`
 	// Err is set where the path could not be opened as a namespace.
 	Err string `json:"err,omitempty"`
 }
@@ -92,6 +101,9 @@ type Source struct {
 	// Contains lists protected paths, as the profile writes them, that lie in
 	// the source under whatever name.
 	Contains []string `json:"contains,omitempty"`
+	// Idmap tells whether all that a bind mount of it brings in takes an id
+	// mapping.
+	Idmap Support `json:"idmap"`
 	// Steady is true where nobody but root can change what the path leads to:
 	// each directory on the way is root's and not writable by others.
 	Steady bool `json:"steady"`

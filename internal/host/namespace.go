@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -142,7 +143,14 @@ func joined(path string) JoinedNamespace {
 	if err != nil {
 		return JoinedNamespace{Err: err.Error()}
 	}
-	return JoinedNamespace{ID: FileID{st.Dev, st.Ino}, Type: nsType(flag)}
+	j := JoinedNamespace{ID: FileID{st.Dev, st.Ino}, Type: nsType(flag)}
+	if j.Type == "user" {
+		ids, err := Mapping(path)
+		j.NoHostRoot = err == nil && len(ids) > 0 && !slices.ContainsFunc(ids, func(m IDMap) bool { return m.Outside == 0 })
+		return j
+	}
+	j.Owner = ownerOf(ns, path)
+	return j
 }
 
 // nsType names a clone flag (ioctl_nsfs(2)).

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"os"
 	"path/filepath"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -15,13 +16,16 @@ type Request struct {
 	Bundle  string          // absolute; what a relative source is relative to
 	Runtime Runtime
 	Record  string // the directory of the container's record
+	// StateDir is where it is kept what this kernel can do, and where the
+	// container's mounts will be made; "" keeps nothing.
+	StateDir string
 }
 
 // Probe looks at this host once, as far as the spec needs it. The caller closes
 // the sources. A path of the spec that cannot be examined is a fact with its
 // error; an error is a host that cannot be told.
 func Probe(r Request) (Facts, *Sources, error) {
-	f := Facts{Runtime: r.Runtime, HostNamespaces: map[string][]FileID{}, Joined: map[string]JoinedNamespace{}, Hooks: map[string]HookFile{}}
+	f := Facts{Euid: os.Geteuid(), Runtime: r.Runtime, HostNamespaces: map[string][]FileID{}, Joined: map[string]JoinedNamespace{}, Hooks: map[string]HookFile{}}
 	var err error
 	if f.Cgroup, err = probeCgroup("/"); err != nil {
 		return f, nil, err
@@ -40,13 +44,21 @@ func Probe(r Request) (Facts, *Sources, error) {
 			}
 		}
 	}
+	for _, j := range f.Joined {
+		if j.Owner.Path != "" {
+			f.Joined[j.Owner.Path] = joined(j.Owner.Path)
+			f.HostNamespaces["user"] = hostNamespace("user")
+		}
+	}
 	for _, h := range allHooks(r.Spec.Hooks) {
 		f.Hooks[h.Path] = hookFile(h.Path)
 	}
 	f.Nodes = nodes(r.Spec)
 	f.Globs = globs(r.Profile)
 	s := &Sources{open: map[string]int{}}
-	f.Sources, f.Root, err = s.probe(r)
+	if f.Sources, f.Root, err = s.probe(r); err == nil && r.Profile.UserNS.Wanted() {
+		f.UserNS, err = s.userns(r, f.Sources)
+	}
 	if err != nil {
 		s.Close()
 		return f, nil, err

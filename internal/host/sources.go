@@ -125,6 +125,34 @@ func placeOf(fd int) (place, error) {
 	return place{path, int(stx.Mnt_id)}, nil
 }
 
+// DeviceNode reads type and numbers of a device node.
+func DeviceNode(path string) (typ string, major, minor int64, err error) {
+	var st unix.Stat_t
+	if err := unix.Lstat(path, &st); err != nil {
+		return "", 0, 0, &os.PathError{Op: "lstat", Path: path, Err: err}
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFCHR:
+		typ = "c"
+	case unix.S_IFBLK:
+		typ = "b"
+	case unix.S_IFIFO:
+		return "p", 0, 0, nil
+	default:
+		return "", 0, 0, fmt.Errorf("%s: not a device node: %w", path, unix.EINVAL)
+	}
+	return typ, int64(unix.Major(st.Rdev)), int64(unix.Minor(st.Rdev)), nil
+}
+
+// FSType names the file system of what a path leads to.
+func FSType(path string) (string, error) {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(path, &fs); err != nil {
+		return "", &os.PathError{Op: "statfs", Path: path, Err: err}
+	}
+	return fsName(fs.Type), nil
+}
+
 // Identify reads the identity of what a path leads to.
 func Identify(path string) (dev, ino uint64, err error) {
 	var st unix.Stat_t

@@ -64,6 +64,10 @@ func fixedFacts(s *specs.Spec) host.Facts {
 		Sources:        map[string]host.Source{},
 		Hooks:          map[string]host.HookFile{},
 		Own:            host.Own{Path: "/usr/local/bin/hatchdog", ID: host.FileID{Dev: 1, Ino: 7}, Record: "/run/hatchdog/r/c1"},
+		UserNS: host.UserNS{
+			Kernel: host.Support{OK: true}, Place: host.Support{OK: true},
+			Root: host.RootFS{Idmap: host.Support{OK: true}}, Range: host.IDRange{Base: 1879048192, Size: 65536},
+		},
 	}
 	for i, t := range all {
 		f.HostNamespaces[t] = []host.FileID{{Dev: 4, Ino: uint64(i)}}
@@ -74,7 +78,12 @@ func fixedFacts(s *specs.Spec) host.Facts {
 			if strings.HasPrefix(ns.Path, "/proc/1/") {
 				id = f.HostNamespaces[string(ns.Type)][0]
 			}
-			f.Joined[ns.Path] = host.JoinedNamespace{ID: id, Type: string(ns.Type)}
+			j := host.JoinedNamespace{ID: id, Type: string(ns.Type), NoHostRoot: ns.Type == specs.UserNamespace && id.Ino == 100, Owner: host.UserNSOwner{Host: true}}
+			if proc, _, ok := strings.Cut(ns.Path, "/ns/"); ok && ns.Type != specs.NetworkNamespace && id.Ino == 100 {
+				j.Owner = host.UserNSOwner{Path: proc + "/ns/user", Range: host.IDRange{Base: 1879048192, Size: 65536}}
+				f.Joined[j.Owner.Path] = host.JoinedNamespace{ID: host.FileID{Dev: 4, Ino: 101}, Type: "user", NoHostRoot: true}
+			}
+			f.Joined[ns.Path] = j
 		}
 	}
 	if s.Root != nil {
@@ -82,7 +91,7 @@ func fixedFacts(s *specs.Spec) host.Facts {
 	}
 	for _, m := range s.Mounts {
 		f.Sources[m.Source] = host.Source{
-			Resolved: filepath.Clean("/" + m.Source), Dir: true, Steady: true,
+			Resolved: filepath.Clean("/" + m.Source), Dir: true, Steady: true, Idmap: host.Support{OK: true},
 			Socket: strings.HasSuffix(m.Source, ".sock"), Device: strings.HasPrefix(m.Source, "/dev/"),
 		}
 	}
@@ -222,10 +231,14 @@ func wantProven(t failer, o outcome, again func([]byte) outcome, check func(befo
 	return true
 }
 
-func checkSpec(before, after []byte) error {
+func checkSpec(before, after []byte) error { return guard.Check(before, after, fixedEvidence()) }
+
+// fixedEvidence is what the guard can check on that host.
+func fixedEvidence() guard.Evidence {
 	h := fixedFacts(&specs.Spec{}).Own.Hook()
-	return guard.Check(before, after, guard.Evidence{
+	return guard.Evidence{
 		Hook:     &guard.Hook{Path: h.Path, Args: h.Args, Handle: h.Path},
 		Identify: func(string) (uint64, uint64, error) { return 1, 7, nil },
-	})
+		Mapping:  func(string) ([][2]uint32, error) { return [][2]uint32{{1879048192, 65536}}, nil },
+	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/control/resources"
 	"github.com/hatchdog/hatchdog/internal/control/seccomp"
 	"github.com/hatchdog/hatchdog/internal/control/sysctls"
+	"github.com/hatchdog/hatchdog/internal/control/userns"
 	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
@@ -44,6 +45,11 @@ type Result struct {
 
 // New is the plan for a spec.
 func New(p *policy.Profile, f host.Facts, o Options) Plan {
+	return Plan{p, append(Rest(p, f, o).controls, UserNS(p, f, o).controls...)}
+}
+
+// Rest is the plan for all but the user namespace.
+func Rest(p *policy.Profile, f host.Facts, o Options) Plan {
 	return Plan{p, []control.Control{
 		namespaces.New(p, f, o.Restore), // first: what a sysctl reaches depends on them
 		caps.New(p),
@@ -75,6 +81,21 @@ const (
 // NetworkOf finds it in a spec that the plan was applied to.
 func NetworkOf(p *policy.Profile, f host.Facts, s *specs.Spec) Network {
 	return egress.PlaceOf(p, f, s)
+}
+
+// UserNS is the plan for the user namespace. It comes last: what stands against
+// one may have been taken away.
+func UserNS(p *policy.Profile, f host.Facts, o Options) Plan {
+	return Plan{p, []control.Control{userns.New(p, f, o.Restore)}}
+}
+
+// Unheld are the ceilings of the profile that this user cannot hold.
+func Unheld(p *policy.Profile, f host.Facts) []string { return resources.Unheld(p, f) }
+
+// Decide says whether a spec to which Rest was applied gets a user namespace,
+// before the ids for it are set aside.
+func Decide(p *policy.Profile, f host.Facts, s *specs.Spec, o Options) userns.Verdict {
+	return userns.Decide(p, f, s, o.Restore)
 }
 
 // Exec is the plan for a further process of a container.
@@ -115,7 +136,7 @@ func (p Plan) excess(name string, ch control.Change) *control.Refusal {
 	if p.profile.OnExcess[name] != policy.Refuse || ch.Before == "" {
 		return nil
 	}
-	if name == policy.Mounts {
+	if name == policy.Mounts || name == policy.UserNS {
 		return nil // it refuses what changes the meaning; its options take nothing away that a program needs
 	}
 	return &control.Refusal{

@@ -19,7 +19,7 @@ func TestOrder(t *testing.T) {
 	for _, c := range p.controls {
 		names = append(names, c.Name())
 	}
-	if got := strings.Join(names, " "); got != "namespaces capabilities seccomp privilege apparmor mounts devices resources sysctls hooks annotations egress" {
+	if got := strings.Join(names, " "); got != "namespaces capabilities seccomp privilege apparmor mounts devices resources sysctls hooks annotations egress userns" {
 		t.Error(got)
 	}
 }

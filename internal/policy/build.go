@@ -330,6 +330,11 @@ func normalise(r *reader, n *yaml.Node, p *Profile) {
 		}
 	}
 	normaliseNetwork(r, n, p)
+	for _, rule := range p.UserNS.Volumes.Rules {
+		if !filepath.IsAbs(rule.Path) || filepath.Clean(rule.Path) != rule.Path {
+			r.fail(n, "userns.volumes.rules", "", "%q is not an absolute path in its shortest form", rule.Path)
+		}
+	}
 	for _, ns := range slices.Concat(p.Namespaces.Host, p.Namespaces.Join) {
 		if at, names := place(n, ns, "namespaces"), namespaceTypes(); at != nil && !slices.Contains(names, ns) {
 			r.fail(at, "namespaces", nearest(ns, names), "%q is not a namespace", ns)
@@ -373,7 +378,7 @@ func (b *builder) check() {
 }
 
 func (b *builder) checkPaths() {
-	for key, path := range map[string]string{"runtime.path": b.policy.Runtime.Path, "audit.path": b.policy.Audit.Path, "stateDir": b.policy.StateDir} {
+	for key, path := range map[string]string{"runtime.path": b.policy.Runtime.Path, "audit.path": b.policy.Audit.Path, "stateDir": b.policy.StateDir, "ids.dir": b.policy.IDs.Dir} {
 		if path != "" && !filepath.IsAbs(path) {
 			b.errs = append(b.errs, Error{File: b.set[strings.Split(key, ".")[0]], Line: 1, Column: 1, Key: key, Message: "not an absolute path"})
 		}

@@ -16,6 +16,10 @@ func describe(key string) string {
 		return "the audit log"
 	case "Policy.stateDir":
 		return "where the records of the containers are; should be a tmpfs"
+	case "Policy.ids", "IDs.dir":
+		return "the ids of the user namespaces: where it is kept who holds which"
+	case "IDs.pool":
+		return "FIRST:COUNT; without it the line of hatchdog in /etc/subuid and /etc/subgid, and without one 1879048192:267386880"
 	case "Policy.offers":
 		return "profiles that a workload may choose with the annotation hatchdog.dev/profile; what either profile forbids is forbidden"
 	case "Policy.rules":
@@ -114,6 +118,22 @@ func describeProfile(key string) string {
 		return "types that may stay the host's: pid, network, mount, ipc, uts, cgroup, time"
 	case "NamespaceRules.join":
 		return "types that may be joined by path where it is another container's"
+	}
+	return describeUserNS(key)
+}
+
+func describeUserNS(key string) string {
+	switch key {
+	case "Profile.userns", "UserNSRules.mode":
+		return "a user namespace of the container's own: auto has one where that is possible and says why not, required starts nothing without, off has none"
+	case "UserNSRules.volumes":
+		return "who owns the files of volumes in a user namespace"
+	case "VolumeRules.default", "VolumeRule.mode":
+		return "transparent: the same owners inside as on disk; shifted: the container's own ids on disk; ro: transparent and read-only; shifted-ro: shifted and read-only"
+	case "VolumeRules.rules":
+		return "by host path; the longest wins"
+	case "VolumeRule.path":
+		return "absolute path on the host, and all below it"
 	}
 	return describePlace(key)
 }

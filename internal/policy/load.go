@@ -204,6 +204,9 @@ func fillPaths(p *Policy, euid int, getenv func(string) string) {
 	if p.StateDir == "" {
 		p.StateDir = DefaultStateDir(euid, getenv)
 	}
+	if p.IDs.Dir == "" {
+		p.IDs.Dir = defaultIDsDir(euid, getenv)
+	}
 	if p.Audit.Path == "" {
 		p.Audit.Path = defaultAuditPath(euid, getenv)
 	}

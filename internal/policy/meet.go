@@ -24,6 +24,7 @@ func Meet(a, b *Profile) *Profile {
 	if b.Restore != RestoreAdmit {
 		p.Restore = b.Restore
 	}
+	p.UserNS = meetUserNS(a.UserNS, b.UserNS)
 	p.Capabilities.Max = common(a.Capabilities.Max, b.Capabilities.Max)
 	if b.Capabilities.NonRoot == NonRootAmbient {
 		p.Capabilities.NonRoot = NonRootAmbient

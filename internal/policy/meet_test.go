@@ -65,7 +65,15 @@ var orders = map[string]func(m, p *Profile) bool{
 		}
 		return true
 	},
-	"UnknownFields":    func(m, p *Profile) bool { return p.UnknownFields != RefuseUnknown || m.UnknownFields == RefuseUnknown },
+	"UnknownFields": func(m, p *Profile) bool { return p.UnknownFields != RefuseUnknown || m.UnknownFields == RefuseUnknown },
+	"UserNS.Mode": func(m, p *Profile) bool {
+		order := []UserNSMode{"", UserNSOff, UserNSAuto, UserNSRequired}
+		return slices.Index(order, m.UserNS.Mode) >= slices.Index(order, p.UserNS.Mode)
+	},
+	"UserNS.Volumes.Default": func(m, p *Profile) bool { return m.UserNS.Volumes.within(p.UserNS.Volumes, "/elsewhere") },
+	"UserNS.Volumes.Rules": func(m, p *Profile) bool {
+		return !slices.ContainsFunc(somePaths(), func(path string) bool { return !m.UserNS.Volumes.within(p.UserNS.Volumes, path) })
+	},
 	"Restore":          func(m, p *Profile) bool { return m.Restore != RestoreAdmit || p.Restore == RestoreAdmit },
 	"Capabilities.Max": func(m, p *Profile) bool { return holds(p.Capabilities.Max, m.Capabilities.Max) },
 	"Capabilities.NonRoot": func(m, p *Profile) bool {
@@ -165,6 +173,12 @@ var orders = map[string]func(m, p *Profile) bool{
 	"Annotations.Strip":     func(m, p *Profile) bool { return holds(m.Annotations.Strip, p.Annotations.Strip) },
 }
 
+// within: what v maps or lets write, o does too.
+func (v VolumeRules) within(o VolumeRules, path string) bool {
+	has, had := v.For(path), o.For(path)
+	return (!has.Mapped() || had.Mapped()) && (has.ReadOnly() || !had.ReadOnly())
+}
+
 // leaves are the fields of a profile, with those of the structs in it.
 func leaves(t reflect.Type, prefix string) []string {
 	var all []string
@@ -189,6 +203,10 @@ func TestEveryFieldOfAProfileHasAnOrder(t *testing.T) {
 	if len(all) != len(orders) {
 		t.Errorf("%d fields, %d orders", len(all), len(orders))
 	}
+}
+
+func volume(t *rapid.T) VolumeMode {
+	return rapid.SampledFrom([]VolumeMode{"", VolumeTransparent, VolumeShifted, VolumeRO, VolumeShiftedRO}).Draw(t, "volume")
 }
 
 func drawProfile(t *rapid.T) *Profile {
@@ -216,6 +234,12 @@ func drawProfile(t *rapid.T) *Profile {
 			Architectures: some("SCMP_ARCH_X86", "SCMP_ARCH_ARM"), Allow: some("read", "keyctl"), Deny: some("mount", "bpf"), Log: on(),
 		},
 		Name: "p", OnExcess: map[string]Excess{}, UnknownFields: rapid.SampledFrom([]UnknownFields{KeepUnknown, RefuseUnknown}).Draw(t, "unknown"),
+		UserNS: UserNSRules{
+			Mode: rapid.SampledFrom([]UserNSMode{"", UserNSOff, UserNSAuto, UserNSRequired}).Draw(t, "userns"),
+			Volumes: VolumeRules{volume(t), rapid.SliceOfN(rapid.Custom(func(t *rapid.T) VolumeRule {
+				return VolumeRule{rapid.SampledFrom([]string{"/", "/x", "/x/y", "/x/y/x", "/y"}).Draw(t, "path"), volume(t)}
+			}), 0, 3).Draw(t, "volumes")},
+		},
 		Capabilities: CapabilityRules{some("CAP_KILL", "CAP_CHOWN", "CAP_SETUID"), rapid.SampledFrom([]NonRootCaps{NonRootAmbient, NonRootKeep}).Draw(t, "nonroot")},
 		Privilege: PrivilegeRules{
 			NoNewPrivileges: on(), OOMScoreAdjMin: rapid.IntRange(-5, 5).Draw(t, "oom"),

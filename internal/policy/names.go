@@ -9,7 +9,7 @@ import (
 
 // controlNames are the controls, in the order of the plan.
 func controlNames() []string {
-	return []string{Capabilities, Seccomp, Privilege, Apparmor, Namespaces, Mounts, Devices, Resources, Sysctls, Hooks, Annotations, Egress}
+	return []string{UserNS, Capabilities, Seccomp, Privilege, Apparmor, Namespaces, Mounts, Devices, Resources, Sysctls, Hooks, Annotations, Egress}
 }
 
 // valuesOf lists what a named string type may hold; nil is anything.
@@ -33,6 +33,10 @@ func valuesOf(t reflect.Type) []string {
 		return []string{string(RefuseMissing), string(ContinueMissing)}
 	case reflect.TypeFor[egress.Verdict]():
 		return []string{string(egress.Allow), string(egress.Deny)}
+	case reflect.TypeFor[UserNSMode]():
+		return []string{string(UserNSAuto), string(UserNSRequired), string(UserNSOff)}
+	case reflect.TypeFor[VolumeMode]():
+		return []string{string(VolumeTransparent), string(VolumeShifted), string(VolumeRO), string(VolumeShiftedRO)}
 	case reflect.TypeFor[Mode]():
 		return []string{string(Enforce), string(Complain)}
 	case reflect.TypeFor[OnFailure]():

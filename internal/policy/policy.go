@@ -43,6 +43,7 @@ type Policy struct {
 	Audit      Audit      `json:"audit"`
 	// StateDir is where the records are; it should be a tmpfs.
 	StateDir string `json:"stateDir"`
+	IDs      IDs    `json:"ids"`
 	// Offers are the profiles that a workload may choose with the annotation
 	// hatchdog.dev/profile. The choice is met with the profile of its rule.
 	Offers   []string            `json:"offers"`

@@ -13,6 +13,7 @@ const (
 
 // The names of the controls, as the policy writes them.
 const (
+	UserNS       = "userns"
 	Capabilities = "capabilities"
 	Privilege    = "privilege"
 	Apparmor     = "apparmor"
@@ -38,6 +39,7 @@ type Profile struct {
 	UnknownFields UnknownFields     `json:"unknownFields"` // of config.json
 	Restore       Restore           `json:"restore"`
 
+	UserNS       UserNSRules     `json:"userns"`
 	Capabilities CapabilityRules `json:"capabilities"`
 	Privilege    PrivilegeRules  `json:"privilege"`
 	Apparmor     ApparmorRules   `json:"apparmor"`

@@ -24,10 +24,11 @@ import (
 type resources struct {
 	profile *policy.Profile
 	cgroup  host.Cgroup
+	root    bool // we are
 }
 
 // New makes the control for a spec: a limit that is not there is unlimited.
-func New(p *policy.Profile, f host.Facts) control.Control { return resources{p, f.Cgroup} }
+func New(p *policy.Profile, f host.Facts) control.Control { return resources{p, f.Cgroup, f.Euid == 0} }
 
 func (resources) Name() string { return policy.Resources }
 
@@ -39,6 +40,9 @@ func (c resources) Apply(s *specs.Spec) ([]control.Change, error) {
 		s.Linux.Resources = &specs.LinuxResources{}
 	}
 	r := s.Linux.Resources
+	if !c.root {
+		c.profile = held(c.profile, c.cgroup)
+	}
 	e := &edit{profile: c.profile, cgroup: c.cgroup, all: true}
 	e.missing()
 	e.pids(r)

@@ -1,0 +1,142 @@
+// Package userns gives a container a user namespace of its own, so that its
+// root is nobody on the host.
+//
+// Guarantees: a container that did not ask for a user namespace gets one with
+// the ids that were set aside for it, or the user namespace of the container
+// whose namespaces it joins; one that asked for a user namespace keeps it,
+// which maps no user of the host that the caller is not; where none can be had,
+// the reason is told, and nothing is started if the profile requires one.
+// Does not cover: making the files and devices of the container fit, which is
+// the host work that follows (package effects).
+// Requires: facts on the root file system, the sources of the bind mounts and
+// the joined namespaces; ids that were set aside.
+// Spec fields touched: linux.namespaces, linux.uidMappings, linux.gidMappings,
+// linux.sysctl (net.ipv4.ping_group_range), mounts[].options.
+package userns
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/hatchdog/hatchdog/internal/control"
+	"github.com/hatchdog/hatchdog/internal/host"
+	"github.com/hatchdog/hatchdog/internal/policy"
+)
+
+// size is how many ids a container has.
+const size = 1 << 16
+
+type userns struct {
+	profile *policy.Profile
+	facts   host.Facts
+	restore bool
+}
+
+// New makes the control. restore is true where a checkpoint is brought back.
+func New(p *policy.Profile, f host.Facts, restore bool) control.Control {
+	return userns{p, f, restore}
+}
+
+func (userns) Name() string { return policy.UserNS }
+
+func (c userns) Apply(s *specs.Spec) ([]control.Change, error) {
+	if given(s) {
+		return nil, c.keep(s)
+	}
+	v := Decide(c.profile, c.facts, s, c.restore)
+	if v.Why != "" && c.profile.UserNS.Mode == policy.UserNSRequired {
+		return nil, &control.Refusal{
+			Control: policy.UserNS, Field: v.Field, Reason: "the profile requires a user namespace, and there can be none: " + v.Why,
+			Policy: c.profile.Where("userns.mode"), Remedy: v.Remedy,
+		}
+	}
+	if !v.Use {
+		return nil, nil
+	}
+	ids := v.Join.Range
+	if v.Join.Path == "" {
+		ids = c.facts.UserNS.Range
+	}
+	if ids.Size != size {
+		return nil, errNoRange
+	}
+	changes := []control.Change{c.namespace(s, v, ids)}
+	if !foreignNet(c.facts, s) {
+		changes = append(changes, clip(s)...)
+	}
+	return append(changes, c.volumes(s)...), nil
+}
+
+var errNoRange = errors.New("no ids were set aside for the user namespace")
+
+// given reports whether the spec asks for a user namespace itself.
+func given(s *specs.Spec) bool {
+	return s.Linux != nil && slices.ContainsFunc(s.Linux.Namespaces, func(ns specs.LinuxNamespace) bool { return ns.Type == specs.UserNamespace })
+}
+
+// keep judges the user namespace that the engine asked for.
+func (c userns) keep(s *specs.Spec) error {
+	refuse := func(field, reason, remedy string) error {
+		return &control.Refusal{Control: policy.UserNS, Field: field, Reason: reason, Policy: c.profile.Where("userns.mode"), Remedy: remedy}
+	}
+	for field, all := range map[string][]specs.LinuxIDMapping{"linux.uidMappings": s.Linux.UIDMappings, "linux.gidMappings": s.Linux.GIDMappings} {
+		for _, m := range all {
+			if m.HostID == 0 && m.Size > 0 && c.facts.Euid == 0 {
+				return refuse(field, "it maps the host's root: whoever has that id inside is root outside",
+					"give the container ids of its own (hostUsers: false, userns-remap, /etc/subuid)")
+			}
+		}
+	}
+	for _, ns := range s.Linux.Namespaces {
+		if ns.Type != specs.UserNamespace || ns.Path == "" {
+			continue
+		}
+		if c.facts.Euid == 0 && !slices.Contains(c.profile.Namespaces.Host, "user") && !c.facts.Joined[ns.Path].NoHostRoot {
+			return refuse("linux.namespaces[user].path", "it joins a user namespace that maps the host's root, or whose mapping cannot be told",
+				"join the user namespace of a container that has ids of its own")
+		}
+	}
+	return nil
+}
+
+// namespace asks the low-level runtime for it. runc before 1.2 wants the
+// mapping of a user namespace that is joined, later ones read it.
+func (c userns) namespace(s *specs.Spec, v Verdict, ids host.IDRange) control.Change {
+	ns := specs.LinuxNamespace{Type: specs.UserNamespace, Path: v.Join.Path}
+	s.Linux.Namespaces = append(s.Linux.Namespaces, ns)
+	if v.Join.Path == "" || readsNoMapping(c.facts.Runtime) {
+		m := []specs.LinuxIDMapping{{ContainerID: 0, HostID: ids.Base, Size: ids.Size}}
+		s.Linux.UIDMappings, s.Linux.GIDMappings = m, slices.Clone(m)
+	}
+	after := fmt.Sprintf("new, host ids %d-%d", ids.Base, ids.Base+ids.Size-1)
+	reason := "root in the container is nobody on the host"
+	if v.Join.Path != "" {
+		after = fmt.Sprintf("shared, host ids %d-%d", ids.Base, ids.Base+ids.Size-1)
+		reason = "root in the container is nobody on the host; it joins namespaces of a container with these ids"
+	}
+	return control.Change{Field: "linux.namespaces[user]", After: after, Reason: reason}
+}
+
+// volumes makes those read-only that the profile wants so.
+func (c userns) volumes(s *specs.Spec) []control.Change {
+	var changes []control.Change
+	for i := range s.Mounts {
+		m := &s.Mounts[i]
+		if !isBind(*m) || slices.Contains(m.Options, "rro") || !c.profile.UserNS.Volumes.For(c.facts.Sources[m.Source].Resolved).ReadOnly() {
+			continue
+		}
+		m.Options = slices.DeleteFunc(slices.Clone(m.Options), func(o string) bool { return o == "rrw" })
+		m.Options = append(m.Options, "rro")
+		changes = append(changes, control.Change{
+			Field: "mounts[" + m.Destination + "].options", After: "rro", Reason: "the profile lets the volume be read only",
+		})
+	}
+	return changes
+}
+
+func isBind(m specs.Mount) bool {
+	return m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
+}

@@ -1,0 +1,94 @@
+package door
+
+import (
+	"errors"
+	"fmt"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/hatchdog/hatchdog/internal/decision"
+	"github.com/hatchdog/hatchdog/internal/effects"
+	"github.com/hatchdog/hatchdog/internal/effects/idrange"
+	"github.com/hatchdog/hatchdog/internal/host"
+	"github.com/hatchdog/hatchdog/internal/plan"
+	"github.com/hatchdog/hatchdog/internal/policy"
+)
+
+// idStore is where the ranges of ids are kept.
+func idStore(pol *policy.Policy) idrange.Store {
+	return idrange.Store{Dir: pol.IDs.Dir, Pool: pol.IDs.Pool, Lives: func(h idrange.Holder) bool {
+		return decision.Live(h.Root, h.ID) || decision.Creating(h.Record)
+	}}
+}
+
+// IDs is who holds which ids on this host.
+func IDs(pol *policy.Policy) ([]idrange.Range, error) { return idStore(pol).Held() }
+
+// setAside decides on a user namespace and sets ids aside for it. A dry run
+// takes none.
+func (j *judgement) setAside(r *request, options plan.Options) error {
+	holder := r.holder
+	if len(j.decision.Refusals) > 0 {
+		holder = nil // nothing will be started
+	}
+	v := plan.Decide(j.profile, j.facts, j.after, options)
+	if !v.Use {
+		if v.Why != "" && j.profile.UserNS.Mode == policy.UserNSAuto {
+			j.decision.Notes = append(j.decision.Notes, "no user namespace: "+v.Why)
+		}
+		return nil
+	}
+	ids := idStore(r.pol)
+	var err error
+	switch {
+	case v.Join.Path != "" && holder != nil:
+		err = ids.Share(*holder, v.Join.Range.Base)
+		j.ids = v.Join.Range
+	case v.Join.Path != "":
+		j.ids = v.Join.Range
+	case holder != nil:
+		j.ids, err = ids.Take(*holder)
+		j.facts.UserNS.Range = j.ids
+	default:
+		j.ids, err = ids.Next()
+		j.facts.UserNS.Range = j.ids
+	}
+	if err != nil {
+		return fmt.Errorf("user namespace: %w", err)
+	}
+	return nil
+}
+
+// freeIDs gives back what a container held, as it is kept in dir; "" is
+// nothing.
+func freeIDs(dir, root, id, creator string) error {
+	if dir == "" {
+		return nil
+	}
+	return idrange.Store{Dir: dir}.Free(root, id, creator)
+}
+
+var errOutOfRange = errors.New("the container has a user namespace with the ids 0 to 65535, and the process asks for another")
+
+// prepare lets a further process open its standard streams by name, and see the
+// container's files as they are.
+func (f *further) prepare() error {
+	if f.rec.IDs.Empty() || f.decision.Mode == policy.Complain {
+		return nil
+	}
+	_, err := effects.GiveStdio(f.rec.IDs)
+	// What the engine copied in is there for this process. If that fails, the
+	// process sees what the others see: hatchctl refresh says why.
+	_ = refreshInside(f.rec)
+	return err
+}
+
+// within refuses a user that the container's user namespace does not have.
+func within(ids host.IDRange, u specs.User) error {
+	for _, id := range append([]uint32{u.UID, u.GID}, u.AdditionalGids...) {
+		if !ids.Empty() && id >= ids.Size {
+			return fmt.Errorf("process.user: %w", errOutOfRange)
+		}
+	}
+	return nil
+}

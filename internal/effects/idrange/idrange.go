@@ -1,0 +1,207 @@
+// Package idrange sets host ids aside for containers' user namespaces, 65,536
+// for each.
+//
+// Guarantees: no two containers that live hold the same ids, but those that
+// share a user namespace; no range holds an id of the pool's neighbours in
+// /etc/subuid and /etc/subgid nor of a user or group of /etc/passwd and
+// /etc/group; what a dead container held is set free, also after a reboot or a
+// SIGKILL.
+// Does not cover: users and groups of a directory service; other programs
+// that take ids without a line in /etc/subuid.
+// Requires: a directory that outlives the records, for reading it after a
+// crash.
+// Spec fields touched: none.
+package idrange
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/hatchdog/hatchdog/internal/host"
+)
+
+// Size is how many ids a container gets.
+const Size = 1 << 16
+
+// Holder is a container that holds a range.
+type Holder struct {
+	Root string `json:"root"` // the low-level runtime's --root
+	ID   string `json:"id"`
+	// Creator names the create of that id; one id may come again.
+	Creator string `json:"creator"`
+	// Record is the directory of its record.
+	Record string `json:"record"`
+}
+
+// Range is a range that is held.
+type Range struct {
+	Base    uint32   `json:"base"`
+	Holders []Holder `json:"holders"`
+}
+
+// Store keeps who holds what in the file Dir/ids.json.
+type Store struct {
+	Dir  string
+	Pool string // FIRST:COUNT; "" is the system's, see Pool
+	// Lives tells whether a holder is there, as a container or as a create
+	// that is under way.
+	Lives func(Holder) bool
+	// Files are where the accounts of the host are; "/" but in tests.
+	Files string
+}
+
+// Exhausted says that every range of the pool is held.
+type Exhausted struct {
+	Pool          string
+	Ranges        int // in the pool
+	Held, Skipped int // by containers; for users of this host
+}
+
+func (e *Exhausted) Error() string {
+	return fmt.Sprintf("no ids are left for a user namespace: of the %d ranges of 65536 in the pool %s, %d are held by containers and %d hold ids of users of this host; remove containers, or enlarge ids.pool in the policy (hatchctl ids shows who holds what)",
+		e.Ranges, e.Pool, e.Held, e.Skipped)
+}
+
+// Take sets the lowest free range aside. A holder that has one already gets
+// the same.
+func (s Store) Take(h Holder) (host.IDRange, error) {
+	var got host.IDRange
+	err := s.locked(func(st *state) error {
+		// Whoever creates an id holds it alone: what an earlier one of it held
+		// and did not give back is nobody's.
+		drop(st, func(o Holder) bool { return o.Root == h.Root && o.ID == h.ID && o.Creator != h.Creator })
+		if i := slices.IndexFunc(st.Ranges, func(r Range) bool { return slices.Contains(r.Holders, h) }); i >= 0 {
+			got = host.IDRange{Base: st.Ranges[i].Base, Size: Size}
+			return nil
+		}
+		pool, err := s.pool()
+		if err != nil {
+			return err
+		}
+		s.reclaim(st)
+		base, err := pool.lowest(st, s.taken)
+		if err != nil {
+			return err
+		}
+		st.Ranges = append(st.Ranges, Range{Base: base, Holders: []Holder{h}})
+		got = host.IDRange{Base: base, Size: Size}
+		return nil
+	})
+	return got, err
+}
+
+// Next is the range that Take would give, without taking it.
+func (s Store) Next() (host.IDRange, error) {
+	st, err := s.read()
+	if err != nil {
+		return host.IDRange{}, err
+	}
+	pool, err := s.pool()
+	if err != nil {
+		return host.IDRange{}, err
+	}
+	s.reclaim(st)
+	base, err := pool.lowest(st, s.taken)
+	return host.IDRange{Base: base, Size: Size}, err
+}
+
+// ErrNotHeld means that a range to be shared is not one of ours.
+var ErrNotHeld = errors.New("the ids of the user namespace to join are not held by any container of hatchdog")
+
+// Share lets a further container hold the range that begins at base.
+func (s Store) Share(h Holder, base uint32) error {
+	return s.locked(func(st *state) error {
+		i := slices.IndexFunc(st.Ranges, func(r Range) bool { return r.Base == base })
+		if i < 0 {
+			return ErrNotHeld
+		}
+		if !slices.Contains(st.Ranges[i].Holders, h) {
+			st.Ranges[i].Holders = append(st.Ranges[i].Holders, h)
+		}
+		return nil
+	})
+}
+
+// Free gives back what the create of the container holds. It is no error if that
+// is nothing.
+func (s Store) Free(root, id, creator string) error {
+	if _, err := os.Lstat(s.file()); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return s.locked(func(st *state) error {
+		drop(st, func(h Holder) bool { return h.Root == root && h.ID == id && h.Creator == creator })
+		return nil
+	})
+}
+
+// drop takes holders away, and the ranges that have none left.
+func drop(st *state, gone func(Holder) bool) {
+	st.Ranges = slices.DeleteFunc(st.Ranges, func(r Range) bool {
+		return !slices.ContainsFunc(r.Holders, func(h Holder) bool { return !gone(h) })
+	})
+	for i := range st.Ranges {
+		st.Ranges[i].Holders = slices.DeleteFunc(st.Ranges[i].Holders, gone)
+	}
+}
+
+// Held lists the ranges that are held, by their first id.
+func (s Store) Held() ([]Range, error) {
+	st, err := s.read()
+	if err != nil {
+		return nil, err
+	}
+	s.reclaim(st)
+	slices.SortFunc(st.Ranges, func(a, b Range) int { return int(int64(a.Base) - int64(b.Base)) })
+	return st.Ranges, nil
+}
+
+// reclaim drops the holders that live no more. A range in which a process is
+// left stays theirs.
+func (s Store) reclaim(st *state) {
+	st.Ranges = slices.DeleteFunc(st.Ranges, func(r Range) bool {
+		dead := !slices.ContainsFunc(r.Holders, s.Lives)
+		return dead && !mapped(span{uint64(r.Base), uint64(r.Base) + Size - 1})
+	})
+	for i := range st.Ranges {
+		if alive := slices.DeleteFunc(slices.Clone(st.Ranges[i].Holders), func(h Holder) bool { return !s.Lives(h) }); len(alive) > 0 {
+			st.Ranges[i].Holders = alive
+		}
+	}
+}
+
+func (s Store) file() string { return filepath.Join(s.Dir, "ids.json") }
+
+// locked reads the state, lets f change it and writes it, under the lock of
+// the directory, which ends with this process.
+func (s Store) locked(f func(*state) error) error {
+	if err := os.MkdirAll(s.Dir, 0o711); err != nil {
+		return fmt.Errorf("ids: %w", err)
+	}
+	dir, err := os.Open(s.Dir)
+	if err != nil {
+		return fmt.Errorf("ids: %w", err)
+	}
+	defer dir.Close()
+	for {
+		err = unix.Flock(int(dir.Fd()), unix.LOCK_EX)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("ids: lock: %w", err)
+	}
+	st, err := s.read()
+	if err != nil {
+		return err
+	}
+	if err := f(st); err != nil {
+		return err
+	}
+	return s.write(st)
+}

@@ -1,0 +1,158 @@
+package effects
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/hatchdog/hatchdog/internal/host"
+)
+
+// Root is a root file system that was replaced by one with the same files,
+// whose owners are mapped.
+type Root struct {
+	Before string // as the engine wrote it
+	Host   string // its absolute path on the host
+	After  string // in the private mount namespace
+	Layers []Layer
+}
+
+// Layer is one layer of an overlay, and the file that takes its place.
+type Layer struct {
+	Path string // on the host
+	Fd   int    // of the copy, with O_PATH
+}
+
+// workDir is our own work directory beside the engine's: of one, two mounts
+// would be undefined (kernel, overlayfs.rst).
+const workDir = "hatchdog-work"
+
+// detachRoot copies the layers of the root file system and maps their owners.
+// The upper layer and the work directory must be on one mount: the directory
+// that both are in is copied.
+func (w *work) detachRoot() error {
+	o := w.Facts.UserNS.Root.Overlay
+	if o == nil {
+		fd, err := w.copyMapped(w.Facts.UserNS.Root.Path, unix.AT_RECURSIVE)
+		w.root, w.mapped = fd, err == nil
+		return err
+	}
+	paths := o.Lower
+	if o.Upper != "" {
+		paths = append([]string{filepath.Dir(o.Upper)}, o.Lower...)
+	}
+	for _, path := range paths {
+		fd, err := w.copyMapped(path, 0)
+		if err != nil {
+			return fmt.Errorf("layer %s: %w", path, err)
+		}
+		w.layers = append(w.layers, fd)
+	}
+	return nil
+}
+
+func (w *work) copyMapped(path string, recursive uint) (int, error) {
+	fd, err := unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|recursive)
+	if err != nil {
+		return -1, fmt.Errorf("open_tree: %w", err)
+	}
+	if err := host.Idmap(fd, w.userns, recursive); err != nil {
+		_ = unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// attachRoot mounts the root file system anew.
+func (w *work) attachRoot(a *Acquired) error {
+	r := &Root{Before: w.Spec.Root.Path, Host: w.Facts.UserNS.Root.Path, After: filepath.Join(a.base, rootDir)}
+	var err error
+	if w.Facts.UserNS.Root.Overlay == nil {
+		err = attach(w.root, r.After, true)
+	} else {
+		err = w.overlay(a, r)
+	}
+	if err != nil {
+		return fmt.Errorf("root.path: %w", err)
+	}
+	a.Root = r
+	return nil
+}
+
+func (w *work) overlay(a *Acquired, r *Root) error {
+	o := w.Facts.UserNS.Root.Overlay
+	dir := filepath.Join(a.base, "layers")
+	for _, d := range []string{dir, r.After} {
+		if err := unix.Mkdir(d, 0o711); err != nil {
+			return err
+		}
+	}
+	var lower []string
+	data := ""
+	for i, fd := range w.layers {
+		name := strconv.Itoa(i)
+		if err := attach(fd, filepath.Join(dir, name), true); err != nil {
+			return err
+		}
+		if i > 0 || o.Upper == "" {
+			lower = append(lower, name)
+			if err := r.layer(filepath.Join(dir, name), o.Lower[len(lower)-1]); err != nil {
+				return err
+			}
+			continue
+		}
+		upper := filepath.Base(o.Upper)
+		if err := r.layer(filepath.Join(dir, name, upper), o.Upper); err != nil {
+			return err
+		}
+		if err := w.makeWork(filepath.Join(dir, name)); err != nil {
+			return err
+		}
+		data = ",upperdir=" + escape(name+"/"+upper) + ",workdir=" + name + "/" + workDir
+	}
+	data = strings.Join(append([]string{"lowerdir=" + strings.Join(lower, ":") + data}, o.Options...), ",")
+	flags := uintptr(0)
+	if o.ReadOnly {
+		flags = unix.MS_RDONLY
+	}
+	if err := host.MountOverlay(dir, r.After, data, flags, w.IDs); err != nil {
+		return err
+	}
+	// The overlay holds its layers itself: nothing of them stays in sight.
+	for i := range w.layers {
+		if err := unix.Unmount(filepath.Join(dir, strconv.Itoa(i)), unix.MNT_DETACH); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// layer holds a layer of the new mount open, as evidence.
+func (r *Root) layer(path, before string) error {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return fmt.Errorf("layer %s: %w", before, err)
+	}
+	r.Layers = append(r.Layers, Layer{Path: before, Fd: fd})
+	return nil
+}
+
+// makeWork makes our work directory, as the root of the range: we are nobody on
+// a mount whose owners are mapped.
+func (w *work) makeWork(dir string) error {
+	return host.As(w.IDs, func() error {
+		if err := unix.Mkdir(filepath.Join(dir, workDir), 0o700); err != nil && !errors.Is(err, unix.EEXIST) {
+			return fmt.Errorf("work directory: %w", err)
+		}
+		return nil
+	})
+}
+
+// escape writes a name for overlay's options.
+func escape(s string) string {
+	return strings.NewReplacer(`\`, `\\`, ":", `\:`, ",", `\,`).Replace(s)
+}

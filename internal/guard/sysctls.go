@@ -1,0 +1,40 @@
+package guard
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// sysctls may be left out; the groups that may ping may be fewer.
+var sysctls rule = object(func(name string) rule {
+	return func(c *check, at string, before, after jsontext.Value) {
+		if after == nil || equal(before, after) {
+			return
+		}
+		if name != "net.ipv4.ping_group_range" || !fewerGroups(before, after) {
+			c.refuse(at, "a sysctl that was not asked for")
+		}
+	}
+})
+
+func fewerGroups(before, after jsontext.Value) bool {
+	var was, is string
+	if before == nil || !read(before, &was) || !read(after, &is) {
+		return false
+	}
+	low1, high1, ok1 := groupRange(was)
+	low2, high2, ok2 := groupRange(is)
+	return ok1 && ok2 && low2 >= low1 && high2 <= high1 && low2 <= high2
+}
+
+func groupRange(s string) (low, high uint64, ok bool) {
+	fields := strings.Fields(s)
+	if len(fields) != 2 {
+		return 0, 0, false
+	}
+	low, err1 := strconv.ParseUint(fields[0], 10, 32)
+	high, err2 := strconv.ParseUint(fields[1], 10, 32)
+	return low, high, err1 == nil && err2 == nil
+}

@@ -1,0 +1,111 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// IDRange is a run of host ids that a container's ids from 0 on stand for.
+type IDRange struct {
+	Base uint32 `json:"base"`
+	Size uint32 `json:"size"`
+}
+
+// Empty reports whether there is none.
+func (r IDRange) Empty() bool { return r.Size == 0 }
+
+// UserNamespace makes a user namespace that maps the ids from 0 on to the
+// range, and returns a descriptor that keeps it. No process is left in it: it
+// carries the mapping for mount_setattr(2).
+func UserNamespace(r IDRange) (int, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	pid, err := forkIntoUserNS()
+	if err != nil {
+		return -1, fmt.Errorf("user namespace: %w", err)
+	}
+	defer reap(pid)
+	line := fmt.Sprintf("0 %d %d\n", r.Base, r.Size)
+	for _, name := range []string{"uid_map", "gid_map"} {
+		file := fmt.Sprintf("/proc/%d/%s", pid, name)
+		if err := writeOnce(file, line); err != nil {
+			return -1, fmt.Errorf("user namespace: %w", err)
+		}
+	}
+	fd, err := unix.Open(fmt.Sprintf("/proc/%d/ns/user", pid), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("user namespace: %w", err)
+	}
+	return fd, nil
+}
+
+// writeOnce writes a file of procfs that takes one write.
+func writeOnce(file, text string) error {
+	fd, err := unix.Open(file, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: file, Err: err}
+	}
+	defer unix.Close(fd)
+	if _, err := unix.Write(fd, []byte(text)); err != nil {
+		return &os.PathError{Op: "write", Path: file, Err: err}
+	}
+	return nil
+}
+
+// forkIntoUserNS starts a child in a new user namespace. It runs no program and
+// waits to be killed; it dies with this thread.
+func forkIntoUserNS() (int, error) {
+	var all, old unix.Sigset_t
+	for i := range all.Val {
+		all.Val[i] = ^all.Val[i]
+	}
+	// No handler of ours may run in the child: it has one thread of many.
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &all, &old); err != nil {
+		return 0, err
+	}
+	pid, errno := rawFork(unix.CLONE_NEWUSER|uintptr(unix.SIGCHLD), uintptr(unix.Getpid()))
+	err := unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil)
+	if errno != 0 {
+		return 0, errno
+	}
+	if err != nil {
+		reap(int(pid))
+		return 0, err
+	}
+	return int(pid), nil
+}
+
+// rawFork forks without the Go runtime: the child makes system calls and
+// nothing else, and never returns.
+//
+//go:norace
+//go:nosplit
+func rawFork(flags, parent uintptr) (uintptr, unix.Errno) {
+	pid, _, errno := unix.RawSyscall6(unix.SYS_CLONE, flags, 0, 0, 0, 0, 0)
+	if errno != 0 || pid != 0 {
+		return pid, errno
+	}
+	_, _, _ = unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0, 0)
+	for {
+		// The parent may have died before it was to be told of.
+		now, _, _ := unix.RawSyscall(unix.SYS_GETPPID, 0, 0, 0)
+		if now != parent {
+			_, _, _ = unix.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
+		}
+		_, _, _ = unix.RawSyscall6(unix.SYS_PPOLL, 0, 0, 0, 0, 0, 0)
+	}
+}
+
+func reap(pid int) {
+	_ = unix.Kill(pid, unix.SIGKILL)
+	for {
+		_, err := unix.Wait4(pid, nil, 0, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return
+		}
+	}
+}

@@ -1,0 +1,86 @@
+package host
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func needRoot(tb testing.TB) {
+	tb.Helper()
+	if os.Geteuid() != 0 {
+		tb.Skip("needs root")
+	}
+}
+
+// children are the processes that this one started and has not waited for.
+func children(tb testing.TB) string {
+	tb.Helper()
+	data, err := os.ReadFile("/proc/thread-self/children")
+	if err != nil {
+		tb.Skip("the kernel does not list children")
+	}
+	return strings.TrimSpace(string(data))
+}
+
+func TestUserNamespaceLeavesNoProcess(t *testing.T) {
+	needRoot(t)
+	before := children(t)
+	fd, err := UserNamespace(IDRange{1879048192, 65536})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if now := children(t); now != before {
+		t.Errorf("children %q, before %q", now, before)
+	}
+	flag, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE)
+	if err != nil || flag != unix.CLONE_NEWUSER {
+		t.Errorf("%x %v", flag, err)
+	}
+	own, err := os.Readlink("/proc/self/ns/user")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
+	if err != nil || got == own {
+		t.Errorf("%s is our own: %v", got, err)
+	}
+}
+
+func TestProbesAnswerForThisKernel(t *testing.T) {
+	needRoot(t)
+	dir := t.TempDir()
+	p := newIdmapProbe(dir)
+	if s := p.userNamespaces(); !s.OK {
+		t.Error(s)
+	}
+	if s := p.overlays(); !s.OK {
+		t.Error(s)
+	}
+	if s := p.takesPath("/proc"); s.OK || !strings.Contains(s.Why, "proc") {
+		t.Error(s)
+	}
+	if s := p.takesPath(dir); !s.OK {
+		t.Error(s)
+	}
+	p.close()
+	again := newIdmapProbe(dir)
+	if len(again.answers.Found) < 4 {
+		t.Errorf("kept %v", again.answers)
+	}
+}
+
+func BenchmarkUserNamespace(b *testing.B) {
+	needRoot(b)
+	for b.Loop() {
+		fd, err := UserNamespace(IDRange{1879048192, 65536})
+		if err != nil {
+			b.Fatal(err)
+		}
+		_ = unix.Close(fd)
+	}
+}

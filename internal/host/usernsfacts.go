@@ -1,0 +1,216 @@
+package host
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
+)
+
+// UserNS is what a user namespace of a container's own needs of this host.
+type UserNS struct {
+	// Kernel tells whether this host makes user namespaces at all.
+	Kernel Support `json:"kernel"`
+	// Place tells whether the root of a user namespace could reach the
+	// container's mounts.
+	Place Support `json:"place"`
+	// Root is the container's root file system.
+	Root RootFS `json:"root"`
+	// Range are the ids that were set aside for the container.
+	Range IDRange `json:"range"`
+}
+
+// RootFS is a root file system on this host.
+type RootFS struct {
+	Path string `json:"path"` // absolute
+	// Overlay is set where it is an overlay mount.
+	Overlay *Overlay `json:"overlay,omitempty"`
+	Idmap   Support  `json:"idmap"`
+}
+
+// UserNSOwner is the user namespace that another namespace belongs to.
+type UserNSOwner struct {
+	// Host is true where it is the host's, or could not be told.
+	Host bool `json:"host"`
+	// Path leads to it; "" where no process is known that lives in it.
+	Path string `json:"path,omitempty"`
+	// Range is its mapping, where that is one range from 0 on.
+	Range IDRange `json:"range"`
+}
+
+// userns looks at the root file system and at the sources.
+func (s *Sources) userns(r Request, found map[string]Source) (UserNS, error) {
+	p := newIdmapProbe(r.StateDir)
+	defer p.close()
+	u := UserNS{Kernel: p.userNamespaces(), Place: reachable(r.StateDir)}
+	if r.Spec.Root == nil || !u.Kernel.OK {
+		return u, nil
+	}
+	all, err := mountinfo.GetMounts(nil)
+	if err != nil {
+		return u, fmt.Errorf("mounts of this host: %w", err)
+	}
+	u.Root = p.root(inBundle(r.Bundle, r.Spec.Root.Path), all)
+	for source, fd := range s.open {
+		src := found[source]
+		if src.Err == "" {
+			src.Idmap = p.tree(fd, src.Resolved, all)
+			found[source] = src
+		}
+	}
+	return u, nil
+}
+
+// root tells whether all layers of the root file system take a mapping.
+func (p *idmapProbe) root(path string, all []*mountinfo.Info) RootFS {
+	r := RootFS{Path: path}
+	at, err := resolve(path)
+	if err != nil {
+		r.Idmap = no("%v", err)
+		return r
+	}
+	r.Path = at.path
+	if r.Overlay, err = overlayAt(at.path); err != nil {
+		r.Idmap = no("%v", err)
+		return r
+	}
+	if r.Overlay == nil {
+		fd, err := unix.Open(at.path, unix.O_PATH|unix.O_CLOEXEC, 0)
+		if err != nil {
+			r.Idmap = no("%v", err)
+			return r
+		}
+		defer unix.Close(fd)
+		r.Idmap = p.tree(fd, at.path, all)
+		return r
+	}
+	if m := mountedBelow(at.path, all); m != "" {
+		r.Idmap = no("%v (%s)", errBelow, m)
+		return r
+	}
+	if r.Idmap = p.overlays(); !r.Idmap.OK {
+		return r
+	}
+	for _, layer := range r.Overlay.All() {
+		if s := p.takesPath(layer); !s.OK {
+			r.Idmap = no("layer %s: %s", layer, s.Why)
+			return r
+		}
+	}
+	return r
+}
+
+// tree tells whether a file takes a mapping, and all that is mounted below it.
+func (p *idmapProbe) tree(fd int, path string, all []*mountinfo.Info) Support {
+	if s := p.takes(fd); !s.OK {
+		return s
+	}
+	for _, m := range all {
+		if _, ok := below(path, m.Mountpoint); !ok || m.Mountpoint == path {
+			continue
+		}
+		if s := p.takesPath(m.Mountpoint); !s.OK {
+			return no("%s, which is mounted below it: %s", m.Mountpoint, s.Why)
+		}
+	}
+	return Support{OK: true}
+}
+
+func mountedBelow(path string, all []*mountinfo.Info) string {
+	for _, m := range all {
+		if _, ok := below(path, m.Mountpoint); ok && m.Mountpoint != path {
+			return m.Mountpoint
+		}
+	}
+	return ""
+}
+
+// reachable tells whether anybody may pass through the directories above dir.
+// dir itself is made so.
+func reachable(dir string) Support {
+	if dir == "" {
+		return no("there is no state directory")
+	}
+	for d := filepath.Dir(dir); ; d = filepath.Dir(d) {
+		var st unix.Stat_t
+		if err := unix.Stat(d, &st); err == nil && st.Mode&0o001 == 0 && os.Geteuid() == 0 {
+			return no("the root of a user namespace could not pass through %s to the state directory (mode %04o)", d, st.Mode&0o7777)
+		}
+		if d == "/" || d == "." {
+			return Support{OK: true}
+		}
+	}
+}
+
+// ownerOf finds the user namespace that an open namespace belongs to
+// (ioctl_nsfs(2)), and a path to it beside the path that the spec names.
+func ownerOf(ns int, path string) UserNSOwner {
+	host := UserNSOwner{Host: true}
+	fd, err := unix.IoctlRetInt(ns, unix.NS_GET_USERNS)
+	if err != nil {
+		return host
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return host
+	}
+	id := FileID{st.Dev, st.Ino}
+	hosts := hostNamespace("user")
+	if len(hosts) == 0 {
+		return host
+	}
+	for _, h := range hosts {
+		if h == id {
+			return host
+		}
+	}
+	proc, file, ok := strings.Cut(path, "/ns/")
+	if !ok || !strings.HasPrefix(proc, "/proc/") || strings.Contains(file, "/") {
+		return UserNSOwner{}
+	}
+	beside := proc + "/ns/user"
+	if unix.Stat(beside, &st) != nil || (FileID{st.Dev, st.Ino}) != id {
+		return UserNSOwner{}
+	}
+	ids, err := Mapping(beside)
+	if err != nil || len(ids) != 1 || ids[0].Inside != 0 {
+		return UserNSOwner{Path: beside}
+	}
+	return UserNSOwner{Path: beside, Range: IDRange{ids[0].Outside, ids[0].Size}}
+}
+
+// IDMap is one line of a user namespace's mapping (user_namespaces(7)).
+type IDMap struct{ Inside, Outside, Size uint32 }
+
+// Mapping reads the mapping of the user namespace at /proc/PID/ns/user. That of
+// the groups must be the same.
+func Mapping(path string) ([]IDMap, error) {
+	proc, ok := strings.CutSuffix(path, "/ns/user")
+	if !ok || !strings.HasPrefix(proc, "/proc/") {
+		return nil, fmt.Errorf("%s: not a user namespace of a process: %w", path, unix.EINVAL)
+	}
+	uids, err := os.ReadFile(proc + "/uid_map")
+	if err != nil {
+		return nil, err
+	}
+	gids, err := os.ReadFile(proc + "/gid_map")
+	if err != nil {
+		return nil, err
+	}
+	if string(uids) != string(gids) {
+		return nil, fmt.Errorf("%s: users and groups are mapped differently: %w", proc, unix.EINVAL)
+	}
+	var all []IDMap
+	for line := range strings.Lines(string(uids)) {
+		var m IDMap
+		if _, err := fmt.Sscan(line, &m.Inside, &m.Outside, &m.Size); err != nil {
+			return nil, fmt.Errorf("%s/uid_map: %w", proc, err)
+		}
+		all = append(all, m)
+	}
+	return all, nil
+}
