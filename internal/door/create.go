@@ -159,7 +159,7 @@ func (c *creation) keep(original []byte, after *bundle.Document[specs.Spec]) err
 	rec := &decision.Record{
 		Decision: *d, Ceiling: ceiling, Labels: labels(c.judged.after.Process), Audit: c.pol.Audit, Cgroup: c.judged.facts.Cgroup,
 	}
-	if after != nil {
+	if after != nil && c.pol.Mode != policy.Complain { // which installs no rules
 		rec.Network = c.judged.network
 	}
 	return c.claim.Commit(rec, original)
