@@ -180,7 +180,7 @@ func (c *creation) keep(original []byte, after *bundle.Document[specs.Spec]) err
 	if !rec.IDs.Empty() {
 		rec.IDsDir, rec.RootFS = c.pol.IDs.Dir, c.judged.facts.UserNS.Root.Path
 	}
-	if after != nil {
+	if after != nil && c.pol.Mode != policy.Complain { // which installs no rules
 		rec.Network = c.judged.network
 	}
 	return c.claim.Commit(rec, original)
