@@ -13,6 +13,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/decision"
 	"github.com/hatchdog/hatchdog/internal/effects"
 	"github.com/hatchdog/hatchdog/internal/guard"
+	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
 
@@ -38,7 +39,7 @@ func DryRun(pol *policy.Policy, file string) (decision.Decision, error) {
 	}
 	_, runtime, rtErr := findRuntime(pol, Process(""))
 	dir := filepath.Dir(abs)
-	j, err := judge(&request{door: "create", id: filepath.Base(dir), dir: dir, doc: doc, pol: pol, runtime: runtime, now: time.Now()})
+	j, err := judge(&request{door: "create", id: filepath.Base(dir), dir: dir, doc: doc, pol: pol, runtime: runtime, now: time.Now(), own: host.OwnIn(doc.Value)})
 	if err != nil {
 		return decision.Decision{}, err
 	}

@@ -28,6 +28,7 @@ type request struct {
 	pol                 *policy.Policy
 	runtime             host.Runtime
 	call                *argv.Call      // nil for a dry run
+	own                 *host.Own       // of a dry run
 	holder              *idrange.Holder // who ids are set aside for; nil in a dry run
 	now                 time.Time
 }
@@ -59,7 +60,7 @@ func judge(r *request) (*judgement, error) {
 	}
 	j.profile = res.Profile.Relocated(workload.EngineDirs(r.doc.Value, r.dir)).For(who.Own())
 	j.decision.Profile, j.decision.Rule, j.notes = res.Profile.Name, res.Rule, res.Notes
-	j.facts, j.sources, err = host.Probe(host.Request{Spec: r.doc.Value, Profile: j.profile, Bundle: r.dir, Runtime: r.runtime, Record: r.record, StateDir: r.pol.StateDir})
+	j.facts, j.sources, err = host.Probe(host.Request{Spec: r.doc.Value, Profile: j.profile, Bundle: r.dir, Runtime: r.runtime, Record: r.record, Own: r.own, StateDir: r.pol.StateDir})
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package host
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -35,6 +36,21 @@ func (o Own) Hook() specs.Hook {
 func (o Own) Is(h specs.Hook, file HookFile) bool {
 	own := o.Hook()
 	return o.Path != "" && h.Path == own.Path && file.Err == "" && file.ID == o.ID && slices.Equal(h.Args, own.Args) && len(h.Env) == 0
+}
+
+// OwnIn is what a spec's hook says of the hatchdog that wrote it, for who looks
+// at the spec later. nil is no such hook.
+func OwnIn(s *specs.Spec) *Own {
+	if s.Hooks == nil {
+		return nil
+	}
+	for _, h := range s.Hooks.CreateRuntime {
+		var st unix.Stat_t
+		if len(h.Args) == 3 && h.Args[1] == HookVerb && filepath.Base(h.Path) == h.Args[0] && unix.Stat(h.Path, &st) == nil {
+			return &Own{Path: h.Path, ID: FileID{st.Dev, st.Ino}, Record: h.Args[2]}
+		}
+	}
+	return nil
 }
 
 func own(record string) Own {

@@ -16,6 +16,7 @@ type Request struct {
 	Bundle  string          // absolute; what a relative source is relative to
 	Runtime Runtime
 	Record  string // the directory of the container's record
+	Own     *Own   // of a dry run; nil is the program that runs
 	// StateDir is where it is kept what this kernel can do, and where the
 	// container's mounts will be made; "" keeps nothing.
 	StateDir string
@@ -32,7 +33,11 @@ func Probe(r Request) (Facts, *Sources, error) {
 	}
 	f.Kernel = probeKernel()
 	f.Apparmor = ProbeApparmor("/", apparmorNames(r)...)
-	f.Own = own(r.Record)
+	if r.Own != nil {
+		f.Own = *r.Own
+	} else {
+		f.Own = own(r.Record)
+	}
 	if r.Spec.Linux != nil {
 		for _, ns := range r.Spec.Linux.Namespaces {
 			if ns.Path == "" {
