@@ -52,7 +52,7 @@ type rule func(c *check, at string, before, after jsontext.Value)
 type check struct {
 	evidence   Evidence
 	update     bool // a missing limit leaves what the container has
-	exec       bool // missing capabilities leave what the container has
+	exec       bool // a missing profile is the container's
 	violations []error
 }
 
