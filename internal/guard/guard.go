@@ -69,7 +69,7 @@ type check struct {
 	users      [2]userNamespace // before and after
 	devices    [2][]device      // linux.devices, before and after
 	update     bool             // a missing limit leaves what the container has
-	exec       bool             // missing capabilities leave what the container has
+	exec       bool             // a missing profile is the container's
 	violations []error
 }
 

@@ -103,7 +103,7 @@ func cpu(c *check, at string, before, after jsontext.Value) {
 	if equal(find(was, "quota"), find(is, "quota")) && equal(find(was, "period"), find(is, "period")) {
 		return
 	}
-	if c.update && !(whole(was) && whole(is)) {
+	if c.update && (!whole(was) || !whole(is)) {
 		c.refuse(at+".quota", "changed, and the update left a part of it as the container has it")
 		return
 	}

@@ -18,9 +18,6 @@ func TestLooserInDisguise(t *testing.T) {
 		"capabilities null in exec": {
 			CheckProcess, `{"capabilities":{"bounding":[]}}`, `{"capabilities":null}`,
 		},
-		"limits that replace the container's in exec": {
-			CheckProcess, `{"args":["x"]}`, `{"args":["x"],"rlimits":[{"type":"RLIMIT_CORE","hard":0,"soft":0}]}`,
-		},
 		"a rule for the number that stood for all others": {
 			spec_,
 			`{"linux":{"resources":{"devices":[{"allow":true,"type":"c","major":1048575,"minor":1048575,"access":"rwm"}]}}}`,

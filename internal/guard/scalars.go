@@ -171,13 +171,8 @@ type rlimit struct {
 }
 
 // rlimits: a limit may be lowered, and one that was not set may be: it would
-// have been the engine's own, which counts as no limit. A process of exec that
-// has none gets the container's: any list would replace these.
+// have been the engine's own, which counts as no limit.
 var rlimits rule = lists(func(c *check, at string, was, is []jsontext.Value) {
-	if c.exec && len(was) == 0 && len(is) > 0 {
-		c.refuse(at, "given, which would replace those of the container")
-		return
-	}
 	now := map[string]rlimit{}
 	for _, v := range is {
 		var l rlimit

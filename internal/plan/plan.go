@@ -100,7 +100,7 @@ func Decide(p *policy.Profile, f host.Facts, s *specs.Spec, o Options) userns.Ve
 
 // Exec is the plan for a further process of a container.
 func Exec(p *policy.Profile) Plan {
-	return Plan{p, []control.Control{caps.New(p), privilege.Exec(p)}}
+	return Plan{p, []control.Control{caps.New(p), privilege.New(p)}}
 }
 
 // Apply changes the spec in place. An error means that it could not be judged;

@@ -168,7 +168,7 @@ func (p *Profile) HeldTo(spec *specs.Spec) *Profile {
 		if !ok || l.Hard < rule.Max {
 			rule.Max = l.Hard
 		}
-		rule.Force = true // a process that lists other limits would have the engine's
+		rule.Force = true // runc gives a process of exec what the engine has, not what the container has
 		if c.Privilege.Rlimits == nil {
 			c.Privilege.Rlimits = map[string]RlimitRule{}
 		}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -8,18 +9,26 @@ import (
 // Relocated is the profile with its rules on the directories on the left
 // applied to those on the right as well: an engine's state is protected where
 // it is, not only where it usually is. An exception is carried over only to a
-// directory that is open, so that nothing opens that was closed.
+// directory that is open, so that nothing opens that was closed, or where it is
+// for what bears the name of the workload's own sandbox (k3s has its state in
+// what is protected).
 func (p *Profile) Relocated(dirs map[string]string) *Profile {
 	c := *p
 	c.Mounts.Protect = slices.Clone(p.Mounts.Protect)
 	c.Mounts.Allow = slices.Clone(p.Mounts.Allow)
 	c.RootFS.Allow = slices.Clone(p.RootFS.Allow)
-	for usual, actual := range dirs {
+	for _, usual := range slices.Sorted(maps.Keys(dirs)) {
+		actual := dirs[usual]
 		if usual == actual || actual == "/" || !strings.HasPrefix(actual, "/") || strings.Contains(actual, "*") {
 			continue
 		}
 		access, _ := p.Mounts.AccessFor(actual)
 		if access != AccessRW {
+			for _, r := range moved(p.Mounts.Allow, usual, actual) {
+				if strings.Contains(r.Path, "/{sandbox}") {
+					c.Mounts.Allow = append(c.Mounts.Allow, r)
+				}
+			}
 			continue // protected as it is
 		}
 		c.Mounts.Protect = append(c.Mounts.Protect, moved(p.Mounts.Protect, usual, actual)...)

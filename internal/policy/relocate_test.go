@@ -32,3 +32,28 @@ func TestRelocatedProtectsTheStateInUse(t *testing.T) {
 		}
 	}
 }
+
+// k3s has containerd's state in /run/k3s and /var/lib/rancher, which are
+// protected: of these a pod gets what is of its own sandbox.
+func TestRelocatedIntoWhatIsProtected(t *testing.T) {
+	pol, err := Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := pol.Profiles["builtin/restricted"].Relocated(map[string]string{
+		"/run/containerd": "/run/k3s/containerd", "/var/lib/containerd": "/var/lib/rancher/k3s/agent/containerd",
+	}).For(map[string]string{"{sandbox}": "s1"})
+	const plugin = "/io.containerd.grpc.v1.cri/sandboxes/"
+	for path, want := range map[string]Access{
+		"/run/k3s/containerd" + plugin + "s1/shm":                        AccessRW,
+		"/run/k3s/containerd" + plugin + "s2/shm":                        AccessNone,
+		"/run/k3s/containerd/containerd.sock":                            AccessNone,
+		"/var/lib/rancher/k3s/agent/containerd" + plugin + "s1/hostname": AccessRW,
+		"/var/lib/rancher/k3s/agent/containerd" + plugin + "s2/hostname": AccessNone,
+		"/var/lib/rancher/k3s/server/token":                              AccessNone,
+	} {
+		if got, _ := p.Mounts.AccessFor(path); got != want {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
+	}
+}

@@ -28,17 +28,10 @@ import (
 // ErrTwice means that the spec gives one limit twice.
 var ErrTwice = errors.New("given twice")
 
-type privilege struct {
-	rules policy.PrivilegeRules
-	exec  bool
-}
+type privilege struct{ rules policy.PrivilegeRules }
 
 // New makes the control of the profile.
-func New(p *policy.Profile) control.Control { return privilege{rules: p.Privilege} }
-
-// Exec makes the control for a further process of a container, which has the
-// container's own resource limits where it is given none.
-func Exec(p *policy.Profile) control.Control { return privilege{p.Privilege, true} }
+func New(p *policy.Profile) control.Control { return privilege{p.Privilege} }
 
 func (privilege) Name() string { return policy.Privilege }
 
@@ -64,9 +57,6 @@ func (c privilege) Apply(s *specs.Spec) ([]control.Change, error) {
 }
 
 func (c privilege) rlimits(p *specs.Process) ([]control.Change, error) {
-	if c.exec && len(p.Rlimits) == 0 {
-		return nil, nil // a list would replace the container's as a whole
-	}
 	var changes []control.Change
 	seen := map[string]bool{}
 	for i := range p.Rlimits {

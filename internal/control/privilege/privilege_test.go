@@ -44,19 +44,6 @@ func TestTwice(t *testing.T) {
 	}
 }
 
-// runc gives a process of exec the container's limits only where it lists none
-// (libcontainer, newInitConfig).
-func TestExecWithoutLimitsKeepsTheContainers(t *testing.T) {
-	p := &specs.Process{}
-	if _, err := Exec(rules()).Apply(&specs.Spec{Process: p}); err != nil || len(p.Rlimits) != 0 {
-		t.Errorf("%+v %v", p.Rlimits, err)
-	}
-	p.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_AS", Hard: 1, Soft: 1}}
-	if _, err := Exec(rules()).Apply(&specs.Spec{Process: p}); err != nil || len(p.Rlimits) != 2 {
-		t.Errorf("%+v %v", p.Rlimits, err)
-	}
-}
-
 func TestNiceBelowZeroIsTakenAway(t *testing.T) {
 	for nice, kept := range map[int32]bool{-20: false, 0: true, 19: true} {
 		p := &specs.Process{Scheduler: &specs.Scheduler{Policy: specs.SchedOther, Nice: nice}}

@@ -130,7 +130,7 @@ func (e *edit) cpu(r *specs.LinuxResources) {
 		switch {
 		case !quota && !period:
 			return
-		case quota != period && !(quota && *c.Quota < 0):
+		case quota != period && (!quota || *c.Quota > 0):
 			e.refuse("linux.resources.cpu.quota", "cpu.max", "a quota or a period alone: what it comes to with the other one that the container has is not known here",
 				"give both")
 			return
