@@ -72,6 +72,9 @@ type Engine struct {
 	// Annotations is true where hatchdog.dev/* reaches the runtime; only of
 	// containerd.
 	Annotations bool
+	// NoCRI is true for a containerd that serves others, such as Docker: what it
+	// runs is named by them.
+	NoCRI bool
 }
 
 // Examine looks at everything.

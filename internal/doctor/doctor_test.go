@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -115,9 +116,35 @@ func TestProbeEngines(t *testing.T) {
 	if len(got) != len(want) {
 		t.Error(got)
 	}
-	write("etc/docker/daemon.json", `{"runtimes":`, 0o644)
-	if e := probeEngines(root)[0]; e.Err == nil || e.Known {
-		t.Errorf("%+v", e)
+	for what, c := range map[string]struct {
+		path, text string
+		want       func(Engine) bool
+	}{
+		"CRI disabled": {"etc/containerd/config.toml", "disabled_plugins = ['cri']\n", func(e Engine) bool { return e.NoCRI && e.Err == nil }},
+		"commented unit": {
+			"etc/systemd/system/docker.service.d/x.conf", "[Service]\n#Environment=DOCKER_BUILDKIT_RUNC_COMMAND=/usr/local/bin/hatchdog\n",
+			func(e Engine) bool { return !e.BuildKit },
+		},
+		"commented crio": {"etc/crio/crio.conf.d/9.conf", "# runtime_path = \"/usr/local/bin/hatchdog\"\n", func(e Engine) bool { return !e.Known && !e.Default }},
+		"k3s": {
+			"var/lib/rancher/k3s/agent/etc/containerd/config.toml", "version = 3\n[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.x]\nruntime_type = 'io.containerd.hatchdog.v1'\n",
+			func(e Engine) bool { return e.Known && strings.Contains(e.Config, "k3s") },
+		},
+		"broken": {"etc/docker/daemon.json", `{"runtimes":`, func(e Engine) bool { return e.Err != nil && !e.Known }},
+	} {
+		write(c.path, c.text, 0o644)
+		if !slices.ContainsFunc(probeEngines(root), c.want) {
+			t.Errorf("%s: %+v", what, probeEngines(root))
+		}
+	}
+}
+
+// A containerd that only serves Docker has nothing to route.
+func TestNoCRI(t *testing.T) {
+	for _, f := range engines(Host{Engines: []Engine{{Name: "containerd", NoCRI: true}}}) {
+		if f.Level != OK || !strings.Contains(f.Found, "disabled") {
+			t.Errorf("%+v", f)
+		}
 	}
 }
 

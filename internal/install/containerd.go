@@ -29,11 +29,14 @@ const (
 const was = "# hatchdog: was"
 
 var (
-	block    = regexp.MustCompile(`(?s)(?:\r?\n)?` + regexp.QuoteMeta(blockBegin) + `.*?` + blockEnd + `\r?\n`)
-	oldName  = regexp.MustCompile(`(?m)^([ \t]*default_runtime_name[ \t]*=[ \t]*)((?:"[^"\r\n]*"|'[^'\r\n]*')[^\r\n]*)(\r?)$`)
-	wasName  = regexp.MustCompile(`(?m)^([ \t]*default_runtime_name[ \t]*=[ \t]*)"hatchdog" ` + was + ` ([^\r\n]+)(\r?)$`)
-	newName  = regexp.MustCompile(`(?m)^default_runtime_name = "hatchdog" ` + was + ` nothing\r?\n`)
-	criTable = regexp.MustCompile(`(?m)^[ \t]*\[[ \t]*plugins\.["']io\.containerd\.(?:grpc\.v1\.cri|cri\.v1\.runtime)["']\.containerd[ \t]*\][^\r\n]*\r?\n`)
+	block   = regexp.MustCompile(`(?s)(?:\r?\n)?` + regexp.QuoteMeta(blockBegin) + `.*?` + blockEnd + `\r?\n`)
+	oldName = regexp.MustCompile(`(?m)^([ \t]*default_runtime_name[ \t]*=[ \t]*)((?:"[^"\r\n]*"|'[^'\r\n]*')[^\r\n]*)(\r?)$`)
+	wasName = regexp.MustCompile(`(?m)^([ \t]*default_runtime_name[ \t]*=[ \t]*)"hatchdog" ` + was + ` ([^\r\n]+)(\r?)$`)
+	newName = regexp.MustCompile(`(?m)^default_runtime_name = "hatchdog" ` + was + ` nothing\r?\n`)
+	bare    = regexp.MustCompile(`^version = \d\n$`)
+	// setsDefault is what Add writes with SetDefault, in its three places.
+	setsDefault = regexp.MustCompile(`(?m)^[ \t]*default_runtime_name[ \t]*=[ \t]*"hatchdog"(?: ` + was + ` |\r?$)`)
+	criTable    = regexp.MustCompile(`(?m)^[ \t]*\[[ \t]*plugins\.["']io\.containerd\.(?:grpc\.v1\.cri|cri\.v1\.runtime)["']\.containerd[ \t]*\][^\r\n]*\r?\n`)
 )
 
 // table is where the CRI plugin keeps its runtimes.
@@ -53,9 +56,13 @@ func (c Containerd) Add(raw []byte, o Options) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.SetDefault = o.SetDefault || setsDefault.Match(raw)
 	before, err := parseTOML(clean)
 	if err != nil {
 		return nil, err
+	}
+	if criDisabled(before) {
+		return nil, ErrNoCRI
 	}
 	version := c.versionOf(before)
 	header, path, err := table(version)
@@ -126,7 +133,7 @@ func (c Containerd) Remove(raw []byte) ([]byte, error) {
 	text := block.ReplaceAllString(string(raw), "")
 	text = newName.ReplaceAllString(text, "")
 	text = wasName.ReplaceAllString(text, "${1}${2}${3}")
-	if text != string(raw) && (text == "" || text == fmt.Sprintf("version = %d\n", c.Version)) {
+	if text != string(raw) && (text == "" || bare.MatchString(text)) {
 		return nil, nil // it was ours alone
 	}
 	return []byte(text), nil
@@ -170,6 +177,18 @@ func prune(t map[string]any) map[string]any {
 		out[k] = v
 	}
 	return out
+}
+
+// criDisabled: the containerd.io package of Docker comes so.
+func criDisabled(t map[string]any) bool {
+	disabled, _ := t["disabled_plugins"].([]any)
+	for _, p := range disabled {
+		switch p {
+		case "cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime":
+			return true
+		}
+	}
+	return false
 }
 
 func (c Containerd) versionOf(t map[string]any) int {
