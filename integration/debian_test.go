@@ -43,6 +43,7 @@ func newDebian(t *testing.T) *debian {
 		must(t, os.Symlink("busybox", s.dir+"/bin/"+name))
 	}
 	must(t, os.WriteFile(s.dir+"/usr/bin/dockerd", []byte("#!/bin/sh\n"), 0o755))
+	must(t, os.WriteFile(s.dir+"/usr/bin/systemctl", []byte("#!/bin/sh\necho \"$@\" >>/var/lib/dpkg/systemctl\n"), 0o755))
 	s.copy(t, cached(t, "containerd-v*/containerd"), "/usr/bin/containerd")
 	s.copy(t, pinnedRunc(t), "/usr/bin/runc")
 	for word := range strings.FieldsSeq(mustRun(t, "ldd", pinnedRunc(t))) {

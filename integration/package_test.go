@@ -89,6 +89,7 @@ func TestPackageLife(t *testing.T) {
 	s.dpkg(t, "--install", first)
 	wantLines(t, read(t, s.dir+containerdConfig), "# ours", `BinaryName = "/usr/bin/hatchdog"`)
 	wantLines(t, read(t, s.dir+dockerConfig), `"path": "/usr/bin/hatchdog"`, `"debug": true`)
+	wantLines(t, read(t, s.dir+"/usr/lib/systemd/system/hatchdog-apparmor.service"), "ExecStart=/usr/bin/hatchctl apparmor load")
 	wantLines(t, s.do(t, "hatchctl", "--version"), "0.0.1")
 	wantLines(t, s.container(t, "c1", "grep", "-E", "CapEff|NoNew", "/proc/self/status"), "CapEff:\t"+restrictedCaps, "NoNewPrivs:\t1")
 
@@ -113,6 +114,7 @@ func TestPackageLife(t *testing.T) {
 	s.end(t, "c3")
 
 	s.dpkg(t, "--remove", "hatchdog")
+	wantLines(t, read(t, s.dir+"/var/lib/dpkg/systemctl"), "enable hatchdog-apparmor.service", "disable hatchdog-apparmor.service")
 	s.wantAsBefore(t, containerdConfig, dockerConfig)
 	if got := read(t, s.dir+"/etc/hatchdog/policy.yaml"); got != policy {
 		t.Error("only a purge takes the policy")

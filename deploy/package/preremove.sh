@@ -16,6 +16,7 @@ fi
 for engine in docker containerd; do
 	hatchctl uninstall $engine --binary /usr/bin/hatchdog || echo "hatchdog: $engine's configuration could not be restored" >&2
 done
+hatchctl apparmor unload >/dev/null 2>&1 || true # where there is AppArmor, and nothing runs under them
 command -v systemctl >/dev/null 2>&1 || exit 0
 for unit in /usr/lib/systemd/system/hatchdog-*.service; do
 	[ -e "$unit" ] || continue

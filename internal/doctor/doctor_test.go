@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/hatchdog/hatchdog/internal/host"
 )
 
 // healthy lacks nothing.
@@ -14,6 +16,9 @@ func healthy() Host {
 	return Host{
 		Kernel: "6.1.0-18-amd64", LSMs: []string{"lockdown", "apparmor"}, CgroupV2: true, CgroupSwap: true,
 		Controllers: []string{"cpu", "memory", "pids"}, UserNamespaces: Answer{Yes: true}, MountSetattr: true,
+		AppArmor: AppArmor{host.Apparmor{Enabled: true, Modes: map[string]string{
+			"hatchdog-baseline": "enforce", "hatchdog-restricted": "enforce", "hatchdog-untrusted": "enforce",
+		}}, true},
 		Nftables: Answer{Yes: true}, SeccompActions: []string{"errno", "log"},
 		Runtimes: []Runtime{{Path: "/usr/bin/runc", Name: "runc", Version: "1.5.2", Used: true}},
 		Engines: []Engine{
@@ -38,11 +43,17 @@ func TestEachLack(t *testing.T) {
 		check string
 		level Level
 	}{
-		"old kernel":       {func(h *Host) { h.Kernel = "5.4.0" }, "kernel", Fail},
-		"older kernel":     {func(h *Host) { h.Kernel = "5.10.0" }, "kernel", Warn},
-		"odd kernel":       {func(h *Host) { h.Kernel = "linux" }, "kernel", Warn},
-		"no modules":       {func(h *Host) { h.LSMs = []string{"lockdown"} }, "security modules", Warn},
-		"no securityfs":    {func(h *Host) { h.LSMs = nil }, "security modules", Warn},
+		"old kernel":        {func(h *Host) { h.Kernel = "5.4.0" }, "kernel", Fail},
+		"older kernel":      {func(h *Host) { h.Kernel = "5.10.0" }, "kernel", Warn},
+		"odd kernel":        {func(h *Host) { h.Kernel = "linux" }, "kernel", Warn},
+		"no modules":        {func(h *Host) { h.LSMs = []string{"lockdown"} }, "security modules", Warn},
+		"no securityfs":     {func(h *Host) { h.LSMs = nil }, "security modules", Warn},
+		"profile complains": {func(h *Host) { h.AppArmor.Modes["hatchdog-baseline"] = "complain" }, "AppArmor profiles", Warn},
+		"no parser": {func(h *Host) {
+			h.AppArmor.Parser = false
+			delete(h.AppArmor.Modes, "hatchdog-untrusted")
+		}, "AppArmor profiles", Warn},
+		"profiles unknown": {func(h *Host) { h.AppArmor.Err = "x" }, "AppArmor profiles", Warn},
 		"no pids":          {func(h *Host) { h.Controllers = []string{"cpu", "memory"} }, "control groups", Fail},
 		"no swap":          {func(h *Host) { h.CgroupSwap = false }, "control groups", Warn},
 		"no namespaces":    {func(h *Host) { h.UserNamespaces = Answer{} }, "user namespaces", Warn},
@@ -136,6 +147,18 @@ func TestProbeEngines(t *testing.T) {
 		if !slices.ContainsFunc(probeEngines(root), c.want) {
 			t.Errorf("%s: %+v", what, probeEngines(root))
 		}
+	}
+}
+
+// A profile that is missing is loaded when it is needed: nothing is lacking.
+func TestProfilesToLoad(t *testing.T) {
+	h := healthy()
+	h.AppArmor.Modes = nil
+	if f := appArmor(h)[0]; f.Level != OK || !strings.Contains(f.Found, "0 of 3") {
+		t.Errorf("%+v", f)
+	}
+	if all := appArmor(Host{}); all != nil {
+		t.Errorf("%+v", all)
 	}
 }
 
