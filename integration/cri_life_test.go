@@ -103,7 +103,7 @@ func criLogs(t *testing.T, k *kubelet, handler string) {
 // hostUsers: false gives the pod a range of the kubelet's.
 func criUserNamespace(t *testing.T, k *kubelet, handler string) {
 	ids := []any{object{"hostId": 3000000, "containerId": 0, "length": 65536}}
-	config := pod("apps", "userns-"+handler, object{"securityContext": object{"namespaceOptions": object{
+	config := pod("users", "userns-"+handler, object{"securityContext": object{"namespaceOptions": object{
 		"pid": "CONTAINER", "usernsOptions": object{"mode": "POD", "uids": ids, "gids": ids},
 	}}}, nil)
 	_, id := k.one(t, handler, config)

@@ -55,17 +55,22 @@ func TestCRI(t *testing.T) {
 		}
 		_, failure = k.container(t, id, plain, "p", object{"securityContext": object{"privileged": true}})
 		wantLines(t, failure, "refused by policy", "linux.devices")
-		named := pod("drivers", "priv", object{"securityContext": object{"privileged": true}}, nil)
-		id, failure = k.sandbox(t, named)
-		if failure != "" {
-			t.Fatal(failure)
+		// Privileged is what it asks for; what it gets is the profile's.
+		for namespace, devices := range map[string]string{"drivers": "kmsg", "legacy": ""} {
+			named := pod(namespace, "priv", object{"securityContext": object{"privileged": true}}, nil)
+			id, failure := k.sandbox(t, named)
+			if failure != "" {
+				t.Fatal(failure)
+			}
+			c, failure := k.container(t, id, named, "p", object{"securityContext": object{"privileged": true}})
+			if failure != "" {
+				t.Fatalf("the policy admits it for this namespace: %s", failure)
+			}
+			wantLines(t, k.exec(t, c, "grep", "-E", "CapEff|NoNew", "/proc/self/status"), "CapEff:\t00000000000405fb", "NoNewPrivs:\t1")
+			if got := k.exec(t, c, "sh", "-c", "cd /dev && ls kmsg 2>/dev/null"); strings.TrimSpace(got) != devices {
+				t.Errorf("%s: %s", namespace, got)
+			}
 		}
-		c, failure := k.container(t, id, named, "p", object{"securityContext": object{"privileged": true}})
-		if failure != "" {
-			t.Fatalf("the policy admits the devices for this namespace: %s", failure)
-		}
-		// Privileged is what it asks for; the capabilities are the profile's.
-		wantLines(t, k.exec(t, c, "grep", "-E", "CapEff|NoNew", "/proc/self/status"), "CapEff:\t00000000000405fb", "NoNewPrivs:\t1")
 	})
 	t.Run("host network", func(t *testing.T) {
 		network := object{"securityContext": object{"namespaceOptions": object{"network": "NODE"}}}

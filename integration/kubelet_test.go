@@ -21,8 +21,10 @@ type kubelet struct {
 
 const criImage = "docker.io/library/busybox:1"
 
-// criPolicy names two namespaces whose pods may have more. containerd gives a pod
-// on the host's network the host's uts namespace too.
+// criPolicy names namespaces whose pods may have more. containerd gives a pod on
+// the host's network the host's uts namespace too. In a user namespace that
+// containerd made, runc can set no limit where the host's root has no
+// CAP_SYS_RESOURCE, as on some machines that test this.
 const criPolicy = `offers: [untrusted]
 rules:
   - match: {engine: cri, namespace: system}
@@ -32,6 +34,12 @@ rules:
   - match: {engine: cri, namespace: drivers}
     profile: baseline
     devices: {allow: [{type: c, access: rwm}, {type: b, access: rwm}]}
+  - match: {engine: cri, namespace: legacy}
+    profile: baseline
+    onExcess: {devices: tighten}
+  - match: {engine: cri, namespace: users}
+    profile: restricted
+    privilege: {rlimits: {RLIMIT_CORE: {max: 0, force: false}}}
 `
 
 func startCRI(t *testing.T) *kubelet {
