@@ -136,3 +136,26 @@ func TestCRIOText(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// What an administrator wrote by hand, and is what we would write, is left; so
+// is what is not.
+func TestByHand(t *testing.T) {
+	const ours = "version = 3\n[plugins.'io.containerd.cri.v1.runtime'.containerd]\ndefault_runtime_name = 'runc'\n" +
+		"[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.hatchdog.options]\nBinaryName = '/usr/local/bin/hatchdog'\n"
+	for what, c := range map[string]struct {
+		raw        string
+		setDefault bool
+		want       error
+	}{
+		"ours":            {ours, false, nil},
+		"not the default": {ours, true, ErrConflict},
+		"the default":     {strings.Replace(ours, "'runc'", "'hatchdog'", 1), true, nil},
+		"the shim":        {strings.Replace(ours, ".options]\nBinaryName = '/usr/local/bin/hatchdog'", "]\nruntime_type = 'io.containerd.hatchdog.v1'", 1), false, nil},
+		"another place":   {strings.Replace(ours, "/usr/local", "/opt", 1), false, ErrConflict},
+	} {
+		got, err := Containerd{Version: 3}.Add([]byte(c.raw), opts(c.setDefault))
+		if !errors.Is(err, c.want) || err == nil && string(got) != c.raw {
+			t.Errorf("%s: %v\n%s", what, err, got)
+		}
+	}
+}

@@ -70,7 +70,10 @@ func (c Containerd) Add(raw []byte, o Options) ([]byte, error) {
 		return nil, err
 	}
 	parent := lookup(before, path...)
-	if runtimes, ok := parent["runtimes"].(map[string]any); ok && runtimes[name] != nil {
+	if there, ok := lookup(parent, "runtimes")[name]; ok {
+		if byHand(there, o) && (!o.SetDefault || parent["default_runtime_name"] == name) {
+			return raw, nil // as the README says, or after "containerd config migrate"
+		}
 		return nil, ErrConflict
 	}
 	text, lead := string(clean), ""
@@ -91,6 +94,12 @@ func (c Containerd) Add(raw []byte, o Options) ([]byte, error) {
 	}
 	after := []byte(text + ours)
 	return after, c.unharmed(before, after, path)
+}
+
+// byHand reports whether a table without our marks is what we would write.
+func byHand(table any, o Options) bool {
+	t, _ := table.(map[string]any)
+	return t["runtime_type"] == shimType || lookup(t, "options")["BinaryName"] == o.Binary
 }
 
 // setDefault changes the line that is there, or adds one to its table, or else
