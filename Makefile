@@ -11,6 +11,9 @@ TOOLS    = $(CACHE)/tools
 FUZZTIME ?= 20s
 # How many system calls are tried on compiled filters in make fuzz, per test.
 PROBES   ?= 20000000
+# The containerd that our shim is made from.
+SHIM_VERSION = $(shell sed -n 's|^\tgithub.com/containerd/containerd/v2 ||p' go.mod)
+BIN     ?= bin
 
 # Kernel features that the tests may not skip for want of. A test that needs
 # one that is not listed says so and is skipped where the kernel lacks it.
@@ -27,9 +30,9 @@ UNIT = $(shell $(GO) list ./... | grep -v /integration)
 all: build
 
 build:
-	@mkdir -p bin
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/hatchdog ./cmd/hatchctl
-	CGO_ENABLED=0 $(GO) build -trimpath -tags no_grpc -ldflags '$(LDFLAGS)' -o bin/ ./cmd/containerd-shim-hatchdog-v1
+	@mkdir -p $(BIN)
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/hatchdog ./cmd/hatchctl
+	CGO_ENABLED=0 $(GO) build -trimpath -tags no_grpc -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/containerd-shim-hatchdog-v1
 
 # Everything: the unit tests with the race detector, then as root the tests
 # against real runc, Docker and containerd, then in a virtual machine those that
@@ -70,20 +73,21 @@ golden:
 	$(GO) test $$(grep -rl --include='*_test.go' 'flag.Bool("update"' . | xargs -n1 dirname | sort -u) -run Golden -update
 
 bench: build
-	@integration/setup/setup.sh $(CACHE) demo
-	@$(GO) run ./integration/bench -hatchdog bin/hatchdog -runc $(CACHE)/runc-$(RUNC_VERSION)/runc
+	@integration/setup/setup.sh $(CACHE) bench
+	@$(GO) run ./integration/bench -hatchdog $(BIN)/hatchdog -runc $(CACHE)/runc-$(RUNC_VERSION)/runc \
+		-containerd $(CACHE)/containerd-$(CONTAINERD_VERSION)/containerd -stock-shim $(CACHE)/shim-$(SHIM_VERSION)/containerd-shim-runc-v2 -shim $(BIN)/containerd-shim-hatchdog-v1
 	@$(GO) test -run '^$$' -bench . -benchmem ./internal/bundle ./internal/door
 
 demo: build
 	@integration/setup/setup.sh $(CACHE) demo
-	@$(GO) run ./integration/demo -bin bin -runc $(CACHE)/runc-$(RUNC_VERSION)/runc
+	@$(GO) run ./integration/demo -bin $(BIN) -runc $(CACHE)/runc-$(RUNC_VERSION)/runc
 
 setup:
 	@integration/setup/setup.sh $(CACHE) all
 
 # dist/*.deb and dist/*.rpm.
 package: build tools
-	deploy/package/build.sh $(TOOLS)/nfpm $(VERSION)
+	deploy/package/build.sh $(TOOLS)/nfpm $(VERSION) $(BIN)
 
 clean:
 	rm -rf bin dist

@@ -1,166 +1,11 @@
 package integration
 
 import (
-	"encoding/base64"
-	"encoding/json"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 )
-
-// kubelet speaks CRI to a containerd as the kubelet does.
-type kubelet struct {
-	dir, client, socket string
-}
-
-const criImage = "docker.io/library/busybox:1"
-
-// containerd gives a pod on the host's network the host's uts namespace too.
-func startCRI(t *testing.T) *kubelet {
-	t.Helper()
-	k := &kubelet{dir: filepath.Join(tested.dir, "cri"), client: filepath.Join(tested.dir, "bin", "cri")}
-	k.socket = k.dir + "/containerd.sock"
-	build := exec.Command("go", "-C", "cri", "build", "-o", k.client, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v %s", err, out)
-	}
-	policy := policyFile(t, k.dir, "offers: [untrusted]\nrules:\n  - match: {engine: cri, namespace: system}\n    profile: baseline\n    namespaces: {host: [network, uts]}\n    egress: {default: allow, allow: [], deny: []}\n")
-	program := cached(t, "containerd-v*/containerd")
-	must(t, os.MkdirAll(k.dir+"/net.d", 0o755))
-	network := fmt.Sprintf(`{"cniVersion":"0.4.0","name":"hatchdog-it","plugins":[{"type":"bridge","bridge":"hd0","isGateway":true,
-"ipam":{"type":"host-local","dataDir":%q,"ranges":[[{"subnet":"10.212.0.0/24"}]],"routes":[{"dst":"0.0.0.0/0"}]}}]}`, k.dir+"/cni")
-	must(t, os.WriteFile(k.dir+"/net.d/10-it.conflist", []byte(network), 0o600))
-	config := fmt.Sprintf(`version = 3
-root = %[1]q
-state = %[2]q
-[grpc]
-address = %[3]q
-[plugins.'io.containerd.cri.v1.images'.pinned_images]
-sandbox = %[4]q
-[plugins.'io.containerd.cri.v1.runtime']
-restrict_oom_score_adj = true
-[plugins.'io.containerd.cri.v1.runtime'.cni]
-bin_dirs = ["/usr/lib/cni"]
-conf_dir = %[5]q
-[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.hatchdog]
-runtime_type = "io.containerd.runc.v2"
-pod_annotations = ["hatchdog.dev/*"]
-container_annotations = ["hatchdog.dev/*"]
-[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.hatchdog.options]
-BinaryName = %[6]q
-[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.shim]
-runtime_type = "io.containerd.hatchdog.v1"
-pod_annotations = ["hatchdog.dev/*"]
-container_annotations = ["hatchdog.dev/*"]
-`, k.dir+"/root", k.dir+"/state", k.socket, criImage, k.dir+"/net.d", tested.hatchdog)
-	must(t, os.WriteFile(k.dir+"/config.toml", []byte(config), 0o600))
-	_, before := os.Stat("/var/lib/cni")
-	cmd := daemon(t, k.dir+"/containerd.log", []string{"HATCHDOG_POLICY=" + policy, "PATH=" + buildShim(t) + ":" + filepath.Dir(program) + ":" + os.Getenv("PATH")}, program, "--config", k.dir+"/config.toml")
-	t.Cleanup(func() {
-		if t.Failed() {
-			log, _ := run(t, "tail", "-n", "20", k.dir+"/containerd.log")
-			t.Log(log)
-		}
-		k.removeAll(t)
-		stop(cmd)
-		killMatching(k.dir)
-		unmountBelow(k.dir)
-		if before != nil {
-			_ = os.RemoveAll("/var/lib/cni") // libcni's cache
-		}
-	})
-	ctr := filepath.Join(filepath.Dir(program), "ctr")
-	waitFor(t, "containerd with CRI", func() bool {
-		_, code := run(t, ctr, "-a", k.socket, "version")
-		return code == 0
-	})
-	importArchive(t, ctr, k.socket, "k8s.io", criImage, ociArchive(t, criImage, busyboxTar(t), "sleep", "3600"))
-	return k
-}
-
-type object = map[string]any
-
-// try calls a method.
-func (k *kubelet) try(t *testing.T, method string, request object) (object, string) {
-	t.Helper()
-	in, err := json.Marshal(request)
-	must(t, err)
-	cmd := exec.Command(k.client, k.socket, method)
-	cmd.Stdin = strings.NewReader(string(in))
-	var errs strings.Builder
-	cmd.Stderr = &errs
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, errs.String()
-	}
-	answer := object{}
-	must(t, json.Unmarshal(out, &answer))
-	return answer, ""
-}
-
-func (k *kubelet) do(t *testing.T, method string, request object) object {
-	t.Helper()
-	answer, failure := k.try(t, method, request)
-	if failure != "" {
-		t.Fatalf("%s: %s", method, failure)
-	}
-	return answer
-}
-
-func (k *kubelet) removeAll(t *testing.T) {
-	answer, _ := k.try(t, "ListPodSandbox", object{})
-	items, _ := answer["items"].([]any)
-	for _, item := range items {
-		id := item.(object)["id"]
-		k.try(t, "StopPodSandbox", object{"podSandboxId": id})
-		k.try(t, "RemovePodSandbox", object{"podSandboxId": id})
-	}
-}
-
-func pod(namespace, name string, linux, annotations object) object {
-	return object{
-		"metadata": object{"name": name, "uid": "uid-" + name, "namespace": namespace},
-		"linux":    linux, "annotations": annotations, "logDirectory": "/tmp",
-	}
-}
-
-func (k *kubelet) sandbox(t *testing.T, config object) (string, string) {
-	t.Helper()
-	return k.sandboxOf(t, "hatchdog", config)
-}
-
-// sandboxOf starts a pod of a RuntimeClass's handler.
-func (k *kubelet) sandboxOf(t *testing.T, handler string, config object) (string, string) {
-	t.Helper()
-	answer, failure := k.try(t, "RunPodSandbox", object{"config": config, "runtimeHandler": handler})
-	id, _ := answer["podSandboxId"].(string)
-	return id, failure
-}
-
-// container creates and starts one in a pod.
-func (k *kubelet) container(t *testing.T, sandbox string, config object, name string, linux object) (string, string) {
-	t.Helper()
-	answer := k.do(t, "CreateContainer", object{
-		"podSandboxId": sandbox, "sandboxConfig": config,
-		"config": object{"metadata": object{"name": name}, "image": object{"image": criImage}, "command": []string{"sleep", "3600"}, "linux": linux, "logPath": ""},
-	})
-	id, _ := answer["containerId"].(string)
-	_, failure := k.try(t, "StartContainer", object{"containerId": id})
-	return id, failure
-}
-
-func (k *kubelet) exec(t *testing.T, id string, command ...string) string {
-	t.Helper()
-	answer := k.do(t, "ExecSync", object{"containerId": id, "cmd": command, "timeout": 30})
-	text, _ := answer["stdout"].(string)
-	out, err := base64.StdEncoding.DecodeString(text)
-	must(t, err)
-	return string(out)
-}
 
 func TestCRI(t *testing.T) {
 	startOutside(t) // before the pod: the host's addresses are those at its start
@@ -222,6 +67,22 @@ func TestCRI(t *testing.T) {
 		}
 		_, failure = k.container(t, id, plain, "p", object{"securityContext": object{"privileged": true}})
 		wantLines(t, failure, "refused by policy", "linux.devices")
+		// Privileged is what it asks for; what it gets is the profile's.
+		for namespace, devices := range map[string]string{"drivers": "kmsg", "legacy": ""} {
+			named := pod(namespace, "priv", object{"securityContext": object{"privileged": true}}, nil)
+			id, failure := k.sandbox(t, named)
+			if failure != "" {
+				t.Fatal(failure)
+			}
+			c, failure := k.container(t, id, named, "p", object{"securityContext": object{"privileged": true}})
+			if failure != "" {
+				t.Fatalf("the policy admits it for this namespace: %s", failure)
+			}
+			wantLines(t, k.exec(t, c, "grep", "-E", "CapEff|NoNew", "/proc/self/status"), "CapEff:\t00000000000405fb", "NoNewPrivs:\t1")
+			if got := k.exec(t, c, "sh", "-c", "cd /dev && ls kmsg 2>/dev/null"); strings.TrimSpace(got) != devices {
+				t.Errorf("%s: %s", namespace, got)
+			}
+		}
 	})
 	t.Run("host network", func(t *testing.T) {
 		network := object{"securityContext": object{"namespaceOptions": object{"network": "NODE"}}}

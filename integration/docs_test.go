@@ -11,9 +11,11 @@ import (
 	"testing"
 )
 
-func readme(t *testing.T, language string) []string {
+func readme(t *testing.T, language string) []string { return blocksOf(t, "README.md", language) }
+
+func blocksOf(t *testing.T, page, language string) []string {
 	t.Helper()
-	data, err := os.ReadFile("../README.md")
+	data, err := os.ReadFile("../" + page)
 	must(t, err)
 	var all []string
 	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(string(data), -1) {
@@ -89,5 +91,49 @@ func TestReadmeDocker(t *testing.T) {
 	d.do(t, "stop", "-t", "1", id) // the program is still in its place
 	if out, code := d.try(t, "start", id); code == 0 || !strings.Contains(strings.ToLower(out), "runtime") {
 		t.Errorf("it starts without its runtime: %d %s", code, out)
+	}
+}
+
+// The table of the shim is one that containerd reads.
+func TestKubernetesPageConfiguration(t *testing.T) {
+	blocks := blocksOf(t, "docs/kubernetes.md", "toml")
+	if len(blocks) != 1 {
+		t.Fatalf("%d blocks", len(blocks))
+	}
+	file := t.TempDir() + "/config.toml"
+	must(t, os.WriteFile(file, []byte(blocks[0]), 0o600))
+	out := mustRun(t, cached(t, "containerd-v*/containerd"), "--config", file, "config", "dump")
+	_, table, found := strings.Cut(out, "runtimes.hatchdog]")
+	if !found || !strings.Contains(table, "io.containerd.hatchdog.v1") {
+		t.Errorf("%s", out)
+	}
+}
+
+// The programs are replaced by the very lines of the page.
+func TestUpgradePage(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.MkdirAll(dir+"/to", 0o755))
+	must(t, os.MkdirAll(dir+"/bin", 0o755))
+	must(t, os.WriteFile(dir+"/policy.yaml", []byte("version: 1\n"), 0o600))
+	for _, p := range []string{"hatchdog", "hatchctl"} {
+		must(t, os.WriteFile(dir+"/to/"+p, []byte("old"), 0o755))
+		must(t, os.Symlink(filepath.Join(tested.dir, "bin", p), dir+"/bin/"+p))
+	}
+	ran := 0
+	for _, block := range blocksOf(t, "docs/upgrade.md", "sh") {
+		for line := range strings.Lines(block) {
+			if !strings.HasPrefix(line, "bin/") && !strings.HasPrefix(line, "for p in ") {
+				continue
+			}
+			line = strings.NewReplacer("/usr/local/bin", dir+"/to", "/etc/hatchdog", dir).Replace(line)
+			mustRun(t, "sh", "-ec", "cd "+dir+"; "+line)
+			ran++
+		}
+	}
+	if got := mustRun(t, dir+"/to/hatchctl", "--version"); ran != 2 || !strings.Contains(got, "hatchctl") {
+		t.Errorf("%d lines ran: %s", ran, got)
+	}
+	if left, _ := filepath.Glob(dir + "/to/*"); len(left) != 2 {
+		t.Errorf("left: %v", left)
 	}
 }

@@ -70,6 +70,45 @@ func TestKubernetesNode(t *testing.T) {
 	}
 }
 
+// A policy that does not parse never takes the place of one that does.
+func TestKubernetesNodeKeepsThePolicy(t *testing.T) {
+	n := newNodeRoot(t)
+	must(t, os.WriteFile(n.dir+"/etc/containerd/config.toml", []byte("version = 2\n"), 0o644))
+	if out, err := n.script(t, "install"); err != nil {
+		t.Fatal(err, out)
+	}
+	before := read(t, n.dir+"/etc/hatchdog/policy.yaml")
+	must(t, os.WriteFile(n.policy+"/policy.yaml", []byte("version: 1\nmode: enforced\n"), 0o644))
+	out, err := n.script(t, "install")
+	if err == nil || !strings.Contains(out, "enforced") || read(t, n.dir+"/etc/hatchdog/policy.yaml") != before {
+		t.Errorf("%v %s", err, out)
+	}
+}
+
+// The programs stay while a container needs them, in complain mode too.
+func TestKubernetesNodeWaitsForContainers(t *testing.T) {
+	n := newNodeRoot(t)
+	must(t, os.WriteFile(n.dir+"/etc/containerd/config.toml", []byte("version = 2\n"), 0o644))
+	if out, err := n.script(t, "install"); err != nil {
+		t.Fatal(err, out)
+	}
+	must(t, os.MkdirAll(n.dir+"/run/hatchdog/key/c1", 0o755))
+	must(t, os.Symlink("/run/runc", n.dir+"/run/hatchdog/key/@root"))
+	must(t, os.MkdirAll(n.dir+"/run/runc/c1", 0o755))
+	must(t, os.WriteFile(n.dir+"/run/runc/c1/state.json", []byte("{}"), 0o644))
+	out, err := n.script(t, "uninstall")
+	if err == nil || !strings.Contains(out, "drain the node") {
+		t.Errorf("%v %s", err, out)
+	}
+	if _, err := os.Stat(n.dir + "/usr/local/bin/hatchdog"); err != nil {
+		t.Error("the container cannot be deleted any more:", err)
+	}
+	must(t, os.RemoveAll(n.dir+"/run/runc/c1"))
+	if out, err := n.script(t, "uninstall"); err != nil {
+		t.Errorf("%v %s", err, out)
+	}
+}
+
 // A containerd that does not restart gets its configuration back, and the pod
 // fails.
 func TestKubernetesNodeRollsBack(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,8 @@ type installFlags struct {
 	engine      install.Engine
 	dryRun      bool
 	restart     bool
+	restarted   bool // a restart was tried: a roll-back needs another
+	installing  bool
 	restartWith string
 	aliveWith   string
 }
@@ -36,6 +39,7 @@ func installCommand() *cobra.Command {
 			if err := f.checkBinary(); err != nil {
 				return err
 			}
+			f.installing = true
 			return f.run(cmd.OutOrStdout(), args[0], install.PlanInstall)
 		},
 	}
@@ -70,9 +74,15 @@ func (f *installFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.aliveWith, "alive-with", "", "the shell command that succeeds when the engine is back (default: the engine's client)")
 }
 
+// plainPath has nothing that JSON, TOML, systemd or a shell would read.
+var plainPath = regexp.MustCompile(`^[A-Za-z0-9._/+-]+$`)
+
 func (f *installFlags) checkBinary() error {
 	if !filepath.IsAbs(f.options.Binary) {
 		return fmt.Errorf("--binary %s: not an absolute path", f.options.Binary)
+	}
+	if !plainPath.MatchString(f.options.Binary) {
+		return fmt.Errorf("--binary %q: the engines' configuration takes only letters, digits and ._/+-", f.options.Binary)
 	}
 	info, err := os.Stat(filepath.Join(f.engine.Root, f.options.Binary))
 	if err != nil {
@@ -125,6 +135,7 @@ func (f *installFlags) run(w io.Writer, engine string, plan func(string, install
 
 func describe(w io.Writer, e install.Edit, dryRun bool) {
 	switch {
+	case e.Before == nil && e.After == nil: // neither there nor wanted
 	case !e.Changes():
 		fmt.Fprintf(w, "%s: as it should be\n", e.Path)
 	case e.After == nil:

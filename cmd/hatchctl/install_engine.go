@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os/exec"
 	"strings"
 	"time"
+
+	"github.com/hatchdog/hatchdog/internal/install"
 )
 
 // comeBack is how long an engine may take to answer after a restart.
@@ -38,6 +41,7 @@ func (f *installFlags) settle(w io.Writer, engine string) error {
 	if !f.restart {
 		return nil
 	}
+	f.restarted = true
 	if err := shell(f.restartCommand(engine)); err != nil {
 		return err
 	}
@@ -56,7 +60,7 @@ func (f *installFlags) settle(w io.Writer, engine string) error {
 // validate has the engine read the file. One that is not installed, or of a
 // release that cannot, is not asked.
 func (f *installFlags) validate(engine string) error {
-	if f.engine.Root != "/" {
+	if f.engine.Root != "/" || f.engine.Distribution() != "" {
 		return nil
 	}
 	var args []string
@@ -81,9 +85,31 @@ func (f *installFlags) validate(engine string) error {
 	default:
 		return nil
 	}
-	out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
+	var said bytes.Buffer
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Stderr = &said
+	read, err := cmd.Output()
 	if err != nil {
-		return fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, lastLine(string(out)))
+		return fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, lastLine(said.String()))
+	}
+	if engine == "containerd" && f.installing {
+		return f.confirm(read)
+	}
+	return nil
+}
+
+var errOverruled = errors.New("a file that containerd's configuration imports overrules it: write it there")
+
+// confirm looks for hatchdog in what containerd makes of all its files.
+func (f *installFlags) confirm(read []byte) error {
+	state, err := install.ContainerdState(read)
+	switch {
+	case err != nil:
+		return fmt.Errorf("containerd config dump: %w", err)
+	case !state.Known:
+		return fmt.Errorf("the runtime hatchdog: %w", errOverruled)
+	case f.options.SetDefault && !state.Default:
+		return fmt.Errorf("the default runtime: %w", errOverruled)
 	}
 	return nil
 }
@@ -92,7 +118,7 @@ func (f *installFlags) validate(engine string) error {
 func (f *installFlags) rollBack(w io.Writer, undo func() error) error {
 	fmt.Fprintln(w, "rolling back")
 	err := undo()
-	if f.restart {
+	if f.restarted {
 		err = errors.Join(err, shell(f.restartCommand(f.engine.Name)))
 	}
 	return err
@@ -106,6 +132,8 @@ func (f *installFlags) restartCommand(engine string) string {
 		return "systemctl daemon-reload && systemctl restart docker"
 	case engine == "podman":
 		return "true" // it has no daemon
+	case f.engine.Distribution() != "":
+		return "systemctl try-restart '" + f.engine.Distribution() + "*.service'" // the server's or the agent's
 	}
 	return "systemctl restart " + engine
 }
@@ -116,6 +144,8 @@ func (f *installFlags) aliveCommand(engine string) string {
 		return f.aliveWith
 	case engine == "docker":
 		return "docker version"
+	case f.engine.Distribution() != "":
+		return "systemctl is-active --quiet '" + f.engine.Distribution() + "*.service'"
 	case engine == "containerd":
 		return "ctr version"
 	case engine == "podman":

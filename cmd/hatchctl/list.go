@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -26,7 +27,7 @@ type row struct {
 }
 
 func listCommand(o *options) *cobra.Command {
-	var asJSON bool
+	var asJSON, needed bool
 	var roots []string
 	var runDir string
 	cmd := &cobra.Command{
@@ -44,9 +45,13 @@ HARDENED is "yes" where hatchdog held the container to a profile; "complain"
 where it only recorded what it would do; "NO" where it was not asked.`,
 		Example: `  hatchctl list
   hatchctl list --json
+  hatchctl list --needed
   hatchctl list --root /run/user/1000/runc`,
 		Args: between(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if needed {
+				return o.printNeeded(cmd.OutOrStdout())
+			}
 			rows, err := o.rows(append(runtimeRoots(runDir), roots...), taskDirsBelow(runDir))
 			if err != nil {
 				return err
@@ -64,9 +69,24 @@ where it only recorded what it would do; "NO" where it was not asked.`,
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&needed, "needed", false, "print only the ids of the containers that need hatchdog still, to be stopped and deleted")
 	cmd.Flags().StringArrayVar(&roots, "root", nil, "another root directory of a low-level runtime")
 	cmd.Flags().StringVar(&runDir, "run-dir", "/run", "where the engines keep their state")
 	return cmd
+}
+
+// printNeeded is for those who would remove the program.
+func (o *options) printNeeded(w io.Writer) error {
+	entries, err := o.store().List()
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Live {
+			fmt.Fprintln(w, e.ID)
+		}
+	}
+	return nil
 }
 
 // rows joins our records with what the low-level runtimes know.

@@ -25,6 +25,7 @@ type bench struct {
 	runc, hatchdog string
 	rounds, starts int
 	rows           []row
+	engine         engine
 }
 
 func main() {
@@ -36,9 +37,13 @@ func main() {
 	runc := flag.String("runc", "runc", "the low-level runtime, as an absolute path")
 	specFile := flag.String("spec", "integration/testdata/specs/docker-default.json", "the spec that Docker writes")
 	rounds := flag.Int("rounds", 30, "how often each call is measured")
+	var e engine
+	flag.StringVar(&e.daemon, "containerd", "", "a containerd 2, with ctr beside it; without one the rows of the shims are left out")
+	flag.StringVar(&e.stock, "stock-shim", "", "containerd's own shim, containerd-shim-runc-v2, of the line that ours is made from")
+	flag.StringVar(&e.own, "shim", "bin/containerd-shim-hatchdog-v1", "our shim, with hatchdog beside it")
 	starts := flag.Int("starts", 100, "how many containers are started two at a time")
 	flag.Parse()
-	exitOn(measure(*hatchdog, *runc, *specFile, *rounds, *starts))
+	exitOn(measure(&bench{hatchdog: *hatchdog, runc: *runc, rounds: *rounds, starts: *starts, engine: e}, *specFile))
 }
 
 func exitOn(err error) {
@@ -48,11 +53,11 @@ func exitOn(err error) {
 	}
 }
 
-func measure(hatchdog, runc, specFile string, rounds, starts int) error {
+func measure(b *bench, specFile string) error {
 	if os.Geteuid() != 0 {
 		return errors.New("containers need root: run it as root")
 	}
-	if rounds < 1 || starts < 2*batches {
+	if b.rounds < 1 || b.starts < 2*batches {
 		return fmt.Errorf("want a round at least, and %d starts", 2*batches)
 	}
 	if err := enter(); err != nil {
@@ -60,7 +65,12 @@ func measure(hatchdog, runc, specFile string, rounds, starts int) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	defer stop()
-	for _, program := range []*string{&hatchdog, &runc} {
+	programs := []*string{&b.hatchdog, &b.runc}
+	if b.engine.daemon != "" {
+		b.engine.client = filepath.Join(filepath.Dir(b.engine.daemon), "ctr")
+		programs = append(programs, &b.engine.daemon, &b.engine.client, &b.engine.stock, &b.engine.own)
+	}
+	for _, program := range programs {
 		var err error
 		if *program, err = filepath.Abs(*program); err != nil {
 			return err
@@ -69,12 +79,12 @@ func measure(hatchdog, runc, specFile string, rounds, starts int) error {
 			return err
 		}
 	}
-	b := &bench{ctx: ctx, runc: runc, hatchdog: hatchdog, rounds: rounds, starts: starts}
+	b.ctx = ctx
 	defer b.cleanUp()
 	if err := b.prepare(specFile); err != nil {
 		return err
 	}
-	for _, part := range []func() error{b.lifecycle, b.runs, b.network, b.burst, b.own, b.userns, b.memory, b.sizes} {
+	for _, part := range []func() error{b.lifecycle, b.runs, b.network, b.burst, b.own, b.userns, b.memory, b.sizes, b.engines} {
 		if err := part(); err != nil {
 			return err
 		}

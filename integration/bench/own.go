@@ -102,15 +102,17 @@ func writePeak(file, program string, args ...string) error {
 	return os.WriteFile(file, []byte(strconv.FormatInt(used.Maxrss, 10)), 0o600)
 }
 
-func (b *bench) sizes() error {
+func (b *bench) sizes() error { return b.sizesOf("size of the program", 0, b.runc, b.hatchdog) }
+
+func (b *bench) sizesOf(what string, ratio float64, files ...string) error {
 	var of pairs
-	for i, file := range []string{b.runc, b.hatchdog} {
+	for i, file := range files {
 		info, err := os.Stat(file)
 		if err != nil {
 			return err
 		}
 		of[i] = []float64{float64(info.Size()) / (1 << 20)}
 	}
-	b.row(row{what: "size of the program", of: of, unit: "MiB"})
+	b.row(row{what: what, of: of, unit: "MiB", ratio: ratio})
 	return nil
 }

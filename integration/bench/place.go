@@ -100,6 +100,7 @@ func (b *bench) cleanUp() {
 	if b.dir == "" {
 		return
 	}
+	b.stopEngine()
 	left, _ := os.ReadDir(b.path("root"))
 	for _, c := range left {
 		cmd := exec.Command(b.runc, "--root", b.path("root"), "delete", "--force", c.Name())

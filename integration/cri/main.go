@@ -2,8 +2,10 @@
 // for the tests: it calls one method and prints the answer.
 //
 //	cri SOCKET METHOD < request.json
+//	cri exec URL < input
+//	cri port-forward URL < input
 //
-// METHOD is a method of runtime.v1.RuntimeService or ImageService, such as
+// URL is what Exec and PortForward answer with. METHOD is a method of runtime.v1.RuntimeService or ImageService, such as
 // RunPodSandbox. Request and answer are the protocol buffers' JSON form. The
 // exit code is 1 where the service answers with an error, which goes to
 // standard error, and 2 where the call itself is wrong.
@@ -35,7 +37,16 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: cri SOCKET METHOD < request.json")
 		os.Exit(2)
 	}
-	answer, err := call(os.Args[1], os.Args[2], os.Stdin)
+	var answer string
+	var err error
+	switch os.Args[1] {
+	case "exec":
+		err = streamExec(os.Args[2], os.Stdin, os.Stdout, os.Stderr)
+	case "port-forward":
+		err = streamPort(os.Args[2], os.Stdin, os.Stdout)
+	default:
+		answer, err = call(os.Args[1], os.Args[2], os.Stdin)
+	}
 	switch {
 	case errors.Is(err, errNoMethod):
 		fmt.Fprintln(os.Stderr, err)
@@ -44,7 +55,9 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	fmt.Println(answer)
+	if answer != "" {
+		fmt.Println(answer)
+	}
 }
 
 func call(socket, name string, in io.Reader) (string, error) {

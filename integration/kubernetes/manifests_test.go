@@ -72,7 +72,7 @@ func TestManifests(t *testing.T) {
 		if *pod.AutomountServiceAccountToken || pod.NodeSelector["hatchdog.dev/node"] != "true" {
 			t.Errorf("%s: the installer has a token, or runs where no pod may", dir)
 		}
-		if wait := pod.Containers[0]; wait.SecurityContext.Privileged != nil || len(wait.VolumeMounts) != 1 {
+		if wait := pod.Containers[0]; wait.SecurityContext.Privileged != nil || len(wait.VolumeMounts) != 1 || !*wait.SecurityContext.RunAsNonRoot {
 			t.Errorf("%s: what stays is privileged", dir)
 		}
 		want := "install"

@@ -2,7 +2,7 @@
 # Builds pinned programs through the Go module proxy, from their own go.mod,
 # into CACHE/NAME-VERSION. There already: nothing to do.
 #
-# usage: build.sh CACHE runc|containerd|containerd-oldest
+# usage: build.sh CACHE runc|containerd|containerd-oldest|shim
 set -eu
 
 cache=$1
@@ -10,6 +10,7 @@ name=$2
 . "$(dirname "$0")/versions.mk"
 
 module=
+ldflags=
 case $name in
 runc)
 	version=$RUNC_VERSION cgo=1 tags=seccomp
@@ -25,6 +26,12 @@ containerd-oldest)
 	version=$CONTAINERD_OLDEST cgo=0 tags=
 	module=github.com/containerd/containerd/v2@$version
 	programs="./cmd/containerd ./cmd/ctr"
+	;;
+shim)
+	# The shim of the line that ours is made from, built as ours is.
+	version=$(sed -n 's|^\tgithub.com/containerd/containerd/v2 ||p' "$(dirname "$0")/../../go.mod")
+	cgo=0 tags=no_grpc ldflags="-s -w"
+	programs="github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2@$version"
 	;;
 *)
 	echo "build.sh: unknown program $name" >&2
@@ -51,7 +58,7 @@ else
 	compile=install
 fi
 # shellcheck disable=SC2086 # lists of words
-CGO_ENABLED=$cgo GOFLAGS= GOBIN=$tmp/bin go $compile -v -trimpath -tags "$tags" $programs 2>"$tmp/log" &
+CGO_ENABLED=$cgo GOFLAGS= GOBIN=$tmp/bin go $compile -v -trimpath -tags "$tags" -ldflags "$ldflags" $programs 2>"$tmp/log" &
 compiler=$!
 while kill -0 $compiler 2>/dev/null; do
 	sleep 1

@@ -7,7 +7,7 @@ set -eu
 case $1 in
 demo) packages="busybox-static libseccomp-dev pkg-config" ;;
 *) packages="busybox-static libseccomp-dev pkg-config docker.io containerd runc \
-iproute2 iptables nftables containernetworking-plugins util-linux procps apparmor \
+iproute2 iptables nftables containernetworking-plugins util-linux procps apparmor rpm \
 qemu-system-x86 mmdebstrap debian-archive-keyring e2fsprogs" ;;
 esac
 

@@ -2,9 +2,9 @@
 # Installs what the tests, the demo and the benchmark need, once, and says what
 # it does. What is there already costs milliseconds.
 #
-# usage: setup.sh CACHE all|demo
+# usage: setup.sh CACHE all|bench|demo
 #
-# "demo" leaves out what only the tests need.
+# "demo" and "bench" leave out what only the tests need.
 set -eu
 
 cache=$1
@@ -12,10 +12,12 @@ what=$2
 here=$(dirname "$0")
 mkdir -p "$cache"
 
-"$here/packages.sh" "$what"
+"$here/packages.sh" "$([ "$what" = all ] && echo all || echo demo)"
 "$here/build.sh" "$cache" runc
 [ "$what" = demo ] && exit 0
 "$here/build.sh" "$cache" containerd
+"$here/build.sh" "$cache" shim
+[ "$what" = bench ] && exit 0
 "$here/build.sh" "$cache" containerd-oldest
 "$here/servers.sh" "$cache"
 "$here/languages.sh" "$cache"

@@ -38,8 +38,9 @@ type Answer struct {
 
 // Host is what was found out about a host.
 type Host struct {
-	Kernel string   // as uname says, "6.1.0-18-amd64"
-	LSMs   []string // nil: could not be told
+	Kernel   string   // as uname says, "6.1.0-18-amd64"
+	LSMs     []string // nil: could not be told
+	AppArmor AppArmor
 	CgroupV2,
 	CgroupSwap bool
 	Controllers    []string
@@ -72,11 +73,15 @@ type Engine struct {
 	// Annotations is true where hatchdog.dev/* reaches the runtime; only of
 	// containerd.
 	Annotations bool
+	// NoCRI is true for a containerd that serves others, such as Docker: what it
+	// runs is named by them.
+	NoCRI bool
 }
 
 // Examine looks at everything.
 func Examine(h Host) []Finding {
 	all := []Finding{kernel(h), lsms(h), cgroups(h), userNamespaces(h), idmap(h), nftables(h), seccomp(h), policyFile(h)}
+	all = append(all, appArmor(h)...)
 	all = append(all, runtimes(h)...)
 	return append(all, engines(h)...)
 }

@@ -4,8 +4,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/hatchdog/hatchdog/internal/host"
 )
 
 // healthy lacks nothing.
@@ -13,6 +16,9 @@ func healthy() Host {
 	return Host{
 		Kernel: "6.1.0-18-amd64", LSMs: []string{"lockdown", "apparmor"}, CgroupV2: true, CgroupSwap: true,
 		Controllers: []string{"cpu", "memory", "pids"}, UserNamespaces: Answer{Yes: true}, MountSetattr: true,
+		AppArmor: AppArmor{host.Apparmor{Enabled: true, Modes: map[string]string{
+			"hatchdog-baseline": "enforce", "hatchdog-restricted": "enforce", "hatchdog-untrusted": "enforce",
+		}}, true},
 		Nftables: Answer{Yes: true}, SeccompActions: []string{"errno", "log"},
 		Runtimes: []Runtime{{Path: "/usr/bin/runc", Name: "runc", Version: "1.5.2", Used: true}},
 		Engines: []Engine{
@@ -37,11 +43,17 @@ func TestEachLack(t *testing.T) {
 		check string
 		level Level
 	}{
-		"old kernel":       {func(h *Host) { h.Kernel = "5.4.0" }, "kernel", Fail},
-		"older kernel":     {func(h *Host) { h.Kernel = "5.10.0" }, "kernel", Warn},
-		"odd kernel":       {func(h *Host) { h.Kernel = "linux" }, "kernel", Warn},
-		"no modules":       {func(h *Host) { h.LSMs = []string{"lockdown"} }, "security modules", Warn},
-		"no securityfs":    {func(h *Host) { h.LSMs = nil }, "security modules", Warn},
+		"old kernel":        {func(h *Host) { h.Kernel = "5.4.0" }, "kernel", Fail},
+		"older kernel":      {func(h *Host) { h.Kernel = "5.10.0" }, "kernel", Warn},
+		"odd kernel":        {func(h *Host) { h.Kernel = "linux" }, "kernel", Warn},
+		"no modules":        {func(h *Host) { h.LSMs = []string{"lockdown"} }, "security modules", Warn},
+		"no securityfs":     {func(h *Host) { h.LSMs = nil }, "security modules", Warn},
+		"profile complains": {func(h *Host) { h.AppArmor.Modes["hatchdog-baseline"] = "complain" }, "AppArmor profiles", Warn},
+		"no parser": {func(h *Host) {
+			h.AppArmor.Parser = false
+			delete(h.AppArmor.Modes, "hatchdog-untrusted")
+		}, "AppArmor profiles", Warn},
+		"profiles unknown": {func(h *Host) { h.AppArmor.Err = "x" }, "AppArmor profiles", Warn},
 		"no pids":          {func(h *Host) { h.Controllers = []string{"cpu", "memory"} }, "control groups", Fail},
 		"no swap":          {func(h *Host) { h.CgroupSwap = false }, "control groups", Warn},
 		"no namespaces":    {func(h *Host) { h.UserNamespaces = Answer{} }, "user namespaces", Warn},
@@ -115,9 +127,47 @@ func TestProbeEngines(t *testing.T) {
 	if len(got) != len(want) {
 		t.Error(got)
 	}
-	write("etc/docker/daemon.json", `{"runtimes":`, 0o644)
-	if e := probeEngines(root)[0]; e.Err == nil || e.Known {
-		t.Errorf("%+v", e)
+	for what, c := range map[string]struct {
+		path, text string
+		want       func(Engine) bool
+	}{
+		"CRI disabled": {"etc/containerd/config.toml", "disabled_plugins = ['cri']\n", func(e Engine) bool { return e.NoCRI && e.Err == nil }},
+		"commented unit": {
+			"etc/systemd/system/docker.service.d/x.conf", "[Service]\n#Environment=DOCKER_BUILDKIT_RUNC_COMMAND=/usr/local/bin/hatchdog\n",
+			func(e Engine) bool { return !e.BuildKit },
+		},
+		"commented crio": {"etc/crio/crio.conf.d/9.conf", "# runtime_path = \"/usr/local/bin/hatchdog\"\n", func(e Engine) bool { return !e.Known && !e.Default }},
+		"k3s": {
+			"var/lib/rancher/k3s/agent/etc/containerd/config.toml", "version = 3\n[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.x]\nruntime_type = 'io.containerd.hatchdog.v1'\n",
+			func(e Engine) bool { return e.Known && strings.Contains(e.Config, "k3s") },
+		},
+		"broken": {"etc/docker/daemon.json", `{"runtimes":`, func(e Engine) bool { return e.Err != nil && !e.Known }},
+	} {
+		write(c.path, c.text, 0o644)
+		if !slices.ContainsFunc(probeEngines(root), c.want) {
+			t.Errorf("%s: %+v", what, probeEngines(root))
+		}
+	}
+}
+
+// A profile that is missing is loaded when it is needed: nothing is lacking.
+func TestProfilesToLoad(t *testing.T) {
+	h := healthy()
+	h.AppArmor.Modes = nil
+	if f := appArmor(h)[0]; f.Level != OK || !strings.Contains(f.Found, "0 of 3") {
+		t.Errorf("%+v", f)
+	}
+	if all := appArmor(Host{}); all != nil {
+		t.Errorf("%+v", all)
+	}
+}
+
+// A containerd that only serves Docker has nothing to route.
+func TestNoCRI(t *testing.T) {
+	for _, f := range engines(Host{Engines: []Engine{{Name: "containerd", NoCRI: true}}}) {
+		if f.Level != OK || !strings.Contains(f.Found, "disabled") {
+			t.Errorf("%+v", f)
+		}
 	}
 }
 

@@ -30,13 +30,13 @@ func engines(h Host) []Finding {
 	var all []Finding
 	for _, e := range h.Engines {
 		all = append(all, route(e))
-		if e.Err != nil || !e.Known {
+		if e.Err != nil || !e.Known || e.NoCRI {
 			continue
 		}
 		if e.Name == "docker" && !e.BuildKit {
 			all = append(all, Finding{
 				Check: "docker build", Level: Warn, Found: "RUN steps are not routed through hatchdog",
-				Means: "they run under runc with Docker's own defaults", Remedy: "hatchctl install docker; systemctl restart docker",
+				Means: "they run under runc with Docker's own defaults", Remedy: "hatchctl install docker --set-default; systemctl daemon-reload; systemctl restart docker",
 			})
 		}
 		if e.Name == "containerd" && !e.Annotations {
@@ -55,6 +55,8 @@ func route(e Engine) Finding {
 	case e.Err != nil:
 		f.Level, f.Found = Warn, fmt.Sprintf("%s cannot be read: %v", e.Config, e.Err)
 		f.Means = "whether its containers run under hatchdog is not known"
+	case e.NoCRI:
+		f.Found = "its CRI plugin is disabled: it runs what Docker and others name"
 	case !e.Known:
 		f.Level, f.Found, f.Means = Fail, "it does not know hatchdog", "its containers run without"
 		f.Remedy = "hatchctl install " + e.Name

@@ -65,7 +65,7 @@ func docker(root string) (Engine, bool) {
 
 func buildsWithHatchdog(unit string) bool {
 	for line := range strings.Lines(unit) {
-		_, value, ok := strings.Cut(strings.TrimSpace(line), "DOCKER_BUILDKIT_RUNC_COMMAND=")
+		_, value, ok := strings.Cut(uncommented(line), "DOCKER_BUILDKIT_RUNC_COMMAND=")
 		if ok && filepath.Base(strings.Trim(value, `"' `)) == "hatchdog" {
 			return true
 		}
@@ -73,16 +73,29 @@ func buildsWithHatchdog(unit string) bool {
 	return false
 }
 
+// uncommented is a line of a unit or of TOML, empty where it is a comment.
+func uncommented(line string) string {
+	line = strings.TrimSpace(line)
+	if strings.HasPrefix(line, "#") || strings.HasPrefix(line, ";") {
+		return ""
+	}
+	return line
+}
+
 // containerd asks the program, which knows its imports; where it is not there,
 // the file alone.
 func containerd(root string) (Engine, bool) {
 	e := Engine{Name: "containerd", Config: filepath.Join(root, "etc/containerd/config.toml")}
+	rancher := install.Engine{Name: e.Name, Root: root}.Rendered()
+	if rancher != "" {
+		e.Config = rancher
+	}
 	raw, err := config(e.Config)
 	program := installed(root, "containerd", "k3s", "rke2")
 	if raw == nil && err == nil && !program {
 		return e, false
 	}
-	if path, lerr := exec.LookPath("containerd"); root == "/" && lerr == nil {
+	if path, lerr := exec.LookPath("containerd"); root == "/" && rancher == "" && lerr == nil {
 		if dumped, derr := exec.Command(path, "config", "dump").Output(); derr == nil {
 			raw, err = dumped, nil
 		}
@@ -91,7 +104,7 @@ func containerd(root string) (Engine, bool) {
 	if err == nil {
 		s, err = install.ContainerdState(raw)
 	}
-	e.Known, e.Default, e.Annotations, e.Err = s.Known, s.Default, s.Annotations, err
+	e.Known, e.Default, e.Annotations, e.NoCRI, e.Err = s.Known, s.Default, s.Annotations, s.NoCRI, err
 	return e, true
 }
 
@@ -118,7 +131,7 @@ func dropIns(root, name string, programs []string, file, defaultKey string) (Eng
 			continue
 		}
 		for line := range strings.Lines(string(raw)) {
-			key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+			key, value, _ := strings.Cut(uncommented(line), "=")
 			e.Known = e.Known || strings.Contains(value, "/hatchdog\"")
 			if strings.TrimSpace(key) == defaultKey {
 				e.Default = strings.Trim(value, " \"'") == "hatchdog"

@@ -10,14 +10,18 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	effects "github.com/hatchdog/hatchdog/internal/effects/apparmor"
 	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/lowlevel"
 	"github.com/hatchdog/hatchdog/internal/policy"
+	profiles "github.com/hatchdog/hatchdog/profiles/apparmor"
 )
 
 // Probe looks at this host. pol is nil where polErr says why.
 func Probe(pol *policy.Policy, polErr error, getenv func(string) string) Host {
 	h := Host{Policy: polErr, LSMs: readLSMs(), UserNamespaces: tryUserNamespace(), Nftables: tryNftables()}
+	_, err := effects.FindParser(getenv)
+	h.AppArmor = AppArmor{host.ProbeApparmor("/", profiles.Names()...), err == nil}
 	var name unix.Utsname
 	if unix.Uname(&name) == nil {
 		h.Kernel = unix.ByteSliceToString(name.Release[:])

@@ -29,11 +29,14 @@ const (
 const was = "# hatchdog: was"
 
 var (
-	block    = regexp.MustCompile(`(?s)(?:\r?\n)?` + regexp.QuoteMeta(blockBegin) + `.*?` + blockEnd + `\r?\n`)
-	oldName  = regexp.MustCompile(`(?m)^([ \t]*default_runtime_name[ \t]*=[ \t]*)((?:"[^"\r\n]*"|'[^'\r\n]*')[^\r\n]*)(\r?)$`)
-	wasName  = regexp.MustCompile(`(?m)^([ \t]*default_runtime_name[ \t]*=[ \t]*)"hatchdog" ` + was + ` ([^\r\n]+)(\r?)$`)
-	newName  = regexp.MustCompile(`(?m)^default_runtime_name = "hatchdog" ` + was + ` nothing\r?\n`)
-	criTable = regexp.MustCompile(`(?m)^[ \t]*\[[ \t]*plugins\.["']io\.containerd\.(?:grpc\.v1\.cri|cri\.v1\.runtime)["']\.containerd[ \t]*\][^\r\n]*\r?\n`)
+	block   = regexp.MustCompile(`(?s)(?:\r?\n)?` + regexp.QuoteMeta(blockBegin) + `.*?` + blockEnd + `\r?\n`)
+	oldName = regexp.MustCompile(`(?m)^([ \t]*default_runtime_name[ \t]*=[ \t]*)((?:"[^"\r\n]*"|'[^'\r\n]*')[^\r\n]*)(\r?)$`)
+	wasName = regexp.MustCompile(`(?m)^([ \t]*default_runtime_name[ \t]*=[ \t]*)"hatchdog" ` + was + ` ([^\r\n]+)(\r?)$`)
+	newName = regexp.MustCompile(`(?m)^default_runtime_name = "hatchdog" ` + was + ` nothing\r?\n`)
+	bare    = regexp.MustCompile(`^version = \d\n$`)
+	// setsDefault is what Add writes with SetDefault, in its three places.
+	setsDefault = regexp.MustCompile(`(?m)^[ \t]*default_runtime_name[ \t]*=[ \t]*"hatchdog"(?: ` + was + ` |\r?$)`)
+	criTable    = regexp.MustCompile(`(?m)^[ \t]*\[[ \t]*plugins\.["']io\.containerd\.(?:grpc\.v1\.cri|cri\.v1\.runtime)["']\.containerd[ \t]*\][^\r\n]*\r?\n`)
 )
 
 // table is where the CRI plugin keeps its runtimes.
@@ -53,9 +56,13 @@ func (c Containerd) Add(raw []byte, o Options) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.SetDefault = o.SetDefault || setsDefault.Match(raw)
 	before, err := parseTOML(clean)
 	if err != nil {
 		return nil, err
+	}
+	if criDisabled(before) {
+		return nil, ErrNoCRI
 	}
 	version := c.versionOf(before)
 	header, path, err := table(version)
@@ -63,7 +70,10 @@ func (c Containerd) Add(raw []byte, o Options) ([]byte, error) {
 		return nil, err
 	}
 	parent := lookup(before, path...)
-	if runtimes, ok := parent["runtimes"].(map[string]any); ok && runtimes[name] != nil {
+	if there, ok := lookup(parent, "runtimes")[name]; ok {
+		if byHand(there, o) && (!o.SetDefault || parent["default_runtime_name"] == name) {
+			return raw, nil // as the README says, or after "containerd config migrate"
+		}
 		return nil, ErrConflict
 	}
 	text, lead := string(clean), ""
@@ -84,6 +94,12 @@ func (c Containerd) Add(raw []byte, o Options) ([]byte, error) {
 	}
 	after := []byte(text + ours)
 	return after, c.unharmed(before, after, path)
+}
+
+// byHand reports whether a table without our marks is what we would write.
+func byHand(table any, o Options) bool {
+	t, _ := table.(map[string]any)
+	return t["runtime_type"] == shimType || lookup(t, "options")["BinaryName"] == o.Binary
 }
 
 // setDefault changes the line that is there, or adds one to its table, or else
@@ -126,7 +142,7 @@ func (c Containerd) Remove(raw []byte) ([]byte, error) {
 	text := block.ReplaceAllString(string(raw), "")
 	text = newName.ReplaceAllString(text, "")
 	text = wasName.ReplaceAllString(text, "${1}${2}${3}")
-	if text != string(raw) && (text == "" || text == fmt.Sprintf("version = %d\n", c.Version)) {
+	if text != string(raw) && (text == "" || bare.MatchString(text)) {
 		return nil, nil // it was ours alone
 	}
 	return []byte(text), nil
@@ -170,6 +186,18 @@ func prune(t map[string]any) map[string]any {
 		out[k] = v
 	}
 	return out
+}
+
+// criDisabled: the containerd.io package of Docker comes so.
+func criDisabled(t map[string]any) bool {
+	disabled, _ := t["disabled_plugins"].([]any)
+	for _, p := range disabled {
+		switch p {
+		case "cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime":
+			return true
+		}
+	}
+	return false
 }
 
 func (c Containerd) versionOf(t map[string]any) int {

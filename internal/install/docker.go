@@ -14,6 +14,8 @@ type Docker struct{}
 const (
 	runtimesKey = "runtimes"
 	defaultKey  = "default-runtime"
+	pathKey     = "path"
+	typeKey     = "runtimeType"
 )
 
 // Add sets runtimes.hatchdog, and default-runtime where asked.
@@ -26,13 +28,18 @@ func (Docker) Add(raw []byte, o Options) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", runtimesKey, err)
 	}
-	entry, err := json.Marshal(map[string]string{"path": o.Binary})
+	entry, err := parseObject(runtimes.get(name))
+	if err != nil || entry != nil && !entry.runsHatchdog() {
+		return nil, fmt.Errorf("%s.%s: %w", runtimesKey, name, ErrConflict)
+	}
+	path, err := json.Marshal(o.Binary)
 	if err != nil {
 		return nil, err
 	}
 	before := doc.render()
-	if !sameJSON(runtimes.get(name), entry) {
-		runtimes.set(name, entry)
+	if entry.get(typeKey) == nil && !sameJSON(entry.get(pathKey), path) {
+		entry.set(pathKey, path) // and its runtimeArgs stay
+		runtimes.set(name, entry.render())
 		doc.set(runtimesKey, runtimes.render())
 	}
 	if o.SetDefault && !sameJSON(doc.get(defaultKey), []byte(`"`+name+`"`)) {
@@ -42,6 +49,19 @@ func (Docker) Add(raw []byte, o Options) ([]byte, error) {
 		return raw, nil
 	}
 	return doc.text()
+}
+
+// runsHatchdog tells the entry of a runtime that is hatchdog from another's of
+// this name.
+func (o object) runsHatchdog() bool {
+	var program, shim string
+	if v := o.get(pathKey); v != nil && json.Unmarshal(v, &program) != nil {
+		return false
+	}
+	if v := o.get(typeKey); v != nil && json.Unmarshal(v, &shim) != nil {
+		return false
+	}
+	return ours(program) || shim == shimType
 }
 
 // Remove takes the runtime away, and the default if it is hatchdog.
@@ -57,6 +77,9 @@ func (Docker) Remove(raw []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", runtimesKey, err)
 	}
+	if entry, err := parseObject(runtimes.get(name)); err != nil || entry != nil && !entry.runsHatchdog() {
+		return raw, nil // another's
+	}
 	isDefault := sameJSON(doc.get(defaultKey), []byte(`"`+name+`"`))
 	if runtimes.get(name) == nil && !isDefault {
 		return raw, nil
@@ -70,6 +93,24 @@ func (Docker) Remove(raw []byte) ([]byte, error) {
 		doc.drop(defaultKey)
 	}
 	return doc.text()
+}
+
+// giveBack sets the default of before hatchdog in a file that others have
+// changed since.
+func (Docker) giveBack(before, clean, backup []byte) ([]byte, error) {
+	var docs [3]object
+	for i, raw := range [][]byte{before, clean, backup} {
+		var err error
+		if docs[i], err = parseObject(raw); err != nil {
+			return nil, err
+		}
+	}
+	old := docs[2].get(defaultKey)
+	if old == nil || !sameJSON(docs[0].get(defaultKey), []byte(`"`+name+`"`)) || docs[1].get(defaultKey) != nil {
+		return clean, nil
+	}
+	docs[1].set(defaultKey, old)
+	return docs[1].text()
 }
 
 func sameJSON(a, b []byte) bool {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -66,12 +67,32 @@ func PlanUninstall(path string, f Format, o Options) (Edit, error) {
 	if before == nil {
 		return e, nil
 	}
+	if bytes.Equal(before, e.After) { // nothing of ours is in it
+		return e, nil
+	}
+	// What was written then is not kept: it is the backup, if taking ours away
+	// from both leaves the same.
 	for _, o.SetDefault = range []bool{false, true} {
-		if ours, err := f.Add(backup, o); err == nil && bytes.Equal(ours, before) {
+		written, err := f.Add(backup, o)
+		if err != nil {
+			continue
+		}
+		if clean, err := f.Remove(written); err == nil && bytes.Equal(clean, e.After) {
 			e.After = backup
+			return e, nil
+		}
+	}
+	if g, ok := f.(giver); ok {
+		if e.After, err = g.giveBack(before, e.After, backup); err != nil {
+			return Edit{}, fmt.Errorf("%s: %w", path, err)
 		}
 	}
 	return e, nil
+}
+
+// giver is a format that cannot note in the file what its default was.
+type giver interface {
+	giveBack(before, clean, backup []byte) ([]byte, error)
 }
 
 // readConfig follows a link: what is edited is the file. A missing one is nil.
@@ -97,32 +118,54 @@ func readConfig(path string) (string, []byte, error) {
 	return real, data, err
 }
 
-// Apply writes the edit. Its undo writes the file as it was.
+// Apply writes the edit. Its undo gives back what was written, as it was.
 func (e Edit) Apply() (undo func() error, err error) {
-	undo = func() error { return replace(e.Path, e.Before) }
+	var undos []func() error
+	undo = func() error {
+		var errs []error
+		for i := len(undos) - 1; i >= 0; i-- {
+			errs = append(errs, undos[i]())
+		}
+		return errors.Join(errs...)
+	}
+	write := func(path string, before, after []byte) error {
+		if (before == nil) == (after == nil) && bytes.Equal(before, after) {
+			return nil
+		}
+		undos = append(undos, func() error { return replaceLike(path, e.Path, before) })
+		err := replaceLike(path, e.Path, after)
+		if err != nil {
+			undos = undos[:len(undos)-1] // the file is as it was
+		}
+		return err
+	}
+	backup := e.Path + backupSuffix
+	_, kept, err := readConfig(backup)
+	if err != nil {
+		return undo, err
+	}
 	if e.backup != nil {
-		if err := replaceLike(e.Path+backupSuffix, e.Path, e.backup); err != nil {
+		if err := write(backup, kept, e.backup); err != nil {
 			return undo, err
 		}
 	}
-	if e.Changes() {
-		if err := replace(e.Path, e.After); err != nil {
-			return undo, err
-		}
+	if err := write(e.Path, e.Before, e.After); err != nil {
+		return undo, err
 	}
 	if e.dropBackup {
-		return undo, replace(e.Path+backupSuffix, nil)
+		return undo, write(backup, kept, nil)
 	}
 	return undo, nil
 }
-
-func replace(path string, data []byte) error { return replaceLike(path, path, data) }
 
 // replaceLike replaces path as a whole, with the mode and owner of like.
 func replaceLike(path, like string, data []byte) error {
 	if data == nil {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
+		}
+		if strings.HasSuffix(filepath.Dir(path), ".d") {
+			_ = os.Remove(filepath.Dir(path)) // an empty folder of drop-ins says nothing
 		}
 		return nil
 	}
@@ -134,7 +177,12 @@ func replaceLike(path, like string, data []byte) error {
 	if unix.Stat(like, &st) == nil {
 		mode, uid, gid = os.FileMode(st.Mode&0o777), int(st.Uid), int(st.Gid)
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	// One name, so that the next run clears up behind one that was cut off.
+	name := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".hatchdog-new")
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	tmp, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}

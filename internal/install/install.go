@@ -16,7 +16,7 @@ import "errors"
 // Options say what an engine is told.
 type Options struct {
 	Binary     string // absolute path of hatchdog
-	SetDefault bool   // hatchdog becomes the runtime of containers that name none
+	SetDefault bool   // hatchdog becomes the runtime of containers that name none; false leaves what is
 }
 
 // Errors of a configuration that is left alone.
@@ -25,6 +25,8 @@ var (
 	ErrConflict = errors.New("the engine's configuration has a runtime of this name that hatchdog did not write")
 	ErrVersion  = errors.New("this version of the configuration cannot be edited")
 	ErrLost     = errors.New("the edit would change other settings")
+	ErrDefault  = errors.New("the default runtime is not set in this file")
+	ErrNoCRI    = errors.New("the CRI plugin is disabled here, and what it would be told is without effect")
 )
 
 // Format is how one engine writes its configuration. Both functions are pure.

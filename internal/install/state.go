@@ -13,6 +13,7 @@ type State struct {
 	Known       bool // one of its runtimes is hatchdog
 	Default     bool // and it runs what names none
 	Annotations bool // hatchdog.dev/* reaches it
+	NoCRI       bool // containerd's plugin that would read it is disabled
 }
 
 // shimType is the runtime type of hatchdog's own shim.
@@ -54,7 +55,7 @@ func ContainerdState(raw []byte) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	var s State
+	s := State{NoCRI: criDisabled(t)}
 	for _, version := range []int{2, 3} {
 		_, at, err := table(version)
 		if err != nil {

@@ -54,9 +54,9 @@ func (e Engine) Targets() ([]Target, error) {
 	return nil, fmt.Errorf("engine %q: not one of %s", e.Name, strings.Join(Engines(), ", "))
 }
 
-// containerd edits the main file where there is one: what a drop-in is merged
-// with differs from release to release. Without, releases from 2.2 on read
-// conf.d.
+// containerd edits the main file, and makes one where there is none: what a
+// drop-in is merged with differs from release to release, and no release reads
+// conf.d without a main file that imports it.
 func (e Engine) containerd() ([]Target, error) {
 	version := 3
 	if e.Version != "" && major(e.Version) < 2 {
@@ -65,17 +65,35 @@ func (e Engine) containerd() ([]Target, error) {
 	if e.Config != "" {
 		return []Target{{e.Config, Containerd{Version: version}}}, nil
 	}
-	for _, distribution := range []string{"k3s", "rke2"} {
-		dir := filepath.Join(e.Root, "var/lib/rancher", distribution, "agent/etc/containerd")
-		if isDir(dir) {
-			return []Target{rancher(dir)}, nil
+	if d := e.Distribution(); d != "" {
+		return []Target{rancher(filepath.Join(e.Root, rancherDir, d, containerdDir))}, nil
+	}
+	return []Target{{filepath.Join(e.Root, "etc/containerd/config.toml"), Containerd{Version: version}}}, nil
+}
+
+// Where k3s and rke2 keep what they tell the containerd that they bring.
+const (
+	rancherDir    = "var/lib/rancher"
+	containerdDir = "agent/etc/containerd"
+)
+
+// Distribution is k3s or rke2 where the containerd to edit is theirs.
+func (e Engine) Distribution() string {
+	for _, d := range []string{"k3s", "rke2"} {
+		if e.Name == "containerd" && e.Config == "" && isDir(filepath.Join(e.Root, rancherDir, d, containerdDir)) {
+			return d
 		}
 	}
-	main := filepath.Join(e.Root, "etc/containerd/config.toml")
-	if _, err := os.Stat(main); err == nil || !atLeast(e.Version, 2, 2) {
-		return []Target{{main, Containerd{Version: version}}}, nil
+	return ""
+}
+
+// Rendered is the file that k3s or rke2 make of their template, "" for any other
+// containerd.
+func (e Engine) Rendered() string {
+	if d := e.Distribution(); d != "" {
+		return filepath.Join(e.Root, rancherDir, d, containerdDir, "config.toml")
 	}
-	return []Target{{filepath.Join(e.Root, "etc/containerd/conf.d/hatchdog.toml"), Containerd{Version: version}}}, nil
+	return ""
 }
 
 // rancher is the template that k3s and rke2 render config.toml from.
@@ -96,6 +114,10 @@ const base = "{{ template \"base\" . }}\n"
 func (t Template) Add(raw []byte, o Options) ([]byte, error) {
 	if raw == nil {
 		raw = []byte(base)
+	}
+	if o.SetDefault && bytes.Contains(raw, []byte(`template "base"`)) {
+		// The base has that table already, and TOML takes no table twice.
+		return nil, fmt.Errorf("%w: start k3s or rke2 with --default-runtime=%s", ErrDefault, name)
 	}
 	return t.Containerd.Add(raw, o)
 }
@@ -121,10 +143,4 @@ func major(version string) int {
 		return 0
 	}
 	return v
-}
-
-func atLeast(version string, wantMajor, wantMinor int) bool {
-	_, rest, _ := strings.Cut(version, ".")
-	m := major(version)
-	return m > wantMajor || m == wantMajor && major(rest) >= wantMinor
 }

@@ -45,8 +45,10 @@ install)
 	for program in hatchdog hatchctl containerd-shim-hatchdog-v1; do
 		put "$IMAGE/$program" "$bin/$program" 0755
 	done
+	# Checked before it counts: with one that does not parse no container starts.
+	cp "$POLICY/policy.yaml" "$NODE/etc/hatchdog/policy.yaml.new"
+	on_node /usr/local/bin/hatchctl policy check /etc/hatchdog/policy.yaml.new
 	put "$POLICY/policy.yaml" "$NODE/etc/hatchdog/policy.yaml" 0644
-	on_node /usr/local/bin/hatchctl policy check /etc/hatchdog/policy.yaml
 	command=$(restart_command)
 	on_node /usr/local/bin/hatchctl install containerd --restart --restart-with "$command" --alive-with "systemctl is-active --quiet ${command#systemctl restart }"
 	;;
@@ -56,12 +58,13 @@ uninstall)
 	on_node /usr/local/bin/hatchctl uninstall containerd --restart --restart-with "$command" --alive-with "systemctl is-active --quiet ${command#systemctl restart }"
 	# The programs stay while a container of hatchdog's is there: containerd
 	# calls them to stop and delete it.
-	if on_node /usr/local/bin/hatchctl list --json | grep -q '"hardened": true'; then
+	needed=$(on_node /usr/local/bin/hatchctl list --needed)
+	if [ -n "$needed" ]; then
 		echo "node.sh: containers run under hatchdog: drain the node, then run this again" >&2
 		exit 1
 	fi
 	rm -f "$bin/hatchdog" "$bin/containerd-shim-hatchdog-v1" "$bin/hatchctl"
-	rm -f "$NODE/etc/hatchdog/policy.yaml"
+	rm -f "$NODE/etc/hatchdog/policy.yaml" "$NODE/etc/hatchdog/policy.yaml.new"
 	rmdir "$NODE/etc/hatchdog" 2>/dev/null || true
 	;;
 wait)

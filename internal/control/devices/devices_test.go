@@ -3,6 +3,7 @@ package devices
 import (
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -91,10 +92,41 @@ func TestRules(t *testing.T) {
 		{Allow: true, Type: "c", Major: i64(10), Minor: i64(229), Access: "rw"},
 		{Allow: false, Type: "b", Major: i64(8), Access: "w"},
 	}}
-	if changes := Rules(profile(policy.Refuse), r); len(changes) != 5 || len(r.Devices) != 5 || !deniesAll(r.Devices[0]) {
+	if changes := Rules(profile(policy.Refuse), r); len(changes) != 5 || len(r.Devices) != 5+len(openings(profile(policy.Refuse))) || !deniesAll(r.Devices[0]) {
 		t.Errorf("%v %v", changes, r.Devices)
 	}
 	if again := Rules(profile(policy.Refuse), r); len(again) != 0 {
 		t.Errorf("not idempotent: %v", again)
+	}
+}
+
+// What opens everything keeps what every container has, or none would start
+// whose devices are taken away.
+func TestEverythingTakenAway(t *testing.T) {
+	r := &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: true, Access: "rwm"}}}
+	Rules(profile(policy.Tighten), r)
+	null := specs.LinuxDeviceCgroup{Allow: true, Type: "c", Major: i64(1), Minor: i64(3), Access: "rwm"}
+	if len(r.Devices) < 2 || !deniesAll(r.Devices[0]) || !slices.ContainsFunc(r.Devices, func(d specs.LinuxDeviceCgroup) bool { return describe(d) == describe(null) }) {
+		t.Errorf("%v", r.Devices)
+	}
+	for _, d := range r.Devices {
+		if opensAll(d) {
+			t.Errorf("it still opens everything: %v", r.Devices)
+		}
+	}
+}
+
+// A profile that lists all devices admits the rule that opens them.
+func TestEverythingListed(t *testing.T) {
+	p := profile(policy.Refuse)
+	p.Devices.Allow = []policy.DeviceRule{{Type: "c", Access: "rwm"}, {Type: "b", Access: "rwm"}}
+	all := []specs.LinuxDeviceCgroup{{Access: "rwm"}, {Allow: true, Access: "rwm"}}
+	r := &specs.LinuxResources{Devices: slices.Clone(all)}
+	if changes := Rules(p, r); len(changes) != 0 {
+		t.Errorf("%v", changes)
+	}
+	p.Devices.Allow[1].Access = "r"
+	if changes := Rules(p, r); len(changes) != 1 {
+		t.Errorf("%v", changes)
 	}
 }

@@ -16,9 +16,21 @@ import (
 func Rules(p *policy.Profile, r *specs.LinuxResources) []control.Change {
 	var changes []control.Change
 	kept := make([]specs.LinuxDeviceCgroup, 0, len(r.Devices)+1)
+	opened := false
 	for _, rule := range r.Devices {
 		if !rule.Allow || allowed(p, rule) {
 			kept = append(kept, rule)
+			continue
+		}
+		if opensAll(rule) {
+			// What of it the profile admits: without /dev/null nothing starts.
+			if !opened {
+				kept = append(kept, openings(p)...)
+			}
+			opened = true
+			changes = append(changes, control.Change{
+				Field: "linux.resources.devices", Before: describe(rule), After: "what the profile lists", Reason: reason(rule),
+			})
 			continue
 		}
 		changes = append(changes, control.Change{
@@ -40,27 +52,52 @@ func Rules(p *policy.Profile, r *specs.LinuxResources) []control.Change {
 
 // allowed knows the rules that open the default nodes and pseudoterminals.
 func allowed(p *policy.Profile, r specs.LinuxDeviceCgroup) bool {
+	if opensAll(r) { // whatever its numbers and its access
+		return admitted(p, "c", nil, nil, "rwm") && admitted(p, "b", nil, nil, "rwm")
+	}
 	if admitted(p, r.Type, r.Major, r.Minor, r.Access) {
 		return true
 	}
 	if r.Type != "c" || r.Major == nil {
 		return false
 	}
-	const unix98 = 136 // pseudoterminals: 136 and no other is what devpts makes (devices.txt)
 	if *r.Major == unix98 {
 		return true
 	}
 	if r.Minor == nil {
 		return false
 	}
-	for _, path := range []string{
-		"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/console", "/dev/ptmx",
-	} {
+	for _, path := range defaults {
 		if isDefault(path, r.Type, *r.Major, *r.Minor) {
 			return true
 		}
 	}
 	return false
+}
+
+// unix98 is the major number of pseudoterminals: 136 and no other is what
+// devpts makes (devices.txt).
+const unix98 = 136
+
+var defaults = []string{
+	"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/console", "/dev/ptmx",
+}
+
+// opensAll: a rule without a type is for all devices.
+func opensAll(r specs.LinuxDeviceCgroup) bool { return r.Allow && (r.Type == "" || r.Type == "a") }
+
+// openings are the rules that open what every container has, and what the
+// profile lists.
+func openings(p *policy.Profile) []specs.LinuxDeviceCgroup {
+	number := func(n int64) *int64 { return &n }
+	all := []specs.LinuxDeviceCgroup{{Allow: true, Type: "c", Major: number(unix98), Access: "rwm"}}
+	for _, n := range [][2]int64{{1, 3}, {1, 5}, {1, 7}, {1, 8}, {1, 9}, {5, 0}, {5, 1}, {5, 2}} {
+		all = append(all, specs.LinuxDeviceCgroup{Allow: true, Type: "c", Major: number(n[0]), Minor: number(n[1]), Access: "rwm"})
+	}
+	for _, a := range p.Devices.Allow {
+		all = append(all, specs.LinuxDeviceCgroup{Allow: true, Type: a.Type, Major: a.Major, Minor: a.Minor, Access: a.Access})
+	}
+	return all
 }
 
 func deniesAll(r specs.LinuxDeviceCgroup) bool {

@@ -84,7 +84,7 @@ func (s Store) Take(h Holder) (host.IDRange, error) {
 			return err
 		}
 		s.reclaim(st)
-		base, err := pool.lowest(st, s.taken)
+		base, err := pool.lowest(st, s.taken, s.mapped)
 		if err != nil {
 			return err
 		}
@@ -106,7 +106,7 @@ func (s Store) Next() (host.IDRange, error) {
 		return host.IDRange{}, err
 	}
 	s.reclaim(st)
-	base, err := pool.lowest(st, s.taken)
+	base, err := pool.lowest(st, s.taken, s.mapped)
 	return host.IDRange{Base: base, Size: Size}, err
 }
 
@@ -165,7 +165,7 @@ func (s Store) Held() ([]Range, error) {
 func (s Store) reclaim(st *state) {
 	st.Ranges = slices.DeleteFunc(st.Ranges, func(r Range) bool {
 		dead := !slices.ContainsFunc(r.Holders, s.Lives)
-		return dead && !mapped(span{uint64(r.Base), uint64(r.Base) + Size - 1})
+		return dead && !s.mapped(span{uint64(r.Base), uint64(r.Base) + Size - 1})
 	})
 	for i := range st.Ranges {
 		if alive := slices.DeleteFunc(slices.Clone(st.Ranges[i].Holders), func(h Holder) bool { return !s.Lives(h) }); len(alive) > 0 {

@@ -75,8 +75,8 @@ func parsePool(text, name string) (pool, error) {
 }
 
 // lowest is the lowest range that is free. taken lists the ids of the host
-// that must not be in it.
-func (p pool) lowest(st *state, taken func() ([]span, error)) (uint32, error) {
+// that must not be in it; mapped tells of one that a process lives in.
+func (p pool) lowest(st *state, taken func() ([]span, error), mapped func(span) bool) (uint32, error) {
 	users, err := taken()
 	if err != nil {
 		return 0, err
@@ -167,8 +167,8 @@ func (s Store) scan(file string, each func(fields []string)) error {
 
 // mapped reports whether a process lives in a user namespace that maps one of
 // the ids. One that cannot be read is gone, or not ours to see.
-func mapped(s span) bool {
-	maps, err := filepath.Glob("/proc/[0-9]*/uid_map")
+func (s Store) mapped(ids span) bool {
+	maps, err := filepath.Glob(filepath.Join("/", s.Files, "proc/[0-9]*/uid_map"))
 	if err != nil {
 		return true
 	}
@@ -183,7 +183,7 @@ func mapped(s span) bool {
 				continue
 			}
 			const everything = math.MaxUint32 // the host's own mapping
-			if count != everything && s.overlaps(span{outside, outside + count - 1}) && !dead(filepath.Dir(file)) {
+			if count != everything && ids.overlaps(span{outside, outside + count - 1}) && !dead(filepath.Dir(file)) {
 				return true
 			}
 		}
