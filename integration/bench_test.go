@@ -18,6 +18,7 @@ func benchCommand(t *testing.T, args ...string) (cmd *exec.Cmd, tmp string) {
 	bin := filepath.Join(t.TempDir(), "bench")
 	mustRun(t, "go", "build", "-o", bin, "./bench")
 	tmp = t.TempDir()
+	must(t, os.Chmod(filepath.Dir(tmp), 0o755)) // the root of a user namespace passes through
 	cmd = exec.Command(bin, append([]string{
 		"-hatchdog", tested.hatchdog, "-runc", pinnedRunc(t), "-spec", "testdata/specs/docker-default.json",
 	}, args...)...)
@@ -26,8 +27,7 @@ func benchCommand(t *testing.T, args ...string) (cmd *exec.Cmd, tmp string) {
 }
 
 func TestBenchPrintsEveryRow(t *testing.T) {
-	cmd, tmp := benchCommand(t, "-rounds", "1", "-starts", "10", "-containerd", cached(t, "containerd-v*/containerd"),
-		"-stock-shim", cached(t, "shim-*/containerd-shim-runc-v2"), "-shim", buildShim(t)+"/containerd-shim-hatchdog-v1")
+	cmd, _ := benchCommand(t, "-rounds", "1", "-starts", "10")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -36,16 +36,11 @@ func TestBenchPrintsEveryRow(t *testing.T) {
 		"create ", "start ", "state ", "exec ", "kill ", "delete ", "run, the same tightened spec", "run, Docker's spec, plain against restricted", "run, no network rules against a hook's",
 		"10 starts, 2 at a time, each", "create, with a runtime that does nothing", "exec, with a runtime that does nothing",
 		"state, with a runtime that does nothing", "delete, with a runtime that does nothing", "peak memory of create, each by itself", "size of the program",
-		"ctr run, stock shim against its BinaryName", "ctr run, stock shim against ours", "resident memory of the shim, stock, ours",
-		"anonymous memory of the shim, stock, ours", "size of the shim, stock, ours",
 	} {
 		row := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(what) + ` +[0-9.]+ (ms|MiB) +[0-9.]+ (ms|MiB) +[-+][0-9.]+ (ms|MiB) +[0-9.]+  (.* at most: (held|OVER)|none)$`)
 		if !row.Match(out) {
 			t.Errorf("no row %q in\n%s", what, out)
 		}
-	}
-	if left, _ := filepath.Glob(tmp + "/*"); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
 	}
 }
 

@@ -37,6 +37,7 @@ func newRootless(t *testing.T) *rootless {
 	s.Linux.UIDMappings = []specs.LinuxIDMapping{{HostID: someUser, Size: 1}}
 	s.Linux.GIDMappings = s.Linux.UIDMappings
 	s.Linux.Resources, s.Linux.CgroupsPath = nil, ""
+	s.Process.User.AdditionalGids = nil
 	for i := range s.Mounts {
 		s.Mounts[i].Options = without(s.Mounts[i].Options, "gid=5")
 	}

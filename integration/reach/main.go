@@ -22,6 +22,9 @@ import (
 
 const patience = 700 * time.Millisecond
 
+// answering is how long who took a connection may take to answer.
+const answering = 10 * time.Second
+
 func main() {
 	for _, arg := range os.Args[1:] {
 		kind, rest, _ := strings.Cut(arg, "=")
@@ -70,7 +73,11 @@ func dial(network, to string) error {
 		return err
 	}
 	defer func() { _ = c.Close() }()
-	_ = c.SetDeadline(time.Now().Add(patience))
+	wait := patience // what is forbidden gets no answer
+	if network == "tcp" {
+		wait = answering
+	}
+	_ = c.SetDeadline(time.Now().Add(wait))
 	if _, err := c.Write([]byte("hello\n")); err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ func (w *work) detach() ([]tree, error) {
 			return trees, fmt.Errorf("mounts[%s].source: it cannot be held: open_tree: %w", m.Destination, err)
 		}
 		trees = append(trees, tree{mount: m, fd: copied, dir: src.Dir, pin: Pin{Destination: m.Destination, Before: m.Source, Fd: fd}})
-		if w.IDs.Empty() || !w.Volumes.For(src.Resolved).Mapped() {
+		if w.IDs.Empty() || !w.Volumes.For(src.Resolved).Mapped() || m.Destination == "/dev/shm" && !src.Idmap.OK {
 			continue
 		}
 		if err := host.Idmap(copied, w.userns, recursive); err != nil {

@@ -91,15 +91,13 @@ func (p *idmapProbe) root(path string, all []*mountinfo.Info) RootFS {
 		r.Idmap = no("%v (%s)", errBelow, m)
 		return r
 	}
-	if r.Idmap = p.overlays(); !r.Idmap.OK {
-		return r
-	}
 	for _, layer := range r.Overlay.All() {
 		if s := p.takesPath(layer); !s.OK {
 			r.Idmap = no("layer %s: %s", layer, s.Why)
 			return r
 		}
 	}
+	r.Idmap = p.overlays(r.Overlay.Lower[0])
 	return r
 }
 

@@ -118,13 +118,20 @@ func sources(p *policy.Profile, f host.Facts, s *specs.Spec) Verdict {
 		if !isBind(m) || ok && src.Err != "" { // the mounts control refuses that
 			continue
 		}
-		if ok && (src.Idmap.OK || !p.UserNS.Volumes.For(src.Resolved).Mapped()) {
+		if ok && (src.Idmap.OK || unmapped(m, src) || !p.UserNS.Volumes.For(src.Resolved).Mapped()) {
 			continue
 		}
 		return because(field, fmt.Sprintf("mount %s (from %s): %s", m.Destination, m.Source, or(src.Idmap.Why, "it could not be examined")),
 			"keep it on ext4, xfs or another file system that takes id mappings, or set userns.volumes to shifted for "+or(src.Resolved, m.Source))
 	}
 	return Verdict{}
+}
+
+// unmapped knows the mount that needs no mapping where its file system takes
+// none: all may write to the shared memory of a pod, and who makes a file there
+// owns it. tmpfs takes a mapping from 6.3 on.
+func unmapped(m specs.Mount, src host.Source) bool {
+	return m.Destination == "/dev/shm" && src.Dir && !src.Idmap.OK
 }
 
 // namespaces looks at what the container shares and joins.
