@@ -1,6 +1,7 @@
 package install
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -71,7 +72,9 @@ func (c Containerd) Add(raw []byte, o Options) ([]byte, error) {
 	}
 	parent := lookup(before, path...)
 	if there, ok := lookup(parent, "runtimes")[name]; ok {
-		if byHand(there, o) && (!o.SetDefault || parent["default_runtime_name"] == name) {
+		// A block without its end is not by hand: Remove would not find it.
+		whole := !bytes.Contains(clean, []byte(blockBegin))
+		if whole && byHand(there, o) && (!o.SetDefault || parent["default_runtime_name"] == name) {
 			return raw, nil // as the README says, or after "containerd config migrate"
 		}
 		return nil, ErrConflict

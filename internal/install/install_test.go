@@ -199,7 +199,7 @@ func TestLeftAlone(t *testing.T) {
 		"docker, theirs":       {Docker{}, `{"runtimes":{"hatchdog":{"path":"/opt/kata"}}}`, ErrConflict},
 		"docker, odd":          {Docker{}, `{"runtimes":{"hatchdog":"x"}}`, ErrConflict},
 		"containerd, no CRI":   {Containerd{Version: 3}, "disabled_plugins = [\"cri\"]\n", ErrNoCRI},
-		"containerd, cut off":  {Containerd{Version: 3}, cutOff, ErrConflict},
+		"containerd, cut off":  {Containerd{Version: 3}, cutOff + "options.BinaryName = '/usr/local/bin/hatchdog'\n", ErrConflict},
 		"containerd, inline":   {Containerd{Version: 3}, "version = 3\nplugins = {}\n", ErrLost},
 		"drop-in of another's": {CRIO(), "[crio]\n", ErrConflict},
 	} {
