@@ -40,6 +40,7 @@ profiles:
     capabilities: {max: [` + strings.Join(caps, ", ") + `]}
     privilege: {noNewPrivileges: false}
     mounts: {masked: [], readOnly: []}
+    seccomp: {table: none}
     egress: {default: allow, allow: [], deny: []}
     userns: {mode: required}
 `
