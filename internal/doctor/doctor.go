@@ -42,6 +42,7 @@ type Host struct {
 	LSMs     []string // nil: could not be told
 	AppArmor AppArmor
 	CgroupV2,
+	Hybrid, // both hierarchies, the limits in version 1
 	CgroupSwap bool
 	Controllers    []string
 	UserNamespaces Answer
@@ -80,7 +81,7 @@ type Engine struct {
 
 // Examine looks at everything.
 func Examine(h Host) []Finding {
-	all := []Finding{kernel(h), lsms(h), cgroups(h), userNamespaces(h), idmap(h), nftables(h), seccomp(h), policyFile(h)}
+	all := []Finding{kernel(h), lsms(h), controlGroups(h), userNamespaces(h), idmap(h), nftables(h), seccomp(h), policyFile(h)}
 	all = append(all, appArmor(h)...)
 	all = append(all, runtimes(h)...)
 	return append(all, engines(h)...)

@@ -127,25 +127,27 @@ func TestProbeEngines(t *testing.T) {
 	if len(got) != len(want) {
 		t.Error(got)
 	}
-	for what, c := range map[string]struct {
-		path, text string
-		want       func(Engine) bool
+	for _, c := range []struct { // in this order: k3s' configuration comes before containerd's own
+		what, path, text string
+		want             func(Engine) bool
 	}{
-		"CRI disabled": {"etc/containerd/config.toml", "disabled_plugins = ['cri']\n", func(e Engine) bool { return e.NoCRI && e.Err == nil }},
-		"commented unit": {
+		{"CRI disabled", "etc/containerd/config.toml", "disabled_plugins = ['cri']\n", func(e Engine) bool { return e.NoCRI && e.Err == nil }},
+		{
+			"commented unit",
 			"etc/systemd/system/docker.service.d/x.conf", "[Service]\n#Environment=DOCKER_BUILDKIT_RUNC_COMMAND=/usr/local/bin/hatchdog\n",
 			func(e Engine) bool { return !e.BuildKit },
 		},
-		"commented crio": {"etc/crio/crio.conf.d/9.conf", "# runtime_path = \"/usr/local/bin/hatchdog\"\n", func(e Engine) bool { return !e.Known && !e.Default }},
-		"k3s": {
+		{"commented crio", "etc/crio/crio.conf.d/9.conf", "# runtime_path = \"/usr/local/bin/hatchdog\"\n", func(e Engine) bool { return !e.Known && !e.Default }},
+		{
+			"k3s",
 			"var/lib/rancher/k3s/agent/etc/containerd/config.toml", "version = 3\n[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.x]\nruntime_type = 'io.containerd.hatchdog.v1'\n",
 			func(e Engine) bool { return e.Known && strings.Contains(e.Config, "k3s") },
 		},
-		"broken": {"etc/docker/daemon.json", `{"runtimes":`, func(e Engine) bool { return e.Err != nil && !e.Known }},
+		{"broken", "etc/docker/daemon.json", `{"runtimes":`, func(e Engine) bool { return e.Err != nil && !e.Known }},
 	} {
 		write(c.path, c.text, 0o644)
 		if !slices.ContainsFunc(probeEngines(root), c.want) {
-			t.Errorf("%s: %+v", what, probeEngines(root))
+			t.Errorf("%s: %+v", c.what, probeEngines(root))
 		}
 	}
 }

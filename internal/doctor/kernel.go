@@ -48,10 +48,13 @@ func lsms(h Host) Finding {
 	return f
 }
 
-func cgroups(h Host) Finding {
+func controlGroups(h Host) Finding {
 	f := Finding{Check: "control groups", Level: OK, Found: "version 1"}
-	if h.CgroupV2 {
+	switch {
+	case h.CgroupV2:
 		f.Found = "version 2"
+	case h.Hybrid:
+		f.Found = "version 1, with version 2 beside it"
 	}
 	var missing []string
 	for _, c := range []string{"cpu", "memory", "pids"} {

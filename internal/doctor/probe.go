@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/containerd/cgroups/v3"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -29,6 +30,7 @@ func Probe(pol *policy.Policy, polErr error, getenv func(string) string) Host {
 	facts, sources, err := host.Probe(host.Request{Spec: &specs.Spec{}, Profile: &policy.Profile{}, Bundle: "/"})
 	if err == nil {
 		sources.Close()
+		h.Hybrid = cgroups.Mode() == cgroups.Hybrid
 		h.CgroupV2, h.CgroupSwap, h.Controllers = facts.Cgroup.V2, facts.Cgroup.Swap, facts.Cgroup.Controllers
 		h.MountSetattr = facts.Kernel.MountSetattr
 	}
