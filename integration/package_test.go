@@ -95,7 +95,8 @@ func TestPackageLife(t *testing.T) {
 
 	// An administrator's words outlive an upgrade.
 	s.do(t, "hatchctl", "install", "containerd", "--binary", "/usr/bin/hatchdog", "--set-default")
-	const policy = "version: 1\nmode: enforce\nprofile: untrusted # mine\n"
+	// Where the root was changed nobody may make a user namespace.
+	const policy = "version: 1\nmode: enforce\nprofile: mine # mine\nprofiles:\n  mine: {extends: builtin/untrusted, userns: {mode: auto}}\n"
 	must(t, os.WriteFile(s.dir+"/etc/hatchdog/policy.yaml", []byte(policy), 0o644))
 	s.dpkg(t, "--install", second)
 	wantLines(t, s.do(t, "hatchctl", "--version"), "0.0.2")

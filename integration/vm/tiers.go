@@ -27,6 +27,13 @@ func tiers() []tierOf {
 			limit:   10 * time.Minute,
 		},
 		{
+			// The oldest kernel that has all of it, without mappings for tmpfs.
+			name:    "userns",
+			run:     `^TestUserNS(Docker|Ownership|Devices|Volumes|Joined|Copies|EveryStep|DebiansRunc)$`,
+			require: always,
+			limit:   10 * time.Minute,
+		},
+		{
 			name:    "systemd",
 			run:     `^TestSystemd`,
 			require: always + ",systemd",

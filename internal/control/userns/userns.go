@@ -94,12 +94,21 @@ func (c userns) keep(s *specs.Spec) error {
 		if ns.Type != specs.UserNamespace || ns.Path == "" {
 			continue
 		}
-		if c.facts.Euid == 0 && !slices.Contains(c.profile.Namespaces.Host, "user") && !c.facts.Joined[ns.Path].NoHostRoot {
+		if c.facts.Euid == 0 && !slices.Contains(c.profile.Namespaces.Host, "user") && !c.facts.Joined[ns.Path].NoHostRoot && !c.held(s) {
 			return refuse("linux.namespaces[user].path", "it joins a user namespace that maps the host's root, or whose mapping cannot be told",
 				"join the user namespace of a container that has ids of its own")
 		}
 	}
 	return nil
+}
+
+// held reports whether the low-level runtime holds a user namespace that is
+// joined to the mapping in the spec, of which keep knows that it maps no root of
+// the host. runc does from 1.2 on (libcontainer/specconv, setupUserNamespace).
+// containerd pins the namespace of a pod with hostUsers: false where its mapping
+// cannot be read.
+func (c userns) held(s *specs.Spec) bool {
+	return len(s.Linux.UIDMappings) > 0 && len(s.Linux.GIDMappings) > 0 && c.facts.Runtime.Name == "runc" && !readsNoMapping(c.facts.Runtime)
 }
 
 // namespace asks the low-level runtime for it. runc before 1.2 wants the
