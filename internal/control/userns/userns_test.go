@@ -183,7 +183,8 @@ func TestOneThatIsAskedForIsKept(t *testing.T) {
 		"host's root":       {host: 0, refused: true},
 		"a user's own":      {host: 0, facts: func(f *host.Facts) { f.Euid = 1000 }},
 		"joined":            {host: 100000, path: "/proc/5/ns/user", facts: func(f *host.Facts) { f.Joined["/proc/5/ns/user"] = host.JoinedNamespace{NoHostRoot: true} }},
-		"joined and unsure": {host: 100000, path: "/proc/5/ns/user", refused: true},
+		"joined and pinned": {host: 100000, path: "/run/userns/pod"}, // runc holds it to the mapping
+		"joined and unsure": {host: 100000, path: "/run/userns/pod", refused: true, facts: func(f *host.Facts) { f.Runtime = host.Runtime{Name: "runc", Version: "1.1.5"} }},
 	} {
 		s, f := request(), able()
 		if c.facts != nil {
