@@ -134,7 +134,7 @@ func (n *network) print(w io.Writer, r firewall.Report) {
 func (n *network) layer(name string) (title, key string, p *policy.Profile) {
 	p = n.rec.Ceiling
 	for _, one := range p.EgressPolicies() {
-		if firewall.Name(one, false) == name {
+		if strings.HasPrefix(name, firewall.Name(one, false)) {
 			return "out, by " + one.Name, "egress", p
 		}
 	}

@@ -7,14 +7,20 @@ remove | 0) ;; # dpkg's word, rpm's number
 esac
 
 # An engine calls hatchdog to stop and to delete what it created.
-needed=$(hatchctl list --needed) || needed=
+needed=$(hatchctl list --needed) || {
+	echo "hatchdog: it cannot be told what runs under it, so nothing was removed; see: hatchctl list" >&2
+	exit 1
+}
 if [ -n "$needed" ]; then
 	echo "hatchdog: these containers run under it and could not be stopped without it; stop them first:" >&2
 	echo "$needed" >&2
 	exit 1
 fi
 for engine in docker containerd; do
-	hatchctl uninstall $engine --binary /usr/bin/hatchdog || echo "hatchdog: $engine's configuration could not be restored" >&2
+	hatchctl uninstall $engine --binary /usr/bin/hatchdog || {
+		echo "hatchdog: $engine's configuration could not be restored, and it would call a program that is gone" >&2
+		exit 1
+	}
 done
 hatchctl apparmor unload >/dev/null 2>&1 || true # where there is AppArmor, and nothing runs under them
 command -v systemctl >/dev/null 2>&1 || exit 0

@@ -13,6 +13,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/control"
 	"github.com/hatchdog/hatchdog/internal/control/apparmor"
 	"github.com/hatchdog/hatchdog/internal/guard"
+	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/plan"
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
@@ -35,7 +36,10 @@ func (w World) exec(call *argv.Call) error {
 	if err != nil {
 		return f.failed(err)
 	}
-	if err := f.prepare(); err != nil {
+	if len(f.decision.Refusals) == 0 { // what is refused changes nothing of the caller's
+		err = f.prepare()
+	}
+	if err != nil {
 		return f.failed(err)
 	}
 	return f.finish(args)
@@ -102,6 +106,12 @@ func (f *further) processFile(file string) ([]string, error) {
 // returns the AppArmor profile that it gets.
 func (f *further) labels(asked, selinux string) string {
 	profile, change, refusal := apparmor.Further(f.rec.Ceiling, f.rec.Labels.Apparmor, asked)
+	if refusal == nil && profile != "" && profile != f.rec.Labels.Apparmor && unenforced(profile) {
+		refusal = &control.Refusal{
+			Control: policy.Apparmor, Field: "process.apparmorProfile", Reason: "the profile is not enforced",
+			Policy: f.rec.Ceiling.Where("apparmor"), Remedy: "leave it out: the process then has the container's",
+		}
+	}
 	if refusal != nil {
 		f.decision.Refusals = append(f.decision.Refusals, refusal)
 	}
@@ -161,6 +171,13 @@ func (f *further) processFlags() ([]string, error) {
 		}
 		return f.flag(name, value)
 	}), nil
+}
+
+// unenforced reports whether a host with AppArmor does not hold anybody to the
+// profile.
+func unenforced(profile string) bool {
+	lsm := host.ProbeApparmor("/", profile)
+	return lsm.Enabled && !lsm.Enforced(profile)
 }
 
 // flag is a flag of exec as it may be.

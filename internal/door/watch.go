@@ -22,8 +22,11 @@ func (c *creation) watched(b *bundle.Bundle, log []string) error {
 	if note != "" {
 		c.judged.decision.Notes = append(c.judged.decision.Notes, note)
 	}
-	if err := c.keep(b.Document().Raw, after); err != nil || after == nil {
+	if err := c.keep(b.Document().Raw, after); err != nil {
 		return err
+	}
+	if after == nil {
+		after = b.Document() // an earlier create may have rewritten the file
 	}
 	return b.Write(after)
 }

@@ -170,9 +170,13 @@ func (b *book) alone(c *check, at string) {
 	if b.ListenerPath != "" || b.ListenerMetadata != "" {
 		c.refuse(at+".listenerPath", "not asked for")
 	}
+	asks := func(a answer) bool { return a.rank == notify || a.rank == trace || a.rank == errno && a.code == 0 }
+	if asks(b.missing) {
+		c.refuse(at+".defaultAction", "it answers as nobody asked for")
+	}
 	for name, rs := range b.calls {
-		if slices.ContainsFunc(rs, func(r ruling) bool { return r.rank == notify || r.rank == trace }) {
-			c.refuse(at+".syscalls", name+": a supervisor that was not asked for")
+		if slices.ContainsFunc(rs, func(r ruling) bool { return asks(r.answer) }) {
+			c.refuse(at+".syscalls", name+": it answers as nobody asked for")
 			return
 		}
 	}

@@ -142,7 +142,7 @@ func (p *idmapProbe) takes(fd int) Support {
 		switch {
 		case err == nil:
 			return Support{OK: true}, true
-		case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOSYS):
+		case !errors.Is(err, errOpenTree) && (errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS)):
 			return no("its file system (%s) takes no id mapping on this kernel", fsName(fs.Type)), true
 		}
 		return no("its file system (%s) could not be mapped: %v", fsName(fs.Type), err), false
@@ -158,11 +158,14 @@ func (p *idmapProbe) takesPath(path string) Support {
 	return p.takes(fd)
 }
 
+// errOpenTree says nothing of the file system: an unbindable mount has it too.
+var errOpenTree = errors.New("open_tree")
+
 // idmapCopy maps a detached copy of the mount, which nobody sees.
 func idmapCopy(fd, userns int) error {
 	tree, err := unix.OpenTree(fd, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
 	if err != nil {
-		return fmt.Errorf("open_tree: %w", err)
+		return fmt.Errorf("%w: %w", errOpenTree, err)
 	}
 	defer unix.Close(tree)
 	return Idmap(tree, userns, 0)

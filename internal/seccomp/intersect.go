@@ -167,7 +167,7 @@ func (m *merger) one(name string, v *verdict, g *grant) {
 			kind = Log
 		}
 		m.emit.add(name, Action{Kind: kind}, part)
-	case v.notify && g.allow.Always():
+	case v.notify && !v.explicit && g.allow.Always():
 		m.emit.add(name, Action{Kind: Notify}, Always())
 	default:
 		if a, ok := m.denial(v, g); ok {

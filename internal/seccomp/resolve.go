@@ -66,6 +66,9 @@ func (t *Table) Resolve(w Wish) *Grants {
 	}
 	for _, call := range w.Deny {
 		*of(call) = grant{errno: ePERM, reason: "the profile denies it by name"}
+		if mux, _ := traits(append([]specs.Arch{w.Native}, w.Arches...)); mux && muxed(call) != "" {
+			*of(muxed(call)) = grant{errno: ePERM, reason: "it makes a call that the profile denies by name"}
+		}
 	}
 	return g
 }

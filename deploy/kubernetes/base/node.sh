@@ -54,15 +54,15 @@ install)
 	;;
 uninstall)
 	[ -x "$bin/hatchctl" ] || exit 0
-	command=$(restart_command)
-	on_node /usr/local/bin/hatchctl uninstall containerd --restart --restart-with "$command" --alive-with "systemctl is-active --quiet ${command#systemctl restart }"
-	# The programs stay while a container of hatchdog's is there: containerd
-	# calls them to stop and delete it.
+	# All stays while a container of hatchdog's is there: containerd calls the
+	# programs to stop and delete it, and needs the handler to restart it.
 	needed=$(on_node /usr/local/bin/hatchctl list --needed)
 	if [ -n "$needed" ]; then
 		echo "node.sh: containers run under hatchdog: drain the node, then run this again" >&2
 		exit 1
 	fi
+	command=$(restart_command)
+	on_node /usr/local/bin/hatchctl uninstall containerd --restart --restart-with "$command" --alive-with "systemctl is-active --quiet ${command#systemctl restart }"
 	rm -f "$bin/hatchdog" "$bin/containerd-shim-hatchdog-v1" "$bin/hatchctl"
 	rm -f "$NODE/etc/hatchdog/policy.yaml" "$NODE/etc/hatchdog/policy.yaml.new"
 	rmdir "$NODE/etc/hatchdog" 2>/dev/null || true

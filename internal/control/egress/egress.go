@@ -70,7 +70,8 @@ func (c egress) hook(s *specs.Spec) ([]control.Change, error) {
 			"start the container again")
 	}
 	want := own.Hook()
-	if slices.ContainsFunc(s.Hooks.CreateRuntime, func(h specs.Hook) bool { return h.Path == want.Path && slices.Equal(h.Args, want.Args) }) {
+	same := func(h specs.Hook) bool { return h.Path == want.Path && slices.Equal(h.Args, want.Args) }
+	if n := len(s.Hooks.CreateRuntime); n > 0 && same(s.Hooks.CreateRuntime[n-1]) {
 		return nil, nil
 	}
 	s.Hooks.CreateRuntime = append(s.Hooks.CreateRuntime, want)

@@ -44,7 +44,7 @@ func (userns) Name() string { return policy.UserNS }
 
 func (c userns) Apply(s *specs.Spec) ([]control.Change, error) {
 	if given(s) {
-		return nil, c.keep(s)
+		return c.volumes(s), c.keep(s)
 	}
 	v := Decide(c.profile, c.facts, s, c.restore)
 	if v.Why != "" && c.profile.UserNS.Mode == policy.UserNSRequired {
@@ -54,7 +54,7 @@ func (c userns) Apply(s *specs.Spec) ([]control.Change, error) {
 		}
 	}
 	if !v.Use {
-		return nil, nil
+		return c.volumes(s), nil
 	}
 	ids := v.Join.Range
 	if v.Join.Path == "" {
@@ -91,7 +91,13 @@ func (c userns) keep(s *specs.Spec) error {
 		}
 	}
 	for _, ns := range s.Linux.Namespaces {
-		if ns.Type != specs.UserNamespace || ns.Path == "" {
+		if ns.Type != specs.UserNamespace {
+			continue
+		}
+		if ns.Path == "" {
+			if len(s.Linux.UIDMappings) == 0 || len(s.Linux.GIDMappings) == 0 {
+				return refuse("linux.uidMappings", "it has a user namespace without ids, and some runtimes then map the host's root", "map ids of its own")
+			}
 			continue
 		}
 		if c.facts.Euid == 0 && !slices.Contains(c.profile.Namespaces.Host, "user") && !c.facts.Joined[ns.Path].NoHostRoot && !c.held(s) {
@@ -134,7 +140,7 @@ func (c userns) volumes(s *specs.Spec) []control.Change {
 	var changes []control.Change
 	for i := range s.Mounts {
 		m := &s.Mounts[i]
-		if !isBind(*m) || slices.Contains(m.Options, "rro") || !c.profile.UserNS.Volumes.For(c.facts.Sources[m.Source].Resolved).ReadOnly() {
+		if !isBind(*m) || slices.Contains(m.Options, "rro") || !c.readOnly(c.facts.Sources[m.Source]) {
 			continue
 		}
 		m.Options = slices.DeleteFunc(slices.Clone(m.Options), func(o string) bool { return o == "rrw" })
@@ -144,6 +150,14 @@ func (c userns) volumes(s *specs.Spec) []control.Change {
 		})
 	}
 	return changes
+}
+
+// readOnly reports whether a rule lets the volume be read only, under any of
+// the names that lead to it.
+func (c userns) readOnly(src host.Source) bool {
+	return slices.ContainsFunc(append([]string{src.Resolved}, src.Aliases...), func(name string) bool {
+		return c.profile.UserNS.Volumes.For(name).ReadOnly()
+	})
 }
 
 func isBind(m specs.Mount) bool {

@@ -19,6 +19,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"github.com/google/nftables"
@@ -134,7 +135,7 @@ func (in *Installed) Undo() error {
 
 // layer is one policy for one direction. A packet passes every layer.
 type layer struct {
-	key     string // of the policy: the same policy has the same key
+	key     string // of the policy, and of the resolvers that it was installed with
 	inbound bool
 	chain   egress.Chain
 }
@@ -150,7 +151,7 @@ func compile(r Request) ([]layer, error) {
 			if err != nil {
 				return nil, err
 			}
-			l := layer{key: key(p), inbound: dir.inbound, chain: c}
+			l := layer{key: layerKey(p, r.Facts), inbound: dir.inbound, chain: c}
 			if !slices.ContainsFunc(all, func(o layer) bool { return o.base() == l.base() }) {
 				all = append(all, l)
 			}
@@ -164,6 +165,20 @@ func key(p egress.Policy) string {
 	data, _ := json.Marshal(p) // strings and lists of strings always encode
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:4])
+}
+
+// layerKey: a policy with other resolvers is another layer, and a packet passes
+// both. They are read from a file that a container may have written, who then
+// must not open more than the first had.
+func layerKey(p egress.Policy, f egress.Facts) string {
+	all := slices.Clone(f.Resolvers)
+	slices.SortFunc(all, netip.Addr.Compare)
+	all = slices.Compact(all)
+	if len(all) == 0 {
+		return key(p)
+	}
+	sum := sha256.Sum256(fmt.Append(nil, all))
+	return key(p) + hex.EncodeToString(sum[:4])
 }
 
 func (l layer) base() string {

@@ -49,7 +49,7 @@ type Noted struct {
 	Ago     time.Duration `json:"ago"` // since the last of them
 }
 
-// Name is that of the layer of a policy.
+// Name is what the name of a policy's layers begins with.
 func Name(p egress.Policy, inbound bool) string { return layer{key: key(p), inbound: inbound}.base() }
 
 // Read reads the counters of a namespace.

@@ -104,7 +104,7 @@ func TestOtherTablesStay(t *testing.T) {
 	c.AddChain(&nftables.Chain{Name: "OUTPUT", Table: docker, Type: nftables.ChainTypeNAT, Hooknum: nftables.ChainHookOutput, Priority: nftables.ChainPriorityNATDest})
 	forged := c.AddTable(table())
 	accept := nftables.ChainPolicyAccept
-	name := layer{key: key(restricted())}.base()
+	name := layer{key: layerKey(restricted(), labFacts())}.base()
 	c.AddChain(&nftables.Chain{Name: name, Table: forged, Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookOutput, Priority: nftables.ChainPriorityFilter, Policy: &accept})
 	must(t, c.Flush())
 	installed, err := Install(Request{FD: l.box, Egress: []egress.Policy{restricted()}, Facts: labFacts()})

@@ -81,20 +81,16 @@ func (p pool) lowest(st *state, taken func() ([]span, error), mapped func(span) 
 	if err != nil {
 		return 0, err
 	}
-	held := map[uint32]bool{}
-	for _, r := range st.Ranges {
-		held[r.Base] = true
-	}
 	full := &Exhausted{Pool: p.name}
 	for base := p.first; base+Size-1 <= p.last; base += Size {
 		full.Ranges++
 		this := span{base, base + Size - 1}
 		switch {
-		case held[uint32(base)]:
+		case slices.ContainsFunc(st.Ranges, func(r Range) bool { return this.overlaps(span{uint64(r.Base), uint64(r.Base) + Size - 1}) }):
 			full.Held++
 		case slices.ContainsFunc(users, this.overlaps):
 			full.Skipped++
-		case st.lost && mapped(this):
+		case st.Lost && mapped(this):
 			full.Held++ // a process without a record is in it
 		default:
 			return uint32(base), nil

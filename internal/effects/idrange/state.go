@@ -16,9 +16,9 @@ import (
 type state struct {
 	Boot   string  `json:"boot"` // of the boot that it was written in
 	Ranges []Range `json:"ranges"`
-	// lost is true where a file of this boot could not be read: who holds what
+	// Lost is true where a file of this boot could not be read: who holds what
 	// must then be told from the processes alone.
-	lost bool
+	Lost bool `json:"lost,omitempty"`
 }
 
 var errForeign = errors.New("not a file that only its owner writes")
@@ -31,7 +31,7 @@ func (s Store) read() (*state, error) {
 	f, err := os.OpenFile(s.file(), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		// Removed by hand, perhaps, while containers run.
-		fresh.lost = true
+		fresh.Lost = true
 		return fresh, nil
 	}
 	if err != nil {
@@ -47,7 +47,7 @@ func (s Store) read() (*state, error) {
 	}
 	var st state
 	if json.NewDecoder(f).Decode(&st) != nil {
-		fresh.lost = true
+		fresh.Lost = true
 		return fresh, nil
 	}
 	if st.Boot != boot {
