@@ -118,11 +118,11 @@ func criUserNamespace(t *testing.T, k *kubelet, handler string) {
 // stopped.
 func criRestart(t *testing.T, k *kubelet, handler string) {
 	sandbox, id := k.one(t, handler, pod("apps", "restart-"+handler, object{}, nil))
-	pid := k.exec(t, id, "sh", "-c", "ls /proc | grep -c '^[0-9]'")
+	started := k.exec(t, id, "cut", "-d", " ", "-f", "22", "/proc/1/stat")
 	stop(k.daemon)
 	k.start(t)
-	if got := k.exec(t, id, "sh", "-c", "ls /proc | grep -c '^[0-9]'"); got != pid {
-		t.Errorf("processes: %s before, %s now", pid, got)
+	if got := k.exec(t, id, "cut", "-d", " ", "-f", "22", "/proc/1/stat"); got != started || strings.TrimSpace(got) == "" {
+		t.Errorf("the container was started at %s, and now at %s", started, got)
 	}
 	wantLines(t, k.exec(t, id, "grep", "-E", "CapEff|NoNew", "/proc/self/status"), "CapEff:\t"+restrictedCaps, "NoNewPrivs:\t1")
 	k.do(t, "StopContainer", object{"containerId": id, "timeout": 1})
