@@ -25,7 +25,7 @@ export RUNC_VERSION CONTAINERD_VERSION
 
 UNIT = $(shell $(GO) list ./... | grep -v /integration)
 
-.PHONY: all build test unit integration test-vm lint tools fuzz golden bench demo setup package clean
+.PHONY: all build test unit integration test-vm lint tools fuzz golden bench demo setup package nfpm clean
 
 all: build
 
@@ -42,7 +42,7 @@ test: setup unit integration test-vm
 unit:
 	CGO_ENABLED=1 $(GO) test -race $(UNIT)
 
-integration: setup
+integration: setup nfpm
 	$(GO) test -count=1 -timeout 25m ./integration/...
 	$(GO) -C integration/kubernetes test ./...
 
@@ -61,6 +61,11 @@ tools:
 	@mkdir -p $(TOOLS)
 	@test -x $(TOOLS)/golangci-lint || echo 'tools: building the linters; the first time takes some minutes'
 	@$(GO) -C internal/tools build -o $(TOOLS)/ tool
+
+# One of them, which the tests of the packages need too.
+nfpm:
+	@mkdir -p $(TOOLS)
+	@$(GO) -C internal/tools build -o $(TOOLS)/ github.com/goreleaser/nfpm/v2/cmd/nfpm
 
 # Each fuzz test for FUZZTIME.
 fuzz:
@@ -86,7 +91,7 @@ setup:
 	@integration/setup/setup.sh $(CACHE) all
 
 # dist/*.deb and dist/*.rpm.
-package: build tools
+package: build nfpm
 	deploy/package/build.sh $(TOOLS)/nfpm $(VERSION) $(BIN)
 
 clean:
