@@ -84,6 +84,11 @@ func TestEgressBareNamespace(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.Chmod(dir, 0o755)) // the root of a user namespace passes through
 	must(t, os.Chmod(filepath.Dir(dir), 0o755))
+	// The first packets over IPv6 wait for the neighbours to be found.
+	waitFor(t, "the way outside", func() bool {
+		out, _ := run(t, "nsenter", "--net="+path, filepath.Join(tested.dir, "bin", "reach"), "tcp=["+internetAddr6+"]:8080", "tcp=["+outsideAddr6+"]:80")
+		return strings.Count(out, " yes") == 2
+	})
 	want := map[string]bool{
 		"tcp=" + metadataAddr + ":80":      false,
 		"tcp=[" + metadataAddr6 + "]:80":   false,

@@ -17,6 +17,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/effects/idrange"
 	"github.com/hatchdog/hatchdog/internal/guard"
 	"github.com/hatchdog/hatchdog/internal/lowlevel"
+	"github.com/hatchdog/hatchdog/internal/plan"
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
 
@@ -274,7 +275,11 @@ func (c *creation) failed(err error) *decision.Decision {
 // another create holds is not ours to give back.
 func (c *creation) undo(err error) error {
 	var errs []error
-	errs = append(errs, c.firewall.Undo())
+	// In a namespace that is shared another container may rely on them by now:
+	// there they stay, and only narrow.
+	if c.judged == nil || c.judged.network.Kind != plan.NetworkJoined {
+		errs = append(errs, c.firewall.Undo())
+	}
 	if c.acquired != nil {
 		errs = append(errs, c.acquired.Undo())
 	}
