@@ -93,10 +93,8 @@ func holdsCeilings(t *testing.T, d *docker) {
 	wantFiles(t, group(t, id), ceilings)
 	d.do(t, "update", "-m", "512m", "--memory-swap", "-1", "--pids-limit", "-1", "--cpus", "1", id)
 	wantFiles(t, group(t, id), ceilings)
-	// Docker 20.10 sends a memory limit of 0 where none is given, and runc then
-	// misses the limit that the container's swap is held against.
-	d.do(t, "update", "-m", "512m", "--memory-swap", "-1", "--pids-limit", "10", "--cpus", "0.2", id)
-	wantFiles(t, group(t, id), map[string]string{"pids.max": "10", "cpu.max": "20000 100000"})
+	d.do(t, "update", "--pids-limit", "10", "--cpus", "0.2", id)
+	wantFiles(t, group(t, id), map[string]string{"memory.max": "67108864", "memory.swap.max": "0", "pids.max": "10", "cpu.max": "20000 100000"})
 }
 
 func TestCgroup2MemoryAndSwap(t *testing.T) {

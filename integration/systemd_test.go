@@ -44,4 +44,10 @@ func TestSystemdProperties(t *testing.T) {
 	if strings.Contains(out, "forged") {
 		t.Errorf("an annotation reached systemd:\n%s", out)
 	}
+	// An update forgets what stood in unified; systemd does not.
+	if out, code := d.call(t, nil, "--systemd-cgroup", "update", "--pids-limit", "10", "c1"); code != 0 {
+		t.Errorf("update: exit code %d\n%s", code, out)
+	}
+	mustRun(t, "systemctl", "daemon-reload")
+	wantFiles(t, "/sys/fs/cgroup/system.slice/hatchdog-c1.scope", map[string]string{"memory.max": "67108864", "memory.swap.max": "0", "pids.max": "10"})
 }

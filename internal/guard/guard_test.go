@@ -561,6 +561,7 @@ func TestResources(t *testing.T) {
 		{`{"memory":{"limit":10}}`, `{}`, false},
 		{`{"pids":{"limit":-1}}`, `{"pids":{"limit":5}}`, true},
 		{`{"pids":{"limit":5}}`, `{"pids":{"limit":0}}`, false},
+		{`{"memory":{"limit":0}}`, `{"memory":{}}`, true},
 		{`{"cpu":{"quota":200000,"period":100000}}`, `{"cpu":{"quota":100000,"period":100000}}`, true},
 		{`{"cpu":{"quota":200000,"period":100000}}`, `{"cpu":{"quota":200000,"period":50000}}`, false},
 		{`{"cpu":{"quota":-1}}`, `{"cpu":{"quota":100000,"period":100000}}`, true},

@@ -57,6 +57,7 @@ func (c resources) Apply(s *specs.Spec) ([]control.Change, error) {
 // the container.
 func Update(p *policy.Profile, g host.Cgroup, r *specs.LinuxResources) ([]control.Change, error) {
 	e := &edit{profile: p, cgroup: g}
+	e.unspoken(r)
 	e.pids(r)
 	e.memory(r)
 	e.cpu(r)

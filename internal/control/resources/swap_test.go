@@ -36,3 +36,18 @@ func TestNoSwapIsSaidTwiceOnVersion2(t *testing.T) {
 		}
 	}
 }
+
+// Docker's update of anything has a memory limit of 0.
+func TestUpdateForgetsNoMemoryLimit(t *testing.T) {
+	for _, v2 := range []bool{true, false} {
+		r := &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: i64(0)}}
+		changes, err := Update(profile(), host.Cgroup{V2: v2, Swap: true}, r)
+		if err != nil || (r.Memory.Limit == nil) != v2 || len(changes) > 1 {
+			t.Errorf("version 2 %v: %+v %v %v", v2, r.Memory, changes, err)
+		}
+		r.Memory.Limit = i64(-1)
+		if _, err := Update(profile(), host.Cgroup{V2: v2, Swap: true}, r); err != nil || *r.Memory.Limit != 1000 {
+			t.Errorf("version 2 %v: no limit: %+v %v", v2, r.Memory, err)
+		}
+	}
+}
