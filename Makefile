@@ -21,7 +21,7 @@ HATCHDOG_REQUIRE ?= root,netns,overlay,cgroup,pids,memory
 
 export HATCHDOG_CACHE = $(CACHE)
 export HATCHDOG_REQUIRE
-export RUNC_VERSION CONTAINERD_VERSION
+export RUNC_VERSION CONTAINERD_VERSION DOCKERD_VERSION
 
 UNIT = $(shell $(GO) list ./... | grep -v /integration)
 

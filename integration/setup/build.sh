@@ -2,7 +2,7 @@
 # Builds pinned programs through the Go module proxy, from their own go.mod,
 # into CACHE/NAME-VERSION. There already: nothing to do.
 #
-# usage: build.sh CACHE runc|containerd|containerd-oldest|shim
+# usage: build.sh CACHE runc|containerd|containerd-oldest|shim|dockerd
 set -eu
 
 cache=$1
@@ -26,6 +26,10 @@ containerd-oldest)
 	version=$CONTAINERD_OLDEST cgo=0 tags=
 	module=github.com/containerd/containerd/v2@$version
 	programs="./cmd/containerd ./cmd/ctr"
+	;;
+dockerd)
+	version=$DOCKERD_VERSION cgo=0 tags="no_zfs exclude_graphdriver_btrfs"
+	programs="github.com/moby/moby/v2/cmd/dockerd@$version"
 	;;
 shim)
 	# The shim of the line that ours is made from, built as ours is.

@@ -19,5 +19,6 @@ mkdir -p "$cache"
 "$here/build.sh" "$cache" shim
 [ "$what" = bench ] && exit 0
 "$here/build.sh" "$cache" containerd-oldest
+"$here/build.sh" "$cache" dockerd
 "$here/servers.sh" "$cache"
 "$here/languages.sh" "$cache"

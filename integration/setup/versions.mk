@@ -4,3 +4,5 @@ RUNC_VERSION=v1.5.2
 CONTAINERD_VERSION=v2.4.2
 # The oldest containerd whose daemon our shim serves and that the module proxy has.
 CONTAINERD_OLDEST=v2.0.13
+# The newest Docker that the module proxy has; Debian's is the oldest that we run.
+DOCKERD_VERSION=v2.0.0-beta.24
