@@ -37,7 +37,11 @@ func hooks(name string) rule {
 	switch name {
 	case "createRuntime":
 		return createRuntime
-	case "prestart", "createContainer", "startContainer", "poststart", "poststop":
+	case "createContainer":
+		return createContainer
+	case "prestart", "poststart", "poststop":
+		return hostHooks
+	case "startContainer":
 		return onlyRemoved("a hook")
 	}
 	return nil

@@ -3,6 +3,7 @@ package guard
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -23,8 +24,96 @@ func createRuntime(c *check, at string, before, after jsontext.Value) {
 		if n := len(is); n > 0 && c.evidence.Hook != nil && (len(was) == 0 || !equal(was[len(was)-1], is[n-1])) && c.own(is[n-1]) {
 			is = is[:n-1]
 		}
-		keptInOrder(c, at, "a hook", was, is)
+		hooksKept(c, at, was, is)
 	})(c, at, before, after)
+}
+
+// hostHooks is the rule of hooks that run as programs of the host: they may go,
+// and their environment may lose variables.
+var hostHooks = lists(hooksKept)
+
+// createContainer hooks may also get a search path that is the host's own, so
+// that they do not have the container's environment.
+var createContainer = lists(func(c *check, at string, was, is []jsontext.Value) {
+	plain := make([]jsontext.Value, len(is))
+	for i, h := range is {
+		plain[i] = withoutPlainPath(h)
+	}
+	hooksKept(c, at, was, plain)
+})
+
+// hostPath has no place that a container writes to.
+const hostPath = `["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]`
+
+// withoutPlainPath is a hook without an environment that is hostPath alone. It
+// counts as none: no variable of it is the request's.
+func withoutPlainPath(raw jsontext.Value) jsontext.Value {
+	members, err := split(raw)
+	if err != nil || !equal(find(members, "env"), jsontext.Value(hostPath)) {
+		return raw
+	}
+	rest := map[string]jsontext.Value{}
+	for _, m := range members {
+		if m.name != "env" {
+			rest[m.name] = m.value
+		}
+	}
+	out, err := json.Marshal(rest)
+	if err != nil {
+		return raw
+	}
+	return out
+}
+
+func hooksKept(c *check, at string, was, is []jsontext.Value) {
+	next := 0
+	for i, v := range is {
+		for next < len(was) && !sameHook(was[next], v) {
+			next++
+		}
+		if next == len(was) {
+			c.refuse(fmt.Sprintf("%s[%d]", at, i), "a hook that was not asked for, or in another order")
+			return
+		}
+		next++
+	}
+}
+
+// sameHook compares two hooks, of which the second may have less environment.
+func sameHook(was, is jsontext.Value) bool {
+	before, err1 := split(was)
+	after, err2 := split(is)
+	if err1 != nil || err2 != nil {
+		return false
+	}
+	for _, m := range slices.Concat(before, after) {
+		x, y := find(before, m.name), find(after, m.name)
+		if m.name != "env" && !equal(x, y) || m.name == "env" && !fewer(x, y) {
+			return false
+		}
+	}
+	return true
+}
+
+// fewer reports whether a list holds nothing but elements of another one, in
+// their order.
+func fewer(was, is jsontext.Value) bool {
+	x, err1 := list(was)
+	y, err2 := list(is)
+	if err1 != nil || err2 != nil {
+		return false
+	}
+	next := 0
+	for _, v := range y {
+		for next < len(x) && !equal(x[next], v) {
+			next++
+		}
+		if next == len(x) {
+			return false
+		}
+		next++
+	}
+	return true
 }
 
 // own reports whether a hook is the one of the evidence, with no environment

@@ -52,3 +52,36 @@ func TestOwnHook(t *testing.T) {
 		}
 	}
 }
+
+func TestEnvironmentOfHooks(t *testing.T) {
+	const path = `"PATH=/usr/sbin:/usr/bin:/sbin:/bin"`
+	doc := func(stage, env string) []byte {
+		if env != "" {
+			env = `,"env":` + env
+		}
+		return []byte(`{"hooks":{"` + stage + `":[{"path":"/opt/a"` + env + `}]}}`)
+	}
+	for name, c := range map[string]struct {
+		stage, before, after string
+		ok                   bool
+	}{
+		"fewer":                      {"createRuntime", `["A=1","B=2","C=3"]`, `["A=1","C=3"]`, true},
+		"none":                       {"prestart", `["A=1"]`, ``, true},
+		"one more":                   {"poststop", `["A=1"]`, `["A=1","B=2"]`, false},
+		"another value":              {"poststart", `["A=1"]`, `["A=2"]`, false},
+		"another order":              {"createRuntime", `["A=1","B=2"]`, `["B=2","A=1"]`, false},
+		"the host's path":            {"createContainer", ``, "[" + path + "]", true},
+		"the host's path for others": {"createContainer", `["PATH=/x","A=1"]`, "[" + path + "]", true},
+		"the host's path and more":   {"createContainer", `["A=1"]`, "[" + path + `,"A=1"]`, false},
+		"another path":               {"createContainer", ``, `["PATH=/tmp"]`, false},
+		"the host's path elsewhere":  {"createRuntime", ``, "[" + path + "]", false},
+		"inside":                     {"startContainer", `["A=1"]`, ``, false},
+	} {
+		if err := Check(doc(c.stage, c.before), doc(c.stage, c.after), Evidence{}); (err == nil) != c.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if Check([]byte(`{"hooks":{"createContainer":[{"path":"/opt/a"}]}}`), []byte(`{"hooks":{"createContainer":[{"path":"/opt/b","env":[`+path+`]}]}}`), Evidence{}) == nil {
+		t.Error("another file was accepted")
+	}
+}

@@ -80,6 +80,8 @@ func apparmorNames(r Request) []string {
 	return names
 }
 
+// allHooks are the hooks that run as programs of the host. The path of a
+// startContainer hook is one in the container.
 func allHooks(h *specs.Hooks) []specs.Hook {
 	if h == nil {
 		return nil
@@ -87,7 +89,7 @@ func allHooks(h *specs.Hooks) []specs.Hook {
 	var all []specs.Hook
 	for _, stage := range [][]specs.Hook{
 		h.Prestart, //nolint:staticcheck // deprecated, but Docker uses it and runc runs it
-		h.CreateRuntime, h.CreateContainer, h.StartContainer, h.Poststart, h.Poststop,
+		h.CreateRuntime, h.CreateContainer, h.Poststart, h.Poststop,
 	} {
 		all = append(all, stage...)
 	}

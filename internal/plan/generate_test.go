@@ -152,7 +152,9 @@ func edits() map[string]func(*rapid.T, object) {
 			below(s, "linux", "sysctl")[pick(t, "net.ipv4.ip_forward", "kernel.shmmax", "kernel.core_pattern", "net/ipv4/x", "fs.mqueue.msg_max")] = pick(t, "1", "|/bin/x")
 		},
 		"hook": func(t *rapid.T, s object) {
-			add(below(s, "hooks"), pick(t, "prestart", "createRuntime", "poststop", "startContainer"), object{"path": pick(t, "/bin/x", "/proc/9/exe"), "args": []string{"x", "libnetwork-setkey"}})
+			add(below(s, "hooks"), pick(t, "prestart", "createRuntime", "createContainer", "poststop", "startContainer"), object{
+				"path": pick(t, "/bin/x", "/proc/9/exe"), "args": []string{"x", "libnetwork-setkey"}, "env": some(t, "BASH_ENV=/x", "HOME=/", "PATH=/x", "A"),
+			})
 		},
 		"annotation": func(t *rapid.T, s object) {
 			below(s, "annotations")[pick(t, "bundle", "org.systemd.property.x", "run.oci.hooks.stderr", "a", "hatchdog.dev/profile")] = pick(t, "x", "untrusted")
@@ -284,7 +286,7 @@ func drawProfile(t *rapid.T, all map[string]*policy.Profile) *policy.Profile {
 	p.Devices.Allow = pick(t, nil, []policy.DeviceRule{{Type: "c", Access: "rw"}}, []policy.DeviceRule{{Type: "c", Major: new(int64(10)), Minor: new(int64(229)), Access: "rwm"}})
 	p.Pids.Max, p.Memory.Max, p.Memory.Swap, p.CPU.MaxMilli = maximum(), maximum(), maximum(), maximum()
 	p.Sysctls.Allow = some(t, "net.*", "kernel.shmmax", "*")
-	p.Hooks = policy.HookRules{Allow: some(t, "/bin/x"), DockerNetwork: rapid.Bool().Draw(t, "docker")}
+	p.Hooks = policy.HookRules{Allow: some(t, "/bin/x"), Env: some(t, "HOME", "PA*"), DockerNetwork: rapid.Bool().Draw(t, "docker")}
 	p.Annotations.Strip = some(t, "a", "run.oci.*", "*")
 	return &p
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -98,6 +99,9 @@ func fixedFacts(s *specs.Spec) host.Facts {
 	if s.Hooks != nil {
 		for _, h := range s.Hooks.Prestart { //nolint:staticcheck // deprecated, and what Docker writes
 			f.Hooks[h.Path] = host.HookFile{Resolved: h.Path, Dockerd: strings.HasSuffix(h.Path, "/exe"), RootOnly: true}
+		}
+		for _, h := range slices.Concat(s.Hooks.CreateContainer, s.Hooks.Poststop) {
+			f.Hooks[h.Path] = host.HookFile{Resolved: h.Path, RootOnly: true}
 		}
 		for _, h := range s.Hooks.CreateRuntime {
 			if h.Path == f.Own.Path {

@@ -136,8 +136,9 @@ func (p Plan) excess(name string, ch control.Change) *control.Refusal {
 	if p.profile.OnExcess[name] != policy.Refuse || ch.Before == "" {
 		return nil
 	}
-	if name == policy.Mounts || name == policy.UserNS {
-		return nil // it refuses what changes the meaning; its options take nothing away that a program needs
+	switch name {
+	case policy.Mounts, policy.UserNS, policy.Hooks:
+		return nil // they refuse themselves what changes the meaning, and take away what a program can do without
 	}
 	return &control.Refusal{
 		Control: name, Field: ch.Field, Reason: ch.Reason, Policy: p.profile.Where("onExcess." + name),

@@ -237,6 +237,9 @@ type SysctlRules struct {
 type HookRules struct {
 	// Allow lists executables by the path that they resolve to.
 	Allow []string `json:"allow"`
+	// Env lists the environment variables that a hook may have. An entry that
+	// ends in * is a prefix.
+	Env []string `json:"env"`
 	// DockerNetwork true admits Docker's libnetwork-setkey hook when its path
 	// resolves to the running dockerd.
 	DockerNetwork bool `json:"dockerNetwork"`

@@ -4,9 +4,12 @@
 // Guarantees: every hook left leads to an executable that the profile lists
 // and that only root can change, or is Docker's own network hook, told by the
 // file that its path leads to and not by its name, or our own for this very
-// container; none of them gets an
-// environment that makes the loader run something else.
-// Does not cover: what a listed hook does.
+// container; none of them gets a variable that the profile does not list, nor
+// the environment of the container.
+// Does not cover: what a listed hook does, and the arguments that the request
+// gives it; startContainer hooks, which are programs of the container: runc and
+// crun run them inside, as the container's user, once capabilities are dropped
+// and the filter is set (libcontainer/standard_init_linux.go).
 // Requires: facts on each hook's executable.
 // Spec fields touched: hooks.
 package hooks
@@ -15,7 +18,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
@@ -54,7 +56,6 @@ func (c hooks) Apply(s *specs.Spec) ([]control.Change, error) {
 		{"prestart", &s.Hooks.Prestart}, //nolint:staticcheck // deprecated, but Docker uses it and runc runs it
 		{"createRuntime", &s.Hooks.CreateRuntime},
 		{"createContainer", &s.Hooks.CreateContainer},
-		{"startContainer", &s.Hooks.StartContainer},
 		{"poststart", &s.Hooks.Poststart},
 		{"poststop", &s.Hooks.Poststop},
 	} {
@@ -73,6 +74,7 @@ func (c hooks) stage(st stage) ([]control.Change, []error) {
 		field := fmt.Sprintf("hooks.%s[%d]", st.field, i)
 		switch {
 		case reason == "":
+			changes = append(changes, c.environment(st.field, field, &h)...)
 			kept = append(kept, h)
 		case c.profile.OnExcess[policy.Hooks] == policy.Tighten:
 			changes = append(changes, control.Change{Field: field, Before: h.Path, After: "none", Reason: reason})
@@ -84,7 +86,7 @@ func (c hooks) stage(st stage) ([]control.Change, []error) {
 			})
 		}
 	}
-	if len(kept) != len(*st.hooks) {
+	if len(changes) > 0 {
 		*st.hooks = kept
 	}
 	return changes, refusals
@@ -92,11 +94,6 @@ func (c hooks) stage(st stage) ([]control.Change, []error) {
 
 // reason says why a hook is not admitted; "" is admitted.
 func (c hooks) reason(field string, h specs.Hook) string {
-	for _, env := range h.Env {
-		if strings.HasPrefix(env, "LD_") || strings.HasPrefix(env, "GCONV_PATH=") {
-			return "its environment makes the loader run other code as the host's root"
-		}
-	}
 	file, ok := c.files[h.Path]
 	switch {
 	case !ok || file.Err != "":

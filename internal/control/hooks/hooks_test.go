@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,8 +31,8 @@ func TestApply(t *testing.T) {
 		"docker, another argument": {"prestart", specs.Hook{Path: "/proc/7/exe", Args: []string{"x"}}, "does not list"},
 		"docker, another stage":    {"poststop", specs.Hook{Path: "/proc/7/exe", Args: docker}, "does not list"},
 		"named like docker":        {"prestart", specs.Hook{Path: "/proc/8/exe", Args: docker}, "does not list"},
-		"loader":                   {"prestart", specs.Hook{Path: "/proc/7/exe", Args: docker, Env: []string{"LD_PRELOAD=/x"}}, "loader"},
-		"listed":                   {"startContainer", specs.Hook{Path: "/opt/listed"}, ""},
+		"listed":                   {"poststop", specs.Hook{Path: "/opt/listed"}, ""},
+		"a path in the container":  {"startContainer", specs.Hook{Path: "/opt/unknown"}, ""},
 		"link to another":          {"poststart", specs.Hook{Path: "/opt/link"}, "does not list"},
 		"writable":                 {"createContainer", specs.Hook{Path: "/opt/open"}, "others than root"},
 		"missing":                  {"createRuntime", specs.Hook{Path: "/opt/missing"}, "cannot be read"},
@@ -69,6 +70,53 @@ func TestApply(t *testing.T) {
 		}
 		if again, _ := New(p, facts).Apply(s); len(again) != 0 {
 			t.Errorf("%s: not idempotent", name)
+		}
+	}
+}
+
+// What the request gives a listed hook is the host's root's environment.
+func TestEnvironment(t *testing.T) {
+	facts := host.Facts{Hooks: map[string]host.HookFile{"/opt/listed": {Resolved: "/opt/listed", RootOnly: true}}}
+	p := &policy.Profile{Hooks: policy.HookRules{Allow: []string{"/opt/listed"}, Env: []string{"NVIDIA_*", "HOME"}}}
+	for name, tc := range map[string]struct {
+		env, want []string
+		inside    []string // of a createContainer hook
+	}{
+		"none":         {nil, nil, []string{plainPath}},
+		"listed":       {[]string{"NVIDIA_X=1", "HOME=/"}, []string{"NVIDIA_X=1", "HOME=/"}, []string{"NVIDIA_X=1", "HOME=/"}},
+		"shell":        {[]string{"BASH_ENV=/x", "HOME=/"}, []string{"HOME=/"}, []string{"HOME=/"}},
+		"loader":       {[]string{"LD_PRELOAD=/x"}, nil, []string{plainPath}},
+		"search path":  {[]string{"PATH=/x"}, nil, []string{plainPath}},
+		"function":     {[]string{"BASH_FUNC_id%%=() { x; }"}, nil, []string{plainPath}},
+		"not a prefix": {[]string{"HOMEPATH=/x", "XNVIDIA_=1"}, nil, []string{plainPath}},
+		"no value":     {[]string{"HOME"}, nil, []string{plainPath}},
+	} {
+		hook := []specs.Hook{{Path: "/opt/listed", Env: tc.env}}
+		s := &specs.Spec{Hooks: &specs.Hooks{
+			CreateRuntime: slices.Clone(hook), CreateContainer: slices.Clone(hook), Poststop: slices.Clone(hook), StartContainer: slices.Clone(hook),
+		}}
+		changes, err := New(p, facts).Apply(s)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for stage, got := range map[string][]string{"createRuntime": s.Hooks.CreateRuntime[0].Env, "poststop": s.Hooks.Poststop[0].Env} {
+			if !slices.Equal(got, tc.want) {
+				t.Errorf("%s: %s has %q", name, stage, got)
+			}
+		}
+		if got := s.Hooks.CreateContainer[0].Env; !slices.Equal(got, tc.inside) {
+			t.Errorf("%s: createContainer has %q", name, got)
+		}
+		if got := s.Hooks.StartContainer[0].Env; !slices.Equal(got, tc.env) {
+			t.Errorf("%s: startContainer has %q", name, got)
+		}
+		for _, ch := range changes {
+			if strings.Contains(ch.Before+ch.After, "=") {
+				t.Errorf("%s: a value is told: %v", name, ch)
+			}
+		}
+		if again, err := New(p, facts).Apply(s); len(again) != 0 || err != nil {
+			t.Errorf("%s: not idempotent: %v %v", name, again, err)
 		}
 	}
 }

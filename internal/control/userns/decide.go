@@ -83,12 +83,13 @@ func ours(f host.Facts, h specs.Hook) bool {
 }
 
 // hooks looks for hooks that work on the container's files as the host's root.
+// startContainer hooks run inside, as the container's user.
 func hooks(p *policy.Profile, f host.Facts, s *specs.Spec) Verdict {
 	if s.Hooks == nil {
 		return Verdict{}
 	}
 	all := slices.Concat(s.Hooks.Prestart, //nolint:staticcheck // deprecated, but Docker uses it and runc runs it
-		s.Hooks.CreateRuntime, s.Hooks.CreateContainer, s.Hooks.StartContainer, s.Hooks.Poststart, s.Hooks.Poststop)
+		s.Hooks.CreateRuntime, s.Hooks.CreateContainer, s.Hooks.Poststart, s.Hooks.Poststop)
 	for _, h := range all {
 		if !ours(f, h) && (!p.Hooks.DockerNetwork || !f.Hooks[h.Path].Dockerd) {
 			return because("hooks", "a hook other than Docker's for the network ("+h.Path+") may count on being the container's root",
