@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hatchdog/hatchdog/internal/audit"
+	"github.com/hatchdog/hatchdog/internal/control"
 	"github.com/hatchdog/hatchdog/internal/decision"
 	"github.com/hatchdog/hatchdog/internal/workload"
 )
@@ -147,6 +148,9 @@ func printDecision(w io.Writer, d decision.Decision, wide bool) {
 		fmt.Fprintf(w, "\nrefused   %s: %s\n  why     %s\n  policy  %s\n", r.Control, harmless(r.Field), harmless(r.Reason), harmless(r.Policy))
 		if r.Remedy != "" {
 			fmt.Fprintf(w, "  remedy  %s\n", harmless(r.Remedy))
+		}
+		if len(r.Grants) > 0 {
+			fmt.Fprintf(w, "  grant   %s\n", harmless(control.Fragment(r.Grants)))
 		}
 	}
 	if len(d.Changes) == 0 {

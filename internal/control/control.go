@@ -40,6 +40,9 @@ type Change struct {
 	Before string `json:"before"`
 	After  string `json:"after"`
 	Reason string `json:"reason"`
+	// Grants are the keys of a profile that would have left it as asked; none
+	// where no single key does.
+	Grants []Grant `json:"-"`
 }
 
 // Attributed is a change with the name of the control that made it.
@@ -57,8 +60,12 @@ type Refusal struct {
 	Reason string `json:"reason"`
 	// Policy names the line or built-in key that refuses.
 	Policy string `json:"policy"`
-	// Remedy says what would make the request acceptable.
+	// Remedy says what would make the request acceptable: what to change in it,
+	// and what Grants says.
 	Remedy string `json:"remedy"`
+	// Grants are the keys of a profile that admit the request, all together.
+	// None: no policy admits it, and the request has to change.
+	Grants []Grant `json:"grants,omitempty"`
 }
 
 // Error is one sentence for whoever asked: field, reason, policy line, remedy.

@@ -28,8 +28,9 @@ func flagRefusals(p *policy.Profile, call *argv.Call) []*control.Refusal {
 		return nil
 	}
 	var all []*control.Refusal
-	refuse := func(field, reason, key, remedy string) {
-		all = append(all, &control.Refusal{Control: "flags", Field: field, Reason: reason, Policy: p.Where(key), Remedy: remedy})
+	refuse := func(field, reason, key, remedy string, grants ...control.Grant) {
+		r := &control.Refusal{Control: "flags", Field: field, Reason: reason, Policy: p.Where(key), Remedy: remedy}
+		all = append(all, r.Granting(grants...))
 	}
 	if call.Bool("no-pivot") {
 		refuse("--no-pivot", "the host's root would lie below the container's, one chroot away", "rootfs", "leave it out; it is for hosts that run from a ramdisk")
@@ -39,7 +40,7 @@ func flagRefusals(p *policy.Profile, call *argv.Call) []*control.Refusal {
 	}
 	if p.Restore != policy.RestoreAdmit {
 		refuse("restore", "a checkpoint holds the capabilities, the seccomp filter and the user of its processes, and gives them back whatever the spec says",
-			"restore", "start the container anew, or set restore: admit in a profile for workloads whose checkpoints you trust")
+			"restore", "start the container anew, or, if you trust its checkpoints,", control.Set("restore", string(policy.RestoreAdmit)))
 	}
 	if call.IsSet("lsm-profile", "lsm-mount-context") {
 		refuse("--lsm-profile", "it would leave the label that the spec gives", "restore", "leave it out")

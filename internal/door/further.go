@@ -67,10 +67,11 @@ func (w World) unrecorded(root, id string) (*decision.Record, error) {
 		return nil, err
 	}
 	if pol.Unrecorded != policy.UnrecordedProfile {
-		return nil, &refused{[]*control.Refusal{{
+		r := &control.Refusal{
 			Control: "record", Field: "container", Reason: "hatchdog did not create it, so nobody knows what it may have",
-			Policy: "unrecorded: refuse", Remedy: "create it anew with --runtime=hatchdog, or set unrecorded: profile in the policy",
-		}}}
+			Policy: "unrecorded: refuse", Remedy: "create it anew with --runtime=hatchdog",
+		}
+		return nil, &refused{[]*control.Refusal{r.Granting(control.Grant{Key: "unrecorded", Value: string(policy.UnrecordedProfile), Top: true})}}
 	}
 	dir, err := lowlevel.Bundle(root, id)
 	if err != nil {

@@ -119,11 +119,12 @@ func unknownFields(p *policy.Profile, unknown []string) []*control.Refusal {
 	if p.UnknownFields != policy.RefuseUnknown || len(unknown) == 0 {
 		return nil
 	}
-	return []*control.Refusal{{
+	r := &control.Refusal{
 		Control: "unknownFields",
 		Field:   strings.Join(unknown, ", "),
 		Reason:  "a field that this version of hatchdog does not know may carry privilege",
 		Policy:  p.Where("unknownFields"),
-		Remedy:  "remove it, update hatchdog, or set unknownFields: keep in the profile",
-	}}
+		Remedy:  "remove it, update hatchdog",
+	}
+	return []*control.Refusal{r.Granting(control.Set("unknownFields", string(policy.KeepUnknown)))}
 }

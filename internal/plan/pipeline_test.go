@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -204,7 +205,7 @@ func wantProven(t failer, o outcome, again func([]byte) outcome, check func(befo
 		t.Errorf("another outcome of the same request")
 	}
 	for i, ch := range o.result.Changes {
-		if ch != same.result.Changes[i] {
+		if !reflect.DeepEqual(ch, same.result.Changes[i]) {
 			t.Errorf("another change of the same request: %v, %v", ch, same.result.Changes[i])
 		}
 		if ch.Reason == "" || ch.Field == "" || ch.Before == ch.After {

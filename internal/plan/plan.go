@@ -140,10 +140,14 @@ func (p Plan) excess(name string, ch control.Change) *control.Refusal {
 	case policy.Mounts, policy.UserNS, policy.Hooks:
 		return nil // they refuse themselves what changes the meaning, and take away what a program can do without
 	}
-	return &control.Refusal{
+	r := &control.Refusal{
 		Control: name, Field: ch.Field, Reason: ch.Reason, Policy: p.profile.Where("onExcess." + name),
 		Remedy: "ask for no more than the profile grants",
 	}
+	if len(ch.Grants) > 0 {
+		return r.Granting(ch.Grants...)
+	}
+	return r.Granting(control.Set("onExcess."+name, string(policy.Tighten)))
 }
 
 // Watch has the calls logged that the profile would deny, and denies none. It

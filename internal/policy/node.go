@@ -65,6 +65,10 @@ func (r *reader) value(n *yaml.Node, key, unit string, v reflect.Value) {
 		r.origin[key] = fmt.Sprintf("%s:%d", r.file, n.Line)
 	}
 	if v.Kind() == reflect.Pointer {
+		if n.Kind == yaml.ScalarNode && n.Value == None {
+			v.SetZero()
+			return
+		}
 		v.Set(reflect.New(v.Type().Elem()))
 		v = v.Elem()
 	}
@@ -153,6 +157,9 @@ func (r *reader) mapping(n *yaml.Node, key string, v reflect.Value) {
 		v.SetMapIndex(reflect.ValueOf(k.Value), elem)
 	})
 }
+
+// None lifts a limit that a profile has from the one that it extends.
+const None = "none"
 
 // inherited stands for all that the profile that is extended has in a list.
 // Without it a list replaces that one.

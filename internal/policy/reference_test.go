@@ -93,6 +93,8 @@ func keyRows(t *testing.T, b *strings.Builder, typ reflect.Type, prefix string) 
 		case elem.Kind() == reflect.Map && elem.Elem().Kind() == reflect.Struct:
 			row(prefix+name, "mapping by name")
 			keyRows(t, b, elem.Elem(), prefix+name+".NAME.")
+		case f.Type.Kind() == reflect.Pointer:
+			row(prefix+name, valueWords(elem, unit)+", or `none`")
 		default:
 			row(prefix+name, valueWords(elem, unit))
 		}

@@ -74,7 +74,7 @@ func typeSchema(t reflect.Type, key, unit string) map[string]any {
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
-		return typeSchema(t.Elem(), key, unit)
+		return map[string]any{"anyOf": []any{typeSchema(t.Elem(), key, unit), map[string]any{"const": None}}}
 	case reflect.Struct:
 		return objectSchema(t, "")
 	case reflect.Slice:

@@ -57,7 +57,8 @@ func (c apparmor) Apply(s *specs.Spec) ([]control.Change, error) {
 		if c.rules.OnMissing == policy.ContinueMissing {
 			return nil, nil // Note says so
 		}
-		return nil, c.refuse("onMissing", why, "load it (hatchctl apparmor load), and see hatchctl apparmor status")
+		return nil, c.refuse("onMissing", why, "load it (hatchctl apparmor load) and see hatchctl apparmor status",
+			control.Set("apparmor.onMissing", string(policy.ContinueMissing)))
 	}
 	if chosen == asked || asked == "" && chosen == c.facts.Own {
 		return nil, nil
@@ -91,18 +92,19 @@ func (c apparmor) choose(asked string) (string, error) {
 		return have, nil
 	}
 	return "", c.refuse("keep", fmt.Sprintf("whether %s is stricter than %s is not known", shown(have), want),
-		"list it in apparmor.keep if it is, or do not ask for it")
+		"do not ask for it, or, if it is,", control.Add("apparmor.keep", control.Quoted(have)))
 }
 
 // absent is what a host means that has no AppArmor, or whose cannot be told.
 func (c apparmor) absent() error {
 	switch {
 	case c.facts.Err == "" && c.rules.Require == policy.Always:
-		return c.refuse("require", "this host has no AppArmor", "boot it with apparmor=1, or set require: ifAvailable")
+		return c.refuse("require", "this host has no AppArmor", "boot it with apparmor=1", control.Set("apparmor.require", string(policy.IfAvailable)))
 	case c.facts.Err == "":
 		return nil
 	case c.rules.Require == policy.Always || c.rules.OnMissing != policy.ContinueMissing:
-		return c.refuse("onMissing", "what AppArmor enforces on this host cannot be told: "+c.facts.Err, "mount securityfs on /sys/kernel/security")
+		return c.refuse("onMissing", "what AppArmor enforces on this host cannot be told: "+c.facts.Err, "mount securityfs on /sys/kernel/security",
+			control.Set("apparmor.require", string(policy.IfAvailable)), control.Set("apparmor.onMissing", string(policy.ContinueMissing)))
 	}
 	return nil
 }
@@ -176,8 +178,9 @@ func shown(name string) string {
 	return name
 }
 
-func (c apparmor) refuse(key, why, remedy string) error {
-	return &control.Refusal{
+func (c apparmor) refuse(key, why, remedy string, grants ...control.Grant) error {
+	r := &control.Refusal{
 		Control: policy.Apparmor, Field: field, Reason: why, Policy: c.where("apparmor." + key), Remedy: remedy,
 	}
+	return r.Granting(grants...)
 }

@@ -57,14 +57,13 @@ func (c devices) judge(l *specs.Linux) ([]control.Change, error) {
 	// path, and the numbers do not count (libcontainer, bindMountDeviceNode).
 	bound := slices.ContainsFunc(l.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.UserNamespace })
 	var kept []specs.LinuxDevice
-	var denied []string
+	var denied []specs.LinuxDevice
 	for _, d := range l.Devices {
-		itself := !bound || c.nodes[d.Path] == host.Node{Type: d.Type, Major: d.Major, Minor: d.Minor}
-		if isDefault(d.Path, d.Type, d.Major, d.Minor) || itself && admitted(c.profile, d.Type, &d.Major, &d.Minor, "rwm") {
+		if isDefault(d.Path, d.Type, d.Major, d.Minor) || (!bound || c.itself(d)) && admitted(c.profile, d.Type, &d.Major, &d.Minor, "rwm") {
 			kept = append(kept, d)
 			continue
 		}
-		denied = append(denied, d.Path)
+		denied = append(denied, d)
 		changes = append(changes, control.Change{
 			Field: "linux.devices[" + d.Path + "]", Before: fmt.Sprintf("%s %d:%d", d.Type, d.Major, d.Minor), After: "none",
 			Reason: "a device of the host that the profile does not list",
@@ -77,20 +76,46 @@ func (c devices) judge(l *specs.Linux) ([]control.Change, error) {
 		l.Devices = kept
 		return changes, nil
 	}
-	return nil, errors.Join(c.refusal(denied))
+	return nil, errors.Join(c.refusal(denied, bound))
 }
 
-func (c devices) refusal(denied []string) error {
+// itself reports whether the host's file at the path is the device that the
+// request describes.
+func (c devices) itself(d specs.LinuxDevice) bool {
+	return c.nodes[d.Path] == host.Node{Type: d.Type, Major: d.Major, Minor: d.Minor}
+}
+
+func (c devices) refusal(denied []specs.LinuxDevice, bound bool) error {
 	r := &control.Refusal{
-		Control: policy.Devices, Field: "linux.devices", Policy: c.profile.Where("devices.allow"),
-		Reason: "devices of the host that the profile does not list: " + strings.Join(denied[:min(len(denied), listMost)], ", "),
-		Remedy: "leave out --device, or add it to devices.allow of a profile for this workload",
+		Control: policy.Devices, Field: "linux.devices", Policy: c.profile.Where("devices.allow"), Remedy: "leave out --device",
 	}
+	var paths []string
+	var grants []control.Grant
+	for _, d := range denied {
+		switch {
+		case d.Type != "c" && d.Type != "b":
+			return &control.Refusal{
+				Control: policy.Devices, Field: "linux.devices[" + d.Path + "]", Policy: c.profile.Where("devices.allow"),
+				Reason: "it is no device by the types of the policy (c and b)", Remedy: "leave it out; a character device is of type c, and a FIFO the container can make itself",
+			}
+		case bound && !c.itself(d):
+			return &control.Refusal{
+				Control: policy.Devices, Field: "linux.devices[" + d.Path + "]", Policy: c.profile.Where("devices.allow"),
+				Reason: "in a user namespace the host's own file at that path is given, and it is another device", Remedy: "name the device by its path on the host, or leave it out",
+			}
+		}
+	}
+	for _, d := range denied[:min(len(denied), listMost)] {
+		paths = append(paths, d.Path)
+		grants = append(grants, control.Add("devices.allow", rule(d.Type, &d.Major, &d.Minor, "rwm")))
+	}
+	r.Reason = "devices of the host that the profile does not list: " + strings.Join(paths, ", ")
 	if more := len(denied) - listMost; more > 0 {
 		r.Reason += fmt.Sprintf(" and %d more, as --privileged asks for", more)
 		r.Remedy = "leave out --privileged (privileged: true)"
+		grants = []control.Grant{control.Add("devices.allow", rule("c", nil, nil, "rwm")), control.Add("devices.allow", rule("b", nil, nil, "rwm"))}
 	}
-	return r
+	return r.Granting(grants...)
 }
 
 // isDefault knows the nodes of every container (spec, config-linux.md,

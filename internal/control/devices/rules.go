@@ -28,14 +28,10 @@ func Rules(p *policy.Profile, r *specs.LinuxResources) []control.Change {
 				kept = append(kept, openings(p)...)
 			}
 			opened = true
-			changes = append(changes, control.Change{
-				Field: "linux.resources.devices", Before: describe(rule), After: "what the profile lists", Reason: reason(rule),
-			})
+			changes = append(changes, taken(rule, "what the profile lists"))
 			continue
 		}
-		changes = append(changes, control.Change{
-			Field: "linux.resources.devices", Before: describe(rule), After: "none", Reason: reason(rule),
-		})
+		changes = append(changes, taken(rule, "none"))
 	}
 	if len(kept) > 0 && !deniesAll(kept[0]) {
 		deny := specs.LinuxDeviceCgroup{Access: "rwm"}
@@ -48,6 +44,33 @@ func Rules(p *policy.Profile, r *specs.LinuxResources) []control.Change {
 		r.Devices = kept
 	}
 	return changes
+}
+
+// taken is the change of a rule that opens more than the profile, with what
+// would have admitted it.
+func taken(r specs.LinuxDeviceCgroup, after string) control.Change {
+	ch := control.Change{Field: "linux.resources.devices", Before: describe(r), After: after, Reason: reason(r)}
+	kinds := []string{r.Type}
+	if opensAll(r) { // whatever else it says
+		kinds, r = []string{"c", "b"}, specs.LinuxDeviceCgroup{Access: "rwm"}
+	}
+	for _, typ := range kinds {
+		ch.Grants = append(ch.Grants, control.Add("devices.allow", rule(typ, r.Major, r.Minor, r.Access)))
+	}
+	return ch
+}
+
+// rule is an entry of devices.allow. -1 is any number, as in the cgroup's own
+// files.
+func rule(typ string, major, minor *int64, access string) string {
+	s := "{type: " + control.Quoted(typ)
+	if major != nil && *major != -1 {
+		s += fmt.Sprintf(", major: %d", *major)
+	}
+	if minor != nil && *minor != -1 {
+		s += fmt.Sprintf(", minor: %d", *minor)
+	}
+	return s + ", access: " + control.Quoted(access) + "}"
 }
 
 // allowed knows the rules that open the default nodes and pseudoterminals.

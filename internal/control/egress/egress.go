@@ -48,7 +48,7 @@ func (c egress) Apply(s *specs.Spec) ([]control.Change, error) {
 			return nil, nil // the namespaces control refuses it
 		}
 		return nil, c.refuse("linux.namespaces[network]", "the profile has network rules, and the host's network cannot be held to them",
-			"leave out --network host (hostNetwork), or set egress: {default: allow, allow: [], deny: []} beside namespaces.host in a profile for this workload")
+			"leave out --network host (hostNetwork)", control.NoNetworkRules(c.profile)...)
 	case Hooked:
 		ch, err := c.hook(s)
 		changes, refusals = append(changes, ch...), append(refusals, err)
@@ -58,8 +58,9 @@ func (c egress) Apply(s *specs.Spec) ([]control.Change, error) {
 	return append(changes, ch...), errors.Join(append(refusals, err)...)
 }
 
-func (c egress) refuse(field, reason, remedy string) error {
-	return &control.Refusal{Control: policy.Egress, Field: field, Reason: reason, Policy: c.profile.Where("egress"), Remedy: remedy}
+func (c egress) refuse(field, reason, remedy string, grants ...control.Grant) error {
+	r := &control.Refusal{Control: policy.Egress, Field: field, Reason: reason, Policy: c.profile.Where("egress"), Remedy: remedy}
+	return r.Granting(grants...)
 }
 
 // hook adds our own hook behind those that wire the network.
@@ -111,7 +112,7 @@ func (c egress) capabilities(s *specs.Spec) ([]control.Change, error) {
 			changes = append(changes, control.Change{Field: "process.capabilities", Before: name, After: "none", Reason: why})
 		case had:
 			refusals = append(refusals, c.refuse("process.capabilities", name+": "+why,
-				"leave it out of capabilities.max, or set egress: {default: allow, allow: [], deny: []} in a profile for this workload"))
+				"do not ask for it (--cap-add)", control.NoNetworkRules(c.profile)...))
 		}
 	}
 	return changes, errors.Join(refusals...)

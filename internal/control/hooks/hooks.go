@@ -80,16 +80,29 @@ func (c hooks) stage(st stage) ([]control.Change, []error) {
 			changes = append(changes, control.Change{Field: field, Before: h.Path, After: "none", Reason: reason})
 		default:
 			kept = append(kept, h)
-			refusals = append(refusals, &control.Refusal{
-				Control: policy.Hooks, Field: field, Reason: reason, Policy: c.profile.Where("hooks.allow"),
-				Remedy: "add the path of the hook's executable to hooks.allow of a profile for this workload",
-			})
+			refusals = append(refusals, c.refusal(field, reason, h))
 		}
 	}
 	if len(changes) > 0 {
 		*st.hooks = kept
 	}
 	return changes, refusals
+}
+
+// refusal tells what helps. A file that others can change is for root to mend.
+func (c hooks) refusal(field, reason string, h specs.Hook) error {
+	r := &control.Refusal{
+		Control: policy.Hooks, Field: field, Reason: reason, Policy: c.profile.Where("hooks.allow"), Remedy: "leave the hook out",
+	}
+	switch file, ok := c.files[h.Path]; {
+	case !ok || file.Err != "":
+		return r
+	case !file.RootOnly:
+		r.Remedy = "leave the hook out, or let only root write to " + file.Resolved + " and the folders that it is in, and list it in hooks.allow"
+		return r
+	default:
+		return r.Granting(control.Add("hooks.allow", control.Quoted(file.Resolved)))
+	}
 }
 
 // reason says why a hook is not admitted; "" is admitted.

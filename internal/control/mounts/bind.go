@@ -5,6 +5,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/hatchdog/hatchdog/internal/control"
 	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
@@ -24,18 +25,18 @@ func (c mounts) bind(e *edit, p *specs.Process) {
 	switch {
 	case access == policy.AccessNone:
 		c.refuse(e, ".source", sentence(src, rule), "mounts.protect",
-			"mount a directory of its own instead, or add the path to mounts.allow of a profile for this workload")
+			"mount a directory of its own instead", c.exceptions(src, asked(e.mount))...)
 		return
 	case src.Socket && !c.profile.Mounts.Sockets && !named:
 		c.refuse(e, ".source", src.Resolved+" is a socket of the host: whoever can talk to it can have a service of the host act for them",
-			"mounts.sockets", "leave it out, or add its path to mounts.allow of a profile for this workload")
+			"mounts.sockets", "leave it out", exception(src.Resolved, policy.AccessRW))
 		return
 	case src.Device && !named:
 		c.refuse(e, ".source", src.Resolved+" is a device node of the host", "mounts.allow",
-			"leave it out, or add its path to mounts.allow and the device to devices.allow of a profile for this workload")
+			"leave it out, or, with the device in devices.allow,", exception(src.Resolved, policy.AccessRW))
 		return
 	}
-	if access == policy.AccessRO && !c.readOnly(e, sentence(src, rule)) {
+	if access == policy.AccessRO && !c.readOnly(e, src, sentence(src, rule)) {
 		return
 	}
 	if src.Device || !c.recursive() {
@@ -47,6 +48,30 @@ func (c mounts) bind(e *edit, p *specs.Process) {
 		// container on the same volume they would.
 		e.need("rnosuid", "a setuid program on a volume gains nothing", "suid", "rsuid")
 	}
+}
+
+// asked is the access that a mount asks for.
+func asked(m specs.Mount) policy.Access {
+	if slices.Contains(m.Options, "ro") || slices.Contains(m.Options, "rro") {
+		return policy.AccessRO
+	}
+	return policy.AccessRW
+}
+
+// exceptions are those that open a source under each of its names.
+func (c mounts) exceptions(src host.Source, want policy.Access) []control.Grant {
+	var all []control.Grant
+	for _, name := range append([]string{src.Resolved}, src.Aliases...) {
+		if access, _ := c.profile.Mounts.AccessFor(name); rank(access) < rank(want) {
+			all = append(all, exception(name, want))
+		}
+	}
+	return all
+}
+
+// exception is an entry of mounts.allow.
+func exception(path string, access policy.Access) control.Grant {
+	return control.Add("mounts.allow", "{path: "+control.Quoted(path)+", access: "+string(access)+"}")
 }
 
 func sentence(src host.Source, rule policy.PathRule) string {
@@ -113,7 +138,7 @@ func (c mounts) recursive() bool {
 }
 
 // readOnly makes the tree read-only, or refuses.
-func (c mounts) readOnly(e *edit, reason string) bool {
+func (c mounts) readOnly(e *edit, src host.Source, reason string) bool {
 	switch {
 	case slices.Contains(e.mount.Options, "rro") && !slices.Contains(e.mount.Options, "rrw"):
 		return true
@@ -122,6 +147,6 @@ func (c mounts) readOnly(e *edit, reason string) bool {
 		return true
 	}
 	c.refuse(e, ".options", reason+"; it may be mounted read-only, but this host's kernel or low-level runtime cannot make a whole tree so",
-		"mounts.protect", "update the kernel to 5.12 and runc to 1.1")
+		"mounts.protect", "update the kernel to 5.12 and runc to 1.1", c.exceptions(src, policy.AccessRW)...)
 	return false
 }

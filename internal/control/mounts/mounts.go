@@ -128,11 +128,12 @@ func (e *edit) changes(was specs.Mount) []control.Change {
 	}}
 }
 
-func (c mounts) refuse(e *edit, field, reason, key, remedy string) {
-	e.refusal = &control.Refusal{
+func (c mounts) refuse(e *edit, field, reason, key, remedy string, grants ...control.Grant) {
+	r := &control.Refusal{
 		Control: policy.Mounts, Field: "mounts[" + at(e.mount) + "]" + field,
 		Reason: reason, Policy: c.profile.Where(key), Remedy: remedy,
 	}
+	e.refusal = r.Granting(grants...)
 }
 
 // need sets an option and takes its opposites away: of two that differ the

@@ -6,8 +6,18 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/hatchdog/hatchdog/internal/control"
+	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
+
+// places are what admits a root file system under each of its names.
+func (c mounts) places(root *host.Root) []control.Grant {
+	var all []control.Grant
+	for _, name := range append([]string{root.Resolved}, root.Aliases...) {
+		all = append(all, control.Add("rootfs.allow", control.Quoted(name)))
+	}
+	return all
+}
 
 // root judges where the root file system is: below the bundle, where an engine
 // keeps those of its containers, or anywhere that is not protected, and that
@@ -17,11 +27,12 @@ func (c mounts) root(s *specs.Spec) error {
 	if s.Root == nil || root == nil || root.Missing {
 		return nil // without one the low-level runtime starts nothing
 	}
-	refuse := func(reason string) error {
-		return &control.Refusal{
+	refuse := func(reason string, grants ...control.Grant) error {
+		r := &control.Refusal{
 			Control: policy.Mounts, Field: "root.path", Reason: reason, Policy: c.profile.Where("rootfs.allow"),
-			Remedy: "put the root file system into the bundle, or add its place to rootfs.allow of a profile for this workload",
+			Remedy: "put the root file system into the bundle",
 		}
+		return r.Granting(grants...)
 	}
 	if root.Err != "" {
 		return refuse("it cannot be examined: " + root.Err)
@@ -31,7 +42,7 @@ func (c mounts) root(s *specs.Spec) error {
 		admitted := name == root.Resolved && root.InBundle ||
 			slices.ContainsFunc(c.profile.RootFS.Allow, func(p string) bool { return policy.MatchPath(p, name) })
 		if access, rule := rules.AccessFor(name); access != policy.AccessRW && !admitted {
-			return refuse(sentence(root.Source, rule))
+			return refuse(sentence(root.Source, rule), c.places(root)...)
 		}
 		if below := rules.Contains(name); len(below) > 0 {
 			return refuse(sentence(root.Source, below[0]))

@@ -112,7 +112,7 @@ func (c namespaces) given(ns *specs.LinuxNamespace) ([]control.Change, error) {
 // excess refuses, or gives a new namespace where the profile tightens.
 func (c namespaces) excess(ns *specs.LinuxNamespace, field, reason, key string) ([]control.Change, error) {
 	if c.profile.OnExcess[policy.Namespaces] != policy.Tighten {
-		return nil, c.refuse(field, reason, "leave out "+asked(ns.Type, key)+", or add "+string(ns.Type)+" to "+key+" of a profile for this workload", key)
+		return nil, c.refusal(field, reason, "leave out "+asked(ns.Type, key), key).Granting(c.grants(ns.Type, key)...)
 	}
 	ch := control.Change{Field: field, Before: ns.Path, After: "new", Reason: reason}
 	ns.Path = ""
@@ -120,7 +120,27 @@ func (c namespaces) excess(ns *specs.LinuxNamespace, field, reason, key string) 
 }
 
 func (c namespaces) refuse(field, reason, remedy, key string) error {
+	return c.refusal(field, reason, remedy, key)
+}
+
+func (c namespaces) refusal(field, reason, remedy, key string) *control.Refusal {
 	return &control.Refusal{Control: policy.Namespaces, Field: field, Reason: reason, Policy: c.profile.Where(key), Remedy: remedy}
+}
+
+// grants are what admits a namespace. The host's network has no rules, and a
+// container in a namespace of the host cannot have a user namespace.
+func (c namespaces) grants(t specs.LinuxNamespaceType, key string) []control.Grant {
+	all := []control.Grant{control.Add(key, string(t))}
+	if key != "namespaces.host" {
+		return all
+	}
+	if t == specs.NetworkNamespace {
+		all = append(all, control.NoNetworkRules(c.profile)...)
+	}
+	if c.profile.UserNS.Mode == policy.UserNSRequired {
+		all = append(all, control.Set("userns.mode", string(policy.UserNSAuto)))
+	}
+	return all
 }
 
 // shared judges a namespace that the spec does not name: the container would
@@ -133,7 +153,7 @@ func (c namespaces) shared(l *specs.Linux, t specs.LinuxNamespaceType) ([]contro
 	field := "linux.namespaces[" + string(t) + "]"
 	reason := "the container asks for the host's " + string(t) + " namespace: " + meaning(t)
 	if c.profile.OnExcess[policy.Namespaces] != policy.Tighten {
-		return nil, c.refuse(field, reason, "leave out "+option(t)+", or add "+string(t)+" to namespaces.host of a profile for this workload", "namespaces.host")
+		return nil, c.refusal(field, reason, "leave out "+option(t), "namespaces.host").Granting(c.grants(t, "namespaces.host")...)
 	}
 	l.Namespaces = append(l.Namespaces, specs.LinuxNamespace{Type: t})
 	return []control.Change{{Field: field, Before: "host", After: "new", Reason: reason}}, nil

@@ -89,14 +89,13 @@ func (e *edit) missing() {
 			continue
 		}
 		e.refuse("linux.resources."+need.controller, need.key, "this host has no "+need.controller+" controller to hold the profile's ceiling",
-			"enable the controller, or take the ceiling out of the profile")
+			"enable the controller", control.Set(need.key, policy.None))
 	}
 }
 
-func (e *edit) refuse(field, key, reason, remedy string) {
-	e.refusals = append(e.refusals, &control.Refusal{
-		Control: policy.Resources, Field: field, Reason: reason, Policy: e.profile.Where(key), Remedy: remedy,
-	})
+func (e *edit) refuse(field, key, reason, remedy string, grants ...control.Grant) {
+	r := &control.Refusal{Control: policy.Resources, Field: field, Reason: reason, Policy: e.profile.Where(key), Remedy: remedy}
+	e.refusals = append(e.refusals, r.Granting(grants...))
 }
 
 func (e *edit) change(field, before, after, reason string) {

@@ -43,10 +43,7 @@ func (c sysctls) Apply(s *specs.Spec) ([]control.Change, error) {
 			continue
 		}
 		if c.profile.OnExcess[policy.Sysctls] != policy.Tighten {
-			refusals = append(refusals, &control.Refusal{
-				Control: policy.Sysctls, Field: "linux.sysctl[" + key + "]", Reason: reason,
-				Policy: c.profile.Where("sysctls.allow"), Remedy: "leave it out, or add it to sysctls.allow of a profile for this workload",
-			})
+			refusals = append(refusals, c.refusal(s.Linux, key, reason))
 			continue
 		}
 		changes = append(changes, control.Change{
@@ -57,13 +54,36 @@ func (c sysctls) Apply(s *specs.Spec) ([]control.Change, error) {
 	return changes, errors.Join(refusals...)
 }
 
+// refusal tells what helps: for a setting of the host no key of the policy.
+func (c sysctls) refusal(l *specs.Linux, key, reason string) error {
+	r := &control.Refusal{
+		Control: policy.Sysctls, Field: "linux.sysctl[" + key + "]", Reason: reason,
+		Policy: c.profile.Where("sysctls.allow"), Remedy: "leave it out",
+	}
+	ns, namespaced := namespaceOf(dotted(key))
+	switch {
+	case !namespaced:
+		r.Remedy = "leave it out, and set it on the host"
+	case !c.own(l, ns):
+		r.Remedy = "leave it out, or give the container a namespace of its own: " + string(ns)
+	default:
+		return r.Granting(control.Add("sysctls.allow", control.Quoted(dotted(key))))
+	}
+	return r
+}
+
+// own reports whether the container has a namespace that is not the host's.
+func (c sysctls) own(l *specs.Linux, t specs.LinuxNamespaceType) bool {
+	return slices.ContainsFunc(l.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == t && !c.hosts(n) })
+}
+
 // reason says why a setting is not admitted; "" is admitted.
 func (c sysctls) reason(l *specs.Linux, key string) string {
 	ns, namespaced := namespaceOf(key)
 	switch {
 	case !namespaced:
 		return "it is a setting of the whole host"
-	case !slices.ContainsFunc(l.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == ns && !c.hosts(n) }):
+	case !c.own(l, ns):
 		return "the container has no " + string(ns) + " namespace of its own, so it is a setting of the host"
 	case !c.listed(key):
 		return "the profile does not list it"

@@ -93,7 +93,7 @@ func hooks(p *policy.Profile, f host.Facts, s *specs.Spec) Verdict {
 	for _, h := range all {
 		if !ours(f, h) && (!p.Hooks.DockerNetwork || !f.Hooks[h.Path].Dockerd) {
 			return because("hooks", "a hook other than Docker's for the network ("+h.Path+") may count on being the container's root",
-				"leave the hook out, or give the workload a profile with userns.mode: auto")
+				"leave the hook out")
 		}
 	}
 	return Verdict{}

@@ -48,10 +48,11 @@ func (c userns) Apply(s *specs.Spec) ([]control.Change, error) {
 	}
 	v := Decide(c.profile, c.facts, s, c.restore)
 	if v.Why != "" && c.profile.UserNS.Mode == policy.UserNSRequired {
-		return nil, &control.Refusal{
+		r := &control.Refusal{
 			Control: policy.UserNS, Field: v.Field, Reason: "the profile requires a user namespace, and there can be none: " + v.Why,
 			Policy: c.profile.Where("userns.mode"), Remedy: v.Remedy,
 		}
+		return nil, r.Granting(control.Set("userns.mode", string(policy.UserNSAuto)))
 	}
 	if !v.Use {
 		return c.volumes(s), nil
