@@ -92,22 +92,19 @@ func (o *options) network(id string) (*network, error) {
 		return nil, found[0].Err
 	}
 	e := found[0]
-	if e.Record.Ceiling == nil || e.Record.Network.Kind != plan.NetworkHooked && e.Record.Network.Kind != plan.NetworkJoined {
+	if kind := e.Record.Network.Kind; e.Record.Ceiling == nil || kind != plan.NetworkStart && kind != plan.NetworkHooked && kind != plan.NetworkJoined {
 		return nil, fmt.Errorf("%w: %s", errNoRules, whyNone(e.Record.Network.Kind))
 	}
-	pid, err := lowlevel.InitPid(e.Root, e.ID)
+	first, err := lowlevel.FindInit(e.Root, e.ID)
 	if err != nil {
 		return nil, err
 	}
-	fd, err := firewall.Open(fmt.Sprintf("/proc/%d/ns/net", pid), host.FileID{})
+	fd, err := firewall.Open(fmt.Sprintf("/proc/%d/ns/net", first.Pid), host.FileID{})
 	return &network{e.Record, fd}, err
 }
 
 func whyNone(kind any) string {
-	switch kind {
-	case plan.NetworkLoopback:
-		return "it has no network but loopback"
-	case plan.NetworkFree:
+	if kind == plan.NetworkFree {
 		return "its profile stops nothing"
 	}
 	return "it was started as asked (complain mode), or by a version that had none"

@@ -13,6 +13,7 @@ package argv
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -25,6 +26,7 @@ const (
 	Create
 	Run
 	Restore
+	Start
 	Exec
 	Update
 	Delete
@@ -96,6 +98,12 @@ func Parse(args []string, ownDir func() bool, getenv func(string) string) (*Call
 		return c, fmt.Errorf("%w: --cgroup-manager=disabled: nothing would hold the container's limits", ErrFlag)
 	}
 	return c, nil
+}
+
+// Instead is the command line with another command and its arguments behind the
+// same global flags.
+func (c *Call) Instead(command ...string) []string {
+	return append(slices.Clone(c.Argv[:c.verb]), command...)
 }
 
 // OneDash is the first flag of hatchdog's or the verb's that has one dash and

@@ -27,6 +27,7 @@ func TestParse(t *testing.T) {
 		{"-root /r -debug=false restore -image-path i -bundle /x c1", Restore, "restore", "c1", "/x", "/r"},
 		{"exec c1 create --bundle /b c2", Exec, "exec", "c1", "", "/run/runc"},
 		{"exec --process p -d --pid-file f c1", Exec, "exec", "c1", "", "/run/runc"},
+		{"--root /r --log l start c1", Start, "start", "c1", "", "/r"},
 		{"create --bundle create create", Create, "create", "create", "create", "/run/runc"},
 		{"create --bundle /a --bundle /b c1", Create, "create", "c1", "/b", "/run/runc"},
 		{"create --bundle /b -- c1", Create, "create", "c1", "/b", "/run/runc"},

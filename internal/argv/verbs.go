@@ -73,7 +73,9 @@ func verbOf(name string) (verb, bool) {
 		return verb{door: Delete, flags: flags{boolean: []string{"force", "f", "help", "h"}}}, true
 	case "mounts": // crun's: it mounts into a container that runs
 		return verb{door: Unheld, flags: passedFlags()}, true
-	case "state", "start", "kill", "ps", "pause", "resume", "events", "checkpoint":
+	case "start":
+		return verb{door: Start, flags: flags{boolean: []string{"help", "h"}}}, true
+	case "state", "kill", "ps", "pause", "resume", "events", "checkpoint":
 		return verb{door: None, ordered: name == "ps", flags: passedFlags()}, true
 	}
 	return verb{}, false

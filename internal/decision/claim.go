@@ -166,9 +166,9 @@ type process struct {
 
 func (p process) String() string { return fmt.Sprintf("%d:%d", p.pid, p.start) }
 
-func (p process) alive() bool { return startTime(p.pid) == p.start && p.start != 0 }
+func (p process) alive() bool { return StartTime(p.pid) == p.start && p.start != 0 }
 
-func self() process { return process{os.Getpid(), startTime(os.Getpid())} }
+func self() process { return process{os.Getpid(), StartTime(os.Getpid())} }
 
 // Creating reports whether the process that claimed a record is still there.
 func Creating(record string) bool {
@@ -187,8 +187,9 @@ func readCreator(dir string) (process, bool) {
 	return process{n, t}, ok && err1 == nil && err2 == nil
 }
 
-// startTime reads when pid started, or 0 when it is gone.
-func startTime(pid int) uint64 {
+// StartTime is when a process started, in clock ticks after boot
+// (proc_pid_stat(5), field 22), or 0 where it is gone.
+func StartTime(pid int) uint64 {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0

@@ -8,8 +8,13 @@ import (
 	"github.com/hatchdog/hatchdog/internal/host"
 )
 
-// netnsLink names the network namespace that has the container's rules.
-const netnsLink = "netns"
+const (
+	// netnsLink names the network namespace that has the container's rules.
+	netnsLink = "netns"
+	// startLink is there where network rules are installed at start. It is read
+	// at every start, the record only where it is there.
+	startLink = "start"
+)
 
 // KeepNamespace notes in a record's directory which network namespace has the
 // container's rules.
@@ -26,4 +31,11 @@ func Namespace(dir string) (host.FileID, bool) {
 	}
 	n, err := fmt.Sscanf(text, "%d:%d", &id.Dev, &id.Ino)
 	return id, err == nil && n == 2
+}
+
+// AtStart reports whether the container of a record gets its network rules at
+// start.
+func AtStart(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, startLink))
+	return err == nil
 }

@@ -58,6 +58,11 @@ func (c *Claim) Commit(r *Record, original []byte) error {
 			return err
 		}
 	}
+	if r.Network.Kind == plan.NetworkStart {
+		if err := writeLink(c.dir, startLink, "network"); err != nil {
+			return err
+		}
+	}
 	// Last: a directory with a record is complete.
 	return writeFile(c.dir, recordFile, data)
 }

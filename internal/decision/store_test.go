@@ -41,7 +41,7 @@ func otherProcess(t *testing.T) (alive, dead process) {
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	gone := exec.Command("true")
 	must(t, gone.Run())
-	alive = process{cmd.Process.Pid, startTime(cmd.Process.Pid)}
+	alive = process{cmd.Process.Pid, StartTime(cmd.Process.Pid)}
 	return alive, process{gone.Process.Pid, alive.start}
 }
 

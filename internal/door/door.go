@@ -1,7 +1,7 @@
 // Package door is what hatchdog does at each of the low-level runtime's
-// commands: create, run and restore (config.json), exec (the process file and
-// its flags), update (flags, file, standard input) and delete. Every other
-// command goes to the low-level runtime untouched.
+// commands: create, run and restore (config.json), start (the network), exec (the
+// process file and its flags), update (flags, file, standard input) and delete.
+// Every other command goes to the low-level runtime untouched.
 //
 // It guarantees that the low-level runtime is reached in one way only, with a
 // document that the guard has passed and that the record and the audit log
@@ -65,6 +65,8 @@ func (w World) Main(args []string) int {
 		// called on it.
 		runtime.LockOSThread()
 		err = w.create(call)
+	case argv.Start:
+		err = w.start(call)
 	case argv.Exec:
 		err = w.exec(call)
 	case argv.Update:

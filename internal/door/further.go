@@ -24,6 +24,7 @@ type further struct {
 	rec      *decision.Record
 	decision decision.Decision
 	path     string // of the low-level runtime
+	dir      string // of the record
 }
 
 // further finds what the container is held to.
@@ -35,7 +36,7 @@ func (w World) further(call *argv.Call) (*further, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &further{w: w, call: call}
+	f := &further{w: w, call: call, dir: store.Dir(root, call.ID)}
 	f.rec, err = store.Load(root, call.ID)
 	if errors.Is(err, decision.ErrNoRecord) {
 		f.rec, err = w.unrecorded(root, call.ID)

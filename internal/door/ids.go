@@ -70,9 +70,15 @@ func freeIDs(dir, root, id, creator string) error {
 
 var errOutOfRange = errors.New("the container has a user namespace with the ids 0 to 65535, and the process asks for another")
 
-// prepare lets a further process open its standard streams by name, and see the
-// container's files as they are.
+// prepare sees to it that the network rules are there, also for a process that
+// comes before start; it lets the process open its standard streams by name, and
+// see the container's files as they are.
 func (f *further) prepare() error {
+	if _, held := decision.Namespace(f.dir); !held && f.decision.Mode != policy.Complain && decision.AtStart(f.dir) {
+		if err := f.w.holdFirst(f.rec, f.dir); err != nil {
+			return fmt.Errorf("network rules: %w", err)
+		}
+	}
 	if f.rec.IDs.Empty() || f.decision.Mode == policy.Complain {
 		return nil
 	}

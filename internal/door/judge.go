@@ -78,12 +78,15 @@ func (j *judgement) plan(r *request) error {
 	if j.after, err = copySpec(r.doc.Raw); err != nil {
 		return err
 	}
-	options := plan.Options{Restore: r.call != nil && r.call.Door == argv.Restore}
+	options := plan.Options{
+		Restore: r.call != nil && r.call.Door == argv.Restore,
+		Starts:  r.call != nil && r.call.Door != argv.Create,
+	}
 	result, err := plan.Rest(j.profile, j.facts, options).Apply(j.after)
 	if err != nil {
 		return err
 	}
-	j.network = plan.NetworkOf(j.profile, j.facts, j.after)
+	j.network = plan.NetworkOf(j.profile, j.facts, j.after, options)
 	j.decision.Changes = result.Changes
 	j.decision.Refusals = slices.Concat(unknownFields(j.profile, r.doc.Unknown), flagRefusals(j.profile, r.call), result.Refusals)
 	j.decision.Notes = append(slices.Clone(j.notes), result.Notes...)

@@ -33,7 +33,7 @@ var (
 func (c *creation) holdNetwork() error {
 	n := c.judged.network
 	switch n.Kind {
-	case plan.NetworkFree, plan.NetworkLoopback, plan.NetworkHooked:
+	case plan.NetworkFree, plan.NetworkStart, plan.NetworkHooked:
 		return nil
 	case plan.NetworkJoined:
 		var err error
@@ -73,9 +73,14 @@ func (w World) hookOf(dir string) error {
 	if state.ID != rec.Decision.ID || state.Pid <= 0 || rec.Ceiling == nil || rec.Network.Kind != plan.NetworkHooked {
 		return errOtherState
 	}
+	return holdIn(fmt.Sprintf("/proc/%d/ns/net", state.Pid), dir, rec)
+}
+
+// holdIn installs the network rules of the record in dir in a namespace, and
+// notes there which one has them.
+func holdIn(path, dir string, rec *decision.Record) error {
 	in, err := firewall.Hold(firewall.Target{
-		Path: fmt.Sprintf("/proc/%d/ns/net", state.Pid), ResolvConf: rec.Network.ResolvConf,
-		Lock: filepath.Join(dir, "..", "..", networkLock),
+		Path: path, ResolvConf: rec.Network.ResolvConf, Lock: filepath.Join(dir, "..", "..", networkLock),
 	}, rec.Ceiling)
 	if err != nil {
 		return err

@@ -25,15 +25,15 @@ func Refresh(rec *decision.Record) error {
 
 // refreshInside refreshes the container's own mount.
 func refreshInside(rec *decision.Record) error {
-	pid, err := lowlevel.Init(rec.Decision.Root, rec.Decision.ID)
+	first, err := lowlevel.FindInit(rec.Decision.Root, rec.Decision.ID)
 	if err != nil {
 		return err
 	}
 	// A pid may have come again: only a process with the container's ids is
 	// one of it.
-	ids, err := host.Mapping(fmt.Sprintf("/proc/%d/ns/user", pid))
+	ids, err := host.Mapping(fmt.Sprintf("/proc/%d/ns/user", first.Pid))
 	if err != nil || !slices.Contains(ids, host.IDMap{Outside: rec.IDs.Base, Size: rec.IDs.Size}) {
 		return errNotRunning
 	}
-	return effects.Refresh(fmt.Sprintf("/proc/%d/root", pid))
+	return effects.Refresh(fmt.Sprintf("/proc/%d/root", first.Pid))
 }

@@ -7,6 +7,20 @@ import (
 	"slices"
 )
 
+// Kind is what the kernel makes of an address when the packet is sent, whatever
+// the container's networks are by then.
+type Kind string
+
+// The kinds.
+const (
+	Broadcast Kind = "broadcast" // of a subnet that the container is in
+	Anycast   Kind = "anycast"
+	// Router is the anycast address of the routers of a subnet of 64 bits
+	// (RFC 4291, 2.6.1) among the unique local addresses (RFC 4193): on the
+	// container's side the kernel does not tell it from any other.
+	Router Kind = "router"
+)
+
 // Rule is one rule of a chain. All of its prefixes have one family and one
 // length.
 type Rule struct {
@@ -14,6 +28,7 @@ type Rule struct {
 	V6      bool
 	Nets    []netip.Prefix // sorted; none with Except
 	Except  []netip.Prefix // everything but these
+	Kind    Kind           // "" is any; set where Nets and Except are empty
 	Proto   Proto          // never Any where there are ports
 	Ports   Ports
 	Entry   string // as the policy has it
@@ -68,6 +83,7 @@ func order(a, b Rule) int {
 	return cmp.Or(
 		compareBool(a.V6, b.V6),
 		cmp.Compare(b.bits(), a.bits()),
+		compareBool(a.Kind != "", b.Kind != ""),
 		cmp.Compare(a.Ports.width(), b.Ports.width()),
 		compareBool(a.Proto == Any, b.Proto == Any),
 		compareBool(a.Verdict == Allow, b.Verdict == Allow),
@@ -86,7 +102,15 @@ func compareBool(a, b bool) int {
 	return 1
 }
 
+// bits is how much of an address the rule asks for. A kind is about one
+// address, and comes behind the rules that name it.
 func (r Rule) bits() int {
+	switch {
+	case r.Kind != "" && r.V6:
+		return 128
+	case r.Kind != "":
+		return 32
+	}
 	if len(r.Nets) == 0 {
 		return 0
 	}
@@ -106,7 +130,7 @@ func rules(e Entry, v Verdict, f Facts) []Rule {
 	case groupLinkLocal:
 		all = base.Over(linkLocal())
 	case groupHost:
-		all = base.Over(singles(f.Host))
+		all = append(base.Over(slices.Concat(f.Host, multicast())), base.kinds()...)
 	case groupPrivate:
 		all = base.Over(private())
 	case groupInternet:
@@ -135,6 +159,15 @@ func (r Rule) Over(nets []netip.Prefix) []Rule {
 		all[last].Nets = append(all[last].Nets, n)
 	}
 	return all
+}
+
+// kinds are rules for the addresses to which every host of a link answers.
+func (r Rule) kinds() []Rule {
+	four, six, router := r, r, r
+	four.Kind = Broadcast
+	six.V6, six.Kind = true, Anycast
+	router.V6, router.Kind = true, Router
+	return []Rule{four, six, router}
 }
 
 // but is a rule for everything except nets.

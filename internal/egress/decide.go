@@ -48,10 +48,21 @@ func (r Rule) matches(p Packet) bool {
 	if p.Addr.Is6() != r.V6 || r.Proto != Any && r.Proto != p.Proto || !r.Ports.has(p.Port) {
 		return false
 	}
+	if r.Kind != "" {
+		return r.Kind == Router && subnetRouter(p.Addr) // the kernel alone knows the others
+	}
 	if len(r.Nets) == 0 {
 		return !contains(r.Except, p.Addr)
 	}
 	return contains(r.Nets, p.Addr)
+}
+
+// Local is the prefix of the unique local addresses (RFC 4193).
+var Local = netip.MustParsePrefix("fc00::/7")
+
+func subnetRouter(a netip.Addr) bool {
+	raw := a.As16()
+	return Local.Contains(a) && [8]byte(raw[8:]) == [8]byte{}
 }
 
 func contains(nets []netip.Prefix, a netip.Addr) bool {

@@ -15,7 +15,7 @@ func at(proto Proto, addr string, port uint16) Packet {
 }
 
 func TestOrderOfEvaluation(t *testing.T) {
-	facts := Facts{Host: []netip.Addr{netip.MustParseAddr("172.17.0.1"), netip.MustParseAddr("fd00::1")}, Resolvers: []netip.Addr{netip.MustParseAddr("172.17.0.1")}}
+	facts := Facts{Host: prefixes("172.17.0.1/32", "10.99.0.0/24", "fd00::1/128"), Resolvers: []netip.Addr{netip.MustParseAddr("172.17.0.1")}}
 	p := Policy{
 		Name: "p", Default: Deny,
 		Allow: []string{"dns", "0.0.0.0/0:443/tcp", "10.1.0.0/16", "10.2.0.0/16:80/tcp", "internet/icmp", "169.254.169.254:80/tcp", "::/0", "10.3.0.0/16:80/tcp"},

@@ -76,7 +76,8 @@ func (p Policy) Trivial() bool { return p.Default != Deny && len(p.Deny) == 0 }
 
 // Facts are the addresses that the names of groups stand for on one host.
 type Facts struct {
-	Host      []netip.Addr // the host's, and the container's gateways
+	// Host is what the host answers to, the container's gateways included.
+	Host      []netip.Prefix
 	Resolvers []netip.Addr
 }
 

@@ -82,6 +82,10 @@ func singles(addrs []netip.Addr) []netip.Prefix {
 	return slices.Compact(all)
 }
 
+// multicast reaches whoever listens on the link, the host among them (RFC 5771,
+// RFC 4291).
+func multicast() []netip.Prefix { return prefixes("224.0.0.0/4", "ff00::/8") }
+
 func prefixes(texts ...string) []netip.Prefix {
 	all := make([]netip.Prefix, len(texts))
 	for i, t := range texts {

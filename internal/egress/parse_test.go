@@ -83,7 +83,7 @@ func FuzzParse(f *testing.F) {
 		if e.Group == "" && (!e.Prefix.IsValid() || e.Prefix.Masked() != e.Prefix) || e.Ports.Low > e.Ports.High || strings.ContainsAny(text, " \n") {
 			t.Errorf("%q: %+v", text, e)
 		}
-		c, err := Compile(Policy{Default: Deny, Allow: []string{text}}, Facts{Host: []netip.Addr{netip.MustParseAddr("10.0.0.1")}})
+		c, err := Compile(Policy{Default: Deny, Allow: []string{text}}, Facts{Host: prefixes("10.0.0.1/32")})
 		if err != nil || !slices.IsSortedFunc(c.Rules, order) {
 			t.Errorf("%q: %v", text, err)
 		}

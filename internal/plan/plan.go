@@ -28,6 +28,7 @@ import (
 // Options are what a plan needs to know of the call.
 type Options struct {
 	Restore bool // a checkpoint is brought back
+	Starts  bool // the call that makes the container also starts it: run and restore
 }
 
 // Plan is an ordered list of controls.
@@ -62,7 +63,7 @@ func Rest(p *policy.Profile, f host.Facts, o Options) Plan {
 		sysctls.New(p, f),
 		hooks.New(p, f),
 		annotations.New(p, f),
-		egress.New(p, f), // after capabilities and hooks: it looks at what is left of them
+		egress.New(p, f, o.Starts), // after capabilities and hooks: it looks at what is left of them
 	}}
 }
 
@@ -71,16 +72,16 @@ type Network = egress.Place
 
 // The kinds of places.
 const (
-	NetworkFree     = egress.Free
-	NetworkLoopback = egress.Loopback
-	NetworkHooked   = egress.Hooked
-	NetworkJoined   = egress.Joined
-	NetworkHosts    = egress.Hosts
+	NetworkFree   = egress.Free
+	NetworkStart  = egress.Start
+	NetworkHooked = egress.Hooked
+	NetworkJoined = egress.Joined
+	NetworkHosts  = egress.Hosts
 )
 
 // NetworkOf finds it in a spec that the plan was applied to.
-func NetworkOf(p *policy.Profile, f host.Facts, s *specs.Spec) Network {
-	return egress.PlaceOf(p, f, s)
+func NetworkOf(p *policy.Profile, f host.Facts, s *specs.Spec, o Options) Network {
+	return egress.PlaceOf(p, f, s, o.Starts)
 }
 
 // UserNS is the plan for the user namespace. It comes last: what stands against

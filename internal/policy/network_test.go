@@ -97,7 +97,7 @@ func drawnEntries() []string {
 
 // letsThrough is what of a few packets gets through all policies.
 func letsThrough(policies []egress.Policy) []egress.Packet {
-	facts := egress.Facts{Host: []netip.Addr{netip.MustParseAddr("10.0.0.1")}}
+	facts := egress.Facts{Host: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/32")}}
 	var all []egress.Packet
 	for _, addr := range []string{"10.0.0.1", "10.0.0.2", "10.1.0.1", "8.8.8.8", "169.254.169.254", "fd00:ec2::254", "2a00::1"} {
 		for _, port := range []uint16{80, 81} {

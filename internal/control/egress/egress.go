@@ -2,12 +2,11 @@
 // before its first instruction, and that it cannot take them away.
 //
 // Guarantees: where the profile has network rules, the container has a network
-// namespace of its own, or of its pod, in which they are installed; our own
-// hook installs them where the namespace is only made by the low-level runtime
-// and a hook of the engine wires it; the container has no capability with which
-// it could change the rules or go around them.
-// Does not cover: a namespace with nothing but loopback, which needs no rules
-// until somebody else wires it.
+// namespace of its own, or of its pod, in which they are installed; where the
+// low-level runtime makes the namespace, they are installed at start, or by our
+// own hook where the same call makes and starts the container; the container
+// has no capability with which it could change the rules or go around them.
+// Does not cover: whoever starts the container by the low-level runtime itself.
 // Requires: facts on the network namespace that is joined and on our own
 // executable.
 // Spec fields touched: hooks.createRuntime; process.capabilities where the
@@ -29,19 +28,21 @@ import (
 type egress struct {
 	profile *policy.Profile
 	facts   host.Facts
+	starts  bool
 }
 
-// New makes the control.
-func New(p *policy.Profile, f host.Facts) control.Control { return egress{p, f} }
+// New makes the control. starts is true where the call that makes the container
+// also starts it.
+func New(p *policy.Profile, f host.Facts, starts bool) control.Control { return egress{p, f, starts} }
 
 func (egress) Name() string { return policy.Egress }
 
 func (c egress) Apply(s *specs.Spec) ([]control.Change, error) {
-	place := PlaceOf(c.profile, c.facts, s)
+	place := PlaceOf(c.profile, c.facts, s, c.starts)
 	var changes []control.Change
 	var refusals []error
 	switch place.Kind {
-	case Free, Loopback:
+	case Free:
 		return nil, nil
 	case Hosts:
 		if !slices.Contains(c.profile.Namespaces.Host, string(specs.NetworkNamespace)) {
@@ -52,7 +53,7 @@ func (c egress) Apply(s *specs.Spec) ([]control.Change, error) {
 	case Hooked:
 		ch, err := c.hook(s)
 		changes, refusals = append(changes, ch...), append(refusals, err)
-	case Joined: // installed before the low-level runtime starts
+	case Joined, Start: // installed before the low-level runtime starts it
 	}
 	ch, err := c.capabilities(s)
 	return append(changes, ch...), errors.Join(append(refusals, err)...)
@@ -63,7 +64,8 @@ func (c egress) refuse(field, reason, remedy string, grants ...control.Grant) er
 	return r.Granting(grants...)
 }
 
-// hook adds our own hook behind those that wire the network.
+// hook adds our own hook, behind those that wire the network where there are
+// some.
 func (c egress) hook(s *specs.Spec) ([]control.Change, error) {
 	own := c.facts.Own
 	if own.Path == "" {
@@ -71,6 +73,9 @@ func (c egress) hook(s *specs.Spec) ([]control.Change, error) {
 			"start the container again")
 	}
 	want := own.Hook()
+	if s.Hooks == nil {
+		s.Hooks = &specs.Hooks{}
+	}
 	same := func(h specs.Hook) bool { return h.Path == want.Path && slices.Equal(h.Args, want.Args) }
 	if n := len(s.Hooks.CreateRuntime); n > 0 && same(s.Hooks.CreateRuntime[n-1]) {
 		return nil, nil
@@ -78,7 +83,7 @@ func (c egress) hook(s *specs.Spec) ([]control.Change, error) {
 	s.Hooks.CreateRuntime = append(s.Hooks.CreateRuntime, want)
 	return []control.Change{{
 		Field: "hooks.createRuntime", After: strings.Join(want.Args[:2], " "),
-		Reason: "it installs the profile's network rules once the engine has wired the container",
+		Reason: "it installs the profile's network rules before the container's first process starts",
 	}}, nil
 }
 

@@ -49,21 +49,25 @@ func TestWhereTheRulesGo(t *testing.T) {
 	for name, c := range map[string]struct {
 		spec    *specs.Spec
 		profile *policy.Profile
+		starts  bool
 		want    Kind
 		refused string
 	}{
-		"docker":                  {spec("", true), profile(policy.Refuse, false), Hooked, ""},
-		"nobody wires it":         {spec("", false), profile(policy.Refuse, false), Loopback, ""},
-		"another's":               {spec("/proc/9/ns/net", false), profile(policy.Refuse, false), Joined, ""},
-		"the host's by path":      {spec("/proc/1/ns/net", false), profile(policy.Refuse, true), Hosts, "cannot be held"},
-		"the host's":              {noNetwork, profile(policy.Refuse, true), Hosts, "cannot be held"},
-		"the host's, not granted": {noNetwork, profile(policy.Refuse, false), Hosts, ""}, // the namespaces control says so
-		"a profile without rules": {spec("", true, "CAP_NET_ADMIN"), &policy.Profile{}, Free, ""},
+		"wired by a hook":         {spec("", true), profile(policy.Refuse, false), false, Start, ""},
+		"wired before start":      {spec("", false), profile(policy.Refuse, false), false, Start, ""},
+		"run, with a hook":        {spec("", true), profile(policy.Refuse, false), true, Hooked, ""},
+		"run, without":            {spec("", false), profile(policy.Refuse, false), true, Hooked, ""},
+		"another's":               {spec("/proc/9/ns/net", false), profile(policy.Refuse, false), true, Joined, ""},
+		"the host's by path":      {spec("/proc/1/ns/net", false), profile(policy.Refuse, true), false, Hosts, "cannot be held"},
+		"the host's":              {noNetwork, profile(policy.Refuse, true), false, Hosts, "cannot be held"},
+		"the host's, not granted": {noNetwork, profile(policy.Refuse, false), false, Hosts, ""}, // the namespaces control says so
+		"a profile without rules": {spec("", true, "CAP_NET_ADMIN"), &policy.Profile{}, false, Free, ""},
+		"start, with NET_ADMIN":   {spec("", false, "CAP_NET_ADMIN"), profile(policy.Refuse, false), false, Start, "take the profile's network rules away"},
 	} {
-		if got := PlaceOf(c.profile, facts(), c.spec); got.Kind != c.want {
+		if got := PlaceOf(c.profile, facts(), c.spec, c.starts); got.Kind != c.want {
 			t.Errorf("%s: %s", name, got.Kind)
 		}
-		changes, err := New(c.profile, facts()).Apply(c.spec)
+		changes, err := New(c.profile, facts(), c.starts).Apply(c.spec)
 		if (err != nil) != (c.refused != "") || err != nil && !strings.Contains(err.Error(), c.refused) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -71,11 +75,11 @@ func TestWhereTheRulesGo(t *testing.T) {
 		if hooked != (c.want == Hooked) || hooked != (len(changes) == 1) {
 			t.Errorf("%s: hooks %+v, changes %v", name, c.spec.Hooks, changes)
 		}
-		if again, _ := New(c.profile, facts()).Apply(c.spec); len(again) > 0 {
+		if again, _ := New(c.profile, facts(), c.starts).Apply(c.spec); len(again) > 0 {
 			t.Errorf("%s, again: %v", name, again)
 		}
 	}
-	if _, err := New(profile(policy.Refuse, false), host.Facts{}).Apply(spec("", true)); err == nil {
+	if _, err := New(profile(policy.Refuse, false), host.Facts{}, true).Apply(spec("", true)); err == nil {
 		t.Error("a hook without a program")
 	}
 }
@@ -83,14 +87,14 @@ func TestWhereTheRulesGo(t *testing.T) {
 func TestCapabilitiesThatUndoTheRules(t *testing.T) {
 	for _, name := range []string{"CAP_NET_ADMIN", "CAP_NET_RAW", "cap_net_admin"} {
 		s := spec("", true, "CAP_CHOWN", name)
-		_, err := New(profile(policy.Refuse, false), facts()).Apply(s)
+		_, err := New(profile(policy.Refuse, false), facts(), false).Apply(s)
 		refusals, other := control.Refusals(err)
 		if len(refusals) != 1 || other != nil || refusals[0].Field != "process.capabilities" {
 			t.Errorf("%s: %v", name, err)
 		}
 		s = spec("", true, "CAP_CHOWN", name)
-		changes, err := New(profile(policy.Tighten, false), facts()).Apply(s)
-		if err != nil || len(changes) != 2 || !slices.Equal(s.Process.Capabilities.Bounding, []string{"CAP_CHOWN"}) || !slices.Equal(s.Process.Capabilities.Effective, []string{"CAP_CHOWN"}) {
+		changes, err := New(profile(policy.Tighten, false), facts(), false).Apply(s)
+		if err != nil || len(changes) != 1 || !slices.Equal(s.Process.Capabilities.Bounding, []string{"CAP_CHOWN"}) || !slices.Equal(s.Process.Capabilities.Effective, []string{"CAP_CHOWN"}) {
 			t.Errorf("%s: %v %v %v", name, changes, err, s.Process.Capabilities)
 		}
 	}
@@ -98,12 +102,12 @@ func TestCapabilitiesThatUndoTheRules(t *testing.T) {
 	// it, a container's capabilities do not count there.
 	s := spec("/proc/9/ns/net", false, "CAP_NET_ADMIN")
 	s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
-	if _, err := New(profile(policy.Refuse, false), facts()).Apply(s); err != nil {
+	if _, err := New(profile(policy.Refuse, false), facts(), false).Apply(s); err != nil {
 		t.Error(err)
 	}
 	s.Linux.Namespaces[0].Path = ""
 	s.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/opt/x"}}}
-	if _, err := New(profile(policy.Refuse, false), facts()).Apply(s); err == nil {
+	if _, err := New(profile(policy.Refuse, false), facts(), false).Apply(s); err == nil {
 		t.Error("the network namespace is made in the user namespace")
 	}
 }

@@ -14,11 +14,11 @@ type Kind string
 
 // The kinds.
 const (
-	Free     Kind = "free"     // the profile has no network rules
-	Loopback Kind = "loopback" // a new namespace that nobody wires
-	Hooked   Kind = "hooked"   // a new namespace that a hook wires
-	Joined   Kind = "joined"   // a namespace that is there already
-	Hosts    Kind = "host"     // the host's
+	Free   Kind = "free"   // the profile has no network rules
+	Start  Kind = "start"  // a new namespace, whose processes wait for start
+	Hooked Kind = "hooked" // a new namespace, whose processes start with the same call
+	Joined Kind = "joined" // a namespace that is there already
+	Hosts  Kind = "host"   // the host's
 )
 
 // Place is where a container's network rules are installed.
@@ -30,17 +30,18 @@ type Place struct {
 	ResolvConf string `json:"resolvConf,omitempty"`
 }
 
-// PlaceOf finds it.
-func PlaceOf(p *policy.Profile, f host.Facts, s *specs.Spec) Place {
+// PlaceOf finds it. starts is true where the call that makes the namespace also
+// starts the container.
+func PlaceOf(p *policy.Profile, f host.Facts, s *specs.Spec, starts bool) Place {
 	if len(p.EgressPolicies())+len(p.IngressPolicies()) == 0 && p.Rate.Egress == nil {
 		return Place{Kind: Free}
 	}
-	place := Place{Kind: Loopback, ResolvConf: resolvConf(s)}
+	place := Place{Kind: Start, ResolvConf: resolvConf(s)}
 	switch ns := find(s, specs.NetworkNamespace); {
 	case ns == nil:
 		place.Kind = Hosts
 	case ns.Path == "":
-		if wired(s.Hooks) {
+		if starts {
 			place.Kind = Hooked
 		}
 	default:
@@ -51,11 +52,6 @@ func PlaceOf(p *policy.Profile, f host.Facts, s *specs.Spec) Place {
 		}
 	}
 	return place
-}
-
-// wired reports whether somebody may bring an interface into the namespace.
-func wired(h *specs.Hooks) bool {
-	return h != nil && len(h.Prestart)+len(h.CreateRuntime)+len(h.CreateContainer)+len(h.StartContainer)+len(h.Poststart) > 0 //nolint:staticcheck // Docker uses prestart
 }
 
 func resolvConf(s *specs.Spec) string {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/vishvananda/netlink"
@@ -40,16 +41,16 @@ func Resolve(fd int, resolvConf string) (egress.Facts, error) {
 	if fd < 0 {
 		return withResolvers(f, resolvConf)
 	}
-	var gates []netip.Addr
+	var near []netip.Prefix
 	err = apart(func() error {
 		var err error
-		gates, err = gateways(fd)
+		near, err = beside(fd)
 		return err
 	})
 	if err != nil {
-		return f, fmt.Errorf("gateways of the container: %w", err)
+		return f, fmt.Errorf("routes of the container: %w", err)
 	}
-	f.Host = append(f.Host, gates...)
+	f.Host = append(f.Host, near...)
 	return withResolvers(f, resolvConf)
 }
 
@@ -67,9 +68,11 @@ func withResolvers(f egress.Facts, resolvConf string) (egress.Facts, error) {
 	return f, nil
 }
 
-// hostAddresses are those of our own namespace, but for what does not leave a
-// link: that is a group of its own.
-func hostAddresses() ([]netip.Addr, error) {
+// hostAddresses are those to which our own namespace answers, by its routes:
+// its addresses, whole prefixes (AnyIP), and the broadcast and anycast addresses
+// of its networks; but for what does not leave a link, which is a group of its
+// own.
+func hostAddresses() ([]netip.Prefix, error) {
 	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, err
@@ -79,48 +82,105 @@ func hostAddresses() ([]netip.Addr, error) {
 	if l, err := h.LinkByName(virtualServices); err == nil {
 		skip = l.Attrs().Index
 	}
-	found, err := h.AddrList(nil, netlink.FAMILY_ALL)
+	routes, err := answered(h)
 	if err != nil {
 		return nil, err
 	}
-	var all []netip.Addr
-	for _, a := range found {
-		if addr, ok := usable(a.IP); ok && a.LinkIndex != skip {
-			all = append(all, addr)
+	var all []netip.Prefix
+	for _, r := range routes {
+		if p, ok := prefix(r.Dst); ok && r.LinkIndex != skip {
+			all = append(all, p)
 		}
 	}
 	return all, nil
 }
 
-func gateways(fd int) ([]netip.Addr, error) {
+// dumps is how often a list of routes is asked for that changes meanwhile.
+const dumps = 5
+
+// answered are the routes of all tables whose packets somebody on the host
+// takes.
+func answered(h *netlink.Handle) ([]netlink.Route, error) {
+	types := []int{unix.RTN_LOCAL, unix.RTN_BROADCAST, unix.RTN_ANYCAST}
+	for try := 1; ; try++ {
+		routes, err := h.RouteListFiltered(netlink.FAMILY_ALL, &netlink.Route{}, netlink.RT_FILTER_TABLE)
+		if errors.Is(err, netlink.ErrDumpInterrupted) && try < dumps {
+			continue
+		}
+		return slices.DeleteFunc(routes, func(r netlink.Route) bool { return !slices.Contains(types, r.Type) }), err
+	}
+}
+
+// beside are the addresses of a container's network that others answer to: its
+// gateways, the broadcast addresses of its subnets and the anycast addresses of
+// their routers.
+func beside(fd int) ([]netip.Prefix, error) {
 	h, err := netlink.NewHandleAt(netns.NsHandle(fd), unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, err
 	}
 	defer h.Close()
-	routes, err := h.RouteList(nil, netlink.FAMILY_ALL)
+	var routes []netlink.Route
+	for try := 1; ; try++ {
+		routes, err = h.RouteListFiltered(netlink.FAMILY_ALL, &netlink.Route{}, netlink.RT_FILTER_TABLE)
+		if !errors.Is(err, netlink.ErrDumpInterrupted) || try == dumps {
+			break
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
-	var all []netip.Addr
-	add := func(ip net.IP) {
-		if addr, ok := usable(ip); ok {
-			all = append(all, addr)
-		}
-	}
+	var all []netip.Prefix
 	for _, r := range routes {
-		add(r.Gw)
-		for _, hop := range r.MultiPath {
-			add(hop.Gw)
-		}
+		all = append(all, others(r)...)
 	}
 	return all, nil
 }
 
-func usable(ip net.IP) (netip.Addr, bool) {
-	a, ok := netip.AddrFromSlice(ip)
+func others(r netlink.Route) []netip.Prefix {
+	var all []netip.Prefix
+	add := func(ip net.IP) {
+		if a, ok := netip.AddrFromSlice(ip); ok && usable(a.Unmap()) {
+			all = append(all, single(a.Unmap()))
+		}
+	}
+	add(r.Gw)
+	for _, hop := range r.MultiPath {
+		add(hop.Gw)
+	}
+	p, ok := prefix(r.Dst)
+	switch {
+	case !ok:
+	case r.Type == unix.RTN_BROADCAST || r.Type == unix.RTN_ANYCAST:
+		all = append(all, p)
+	case r.Type == unix.RTN_UNICAST && r.Gw == nil && p.Addr().Is6() && p.Bits() > 0 && !p.IsSingleIP():
+		all = append(all, single(p.Masked().Addr())) // RFC 4291, 2.6.1
+	}
+	return all
+}
+
+func prefix(n *net.IPNet) (netip.Prefix, bool) {
+	if n == nil {
+		return netip.Prefix{}, false
+	}
+	a, ok := netip.AddrFromSlice(n.IP)
+	if !ok {
+		return netip.Prefix{}, false
+	}
+	ones, bits := n.Mask.Size()
 	a = a.Unmap()
-	return a, ok && !a.IsLoopback() && !a.IsLinkLocalUnicast() && !a.IsUnspecified() && !a.IsMulticast()
+	if a.Is4() && bits == 128 {
+		ones -= 96
+	}
+	// The whole of a family is what a transparent proxy has in a table of its
+	// own: it is asked for marked packets alone.
+	return netip.PrefixFrom(a, ones), ones > 0 && usable(a)
+}
+
+func single(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
+
+func usable(a netip.Addr) bool {
+	return !a.IsLoopback() && !a.IsLinkLocalUnicast() && !a.IsUnspecified() && !a.IsMulticast()
 }
 
 // maxResolvConf is as much of a file as is read.

@@ -4,6 +4,10 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+
 	"github.com/hatchdog/hatchdog/internal/egress"
 )
 
@@ -12,7 +16,7 @@ func restricted() egress.Policy {
 }
 
 func labFacts() egress.Facts {
-	return egress.Facts{Host: []netip.Addr{farAddr4, farAddr6}, Resolvers: []netip.Addr{farAddr4, netip.MustParseAddr("9.9.9.9")}}
+	return egress.Facts{Host: []netip.Prefix{single(farAddr4), single(farAddr6), netip.MustParsePrefix("10.99.0.0/24")}, Resolvers: []netip.Addr{farAddr4, netip.MustParseAddr("9.9.9.9")}}
 }
 
 func TestWhatLeavesAContainer(t *testing.T) {
@@ -32,6 +36,12 @@ func TestWhatLeavesAContainer(t *testing.T) {
 		{packet(egress.UDP, "10.200.0.1", 53), true},
 		{packet(egress.TCP, "fd00:99::1", 22), false},
 		{packet(egress.ICMP, "10.200.0.1", 0), false},
+		{packet(egress.TCP, "10.99.0.7", 8080), false},
+		{packet(egress.UDP, "239.255.255.250", 1900), false},
+		{packet(egress.UDP, "ff05::2", 162), false},
+		{packet(egress.UDP, "fd00:99::", 162), false},    // the routers of its own subnet
+		{packet(egress.UDP, "fd00:1:2:3::", 162), false}, // of any
+		{packet(egress.UDP, "fd00:1:2:3::1", 162), true},
 		{packet(egress.ICMP, "1.1.1.1", 0), true},
 		{packet(egress.TCP, "1.1.1.1", 443), true},
 		{packet(egress.TCP, "10.201.0.77", 443), true},
@@ -71,5 +81,36 @@ func TestEveryKindOfRuleIsVerified(t *testing.T) {
 	must(t, err)
 	if len(chains)+len(sets) != 0 {
 		t.Errorf("left after undo: %d chains, %d sets", len(chains), len(sets))
+	}
+}
+
+// A network that is wired later is not in the facts: what every host of it
+// answers to is denied by what the kernel says of the address at that moment.
+func TestNetworkThatIsWiredLater(t *testing.T) {
+	l := newLab(t)
+	_, err := Install(Request{FD: l.box, Egress: []egress.Policy{restricted()}, Facts: labFacts()})
+	must(t, err)
+	box, err := netlink.NewHandleAt(netns.NsHandle(l.box), unix.NETLINK_ROUTE)
+	must(t, err)
+	defer box.Close()
+	link, err := box.LinkByName("eth0")
+	must(t, err)
+	for _, a := range []string{"10.77.1.2/16", "fd00:77::2/64"} {
+		addr, err := netlink.ParseAddr(a)
+		must(t, err)
+		addr.Flags = unix.IFA_F_NODAD
+		must(t, box.AddrAdd(link, addr))
+	}
+	for _, p := range []egress.Packet{
+		packet(egress.UDP, "10.77.255.255", 161), packet(egress.UDP, "fd00:77::", 162), packet(egress.UDP, "10.200.0.255", 161),
+		packet(egress.UDP, "255.255.255.255", 161), packet(egress.UDP, "224.0.0.1", 161), packet(egress.UDP, "ff02::1", 161),
+	} {
+		if l.reaches(t, p) {
+			t.Errorf("%v is reached", p)
+		}
+	}
+	without := newLab(t)
+	if !without.reaches(t, packet(egress.UDP, "10.200.0.255", 161)) {
+		t.Error("without rules the broadcast address is not reached: the test sees nothing")
 	}
 }

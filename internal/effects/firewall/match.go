@@ -26,6 +26,31 @@ const (
 	ctReply       = 1
 )
 
+// kind matches the destinations of which the kernel says so at that moment.
+func kind(k egress.Kind) []expr.Any {
+	switch k {
+	case egress.Broadcast:
+		return addressType(unix.RTN_BROADCAST)
+	case egress.Anycast:
+		return addressType(unix.RTN_ANYCAST)
+	case egress.Router:
+		const half = v6Length / 2
+		upper := &expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: v6Destination, Len: v6Length}
+		lower := &expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: v6Destination + half, Len: half}
+		exprs := append([]expr.Any{upper}, masked(egress.Local.Bits(), true)...)
+		return append(exprs, equal(1, egress.Local.Addr().AsSlice()), lower, equal(1, make([]byte, half)))
+	}
+	return nil // not reached: Compile makes no other
+}
+
+// addressType is nft's "fib daddr type".
+func addressType(t uint32) []expr.Any {
+	return []expr.Any{
+		&expr.Fib{Register: 1, ResultADDRTYPE: true, FlagDADDR: true},
+		equal(1, binaryutil.NativeEndian.PutUint32(t)),
+	}
+}
+
 func equal(register uint32, data []byte) expr.Any {
 	return &expr.Cmp{Op: expr.CmpOpEq, Register: register, Data: data}
 }

@@ -56,6 +56,9 @@ func build(l layer) *program {
 	}
 	p.rule(base, wordAccepted, accepted(), verdict(expr.VerdictAccept, ""))
 	for _, r := range l.chain.Rules {
+		if r.Kind != "" && l.inbound {
+			continue // nobody sends from such an address
+		}
 		p.rule(base, r.Words(), p.match(l, r), l.verdict(r.Verdict))
 	}
 	p.rule(base, string(l.chain.Default)+" "+wordDefault, l.verdict(l.chain.Default))
@@ -110,6 +113,8 @@ func (p *program) rule(c *nftables.Chain, words string, parts ...[]expr.Any) {
 func (p *program) match(l layer, r egress.Rule) []expr.Any {
 	exprs := family(r.V6)
 	switch {
+	case r.Kind != "":
+		exprs = append(exprs, kind(r.Kind)...)
 	case len(r.Nets) == 0:
 		exprs = append(exprs, address(r.V6, l.inbound, 1), p.lookup(l, r.V6, intervals(r.Except), true))
 	case r.Nets[0].Bits() > 0:
