@@ -52,8 +52,7 @@ func remediesOfControls() []remedy {
 			r.namespace("network", nil)
 		}, follow: func(r *asking) { r.namespace("network", new(string)) }},
 		{site: "control/egress:hook#1", ask: func(r *asking) {
-			r.facts.Own = host.Own{}
-			r.spec.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{Path: "/bin/x"}}}
+			r.facts.Own, r.line = host.Own{}, "run --bundle /b c1"
 		}, follow: func(r *asking) { r.facts.Own.Path = "/usr/local/bin/hatchdog" }, ungranted: true},
 		{site: "control/egress:capabilities#1", profile: ", capabilities: {max: [NET_ADMIN, NET_RAW]}", ask: func(r *asking) {
 			capable("CAP_NET_ADMIN", "CAP_NET_RAW")(r)

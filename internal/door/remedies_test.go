@@ -156,11 +156,11 @@ func (r *asking) judge(t *testing.T, p *policy.Profile) []*control.Refusal {
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := plan.New(p, r.facts, plan.Options{Restore: r.restore}).Apply(spec)
+	call, err := argv.Parse(strings.Fields("hatchdog "+or(r.line, "create --bundle /b c1")), root, func(string) string { return "" })
 	if err != nil {
 		t.Fatal(err)
 	}
-	call, err := argv.Parse(strings.Fields("hatchdog "+or(r.line, "create --bundle /b c1")), root, func(string) string { return "" })
+	res, err := plan.New(p, r.facts, plan.Options{Restore: r.restore, Starts: call.Door != argv.Create}).Apply(spec)
 	if err != nil {
 		t.Fatal(err)
 	}
