@@ -68,7 +68,7 @@ func (f *further) processFile(file string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--process: %w", err)
 	}
-	res, err := plan.Exec(f.rec.Ceiling).Apply(&specs.Spec{Process: copied.Value})
+	res, err := plan.Exec(f.rec.Ceiling, host.Limits()).Apply(&specs.Spec{Process: copied.Value})
 	if err != nil {
 		return nil, err
 	}

@@ -226,7 +226,7 @@ func steps() []step {
 			m["options"] = append(slices.DeleteFunc(m["options"].([]any), func(o any) bool { return o == "rw" }), "ro")
 			return true
 		}},
-		{"proc's data", "mounts[/proc].options", did(func(s object_) { add(firstMount(s, "/proc"), "options", "hidepid=0") })},
+		{"proc's data", "mounts[/proc].options", did(func(s object_) { add(firstMount(s, "/proc"), "options", "gid=0") })},
 		{"proc's source", "mounts[/proc]", did(func(s object_) { firstMount(s, "/proc")["source"] = "/x" })},
 		{"a volume nosuid", "", func(s object_) bool {
 			m := firstMount(s, "/data")

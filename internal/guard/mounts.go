@@ -173,6 +173,9 @@ func (c *check) options(at string, was, is mount) {
 	if y.propagation > x.propagation {
 		c.refuse(at, "mounts would spread further")
 	}
+	if is.Type == "proc" && !is.bind() {
+		narrowedProc(c, at, &x, &y)
+	}
 	if !slices.Equal(x.others, y.others) {
 		c.refuse(at, "changed, and no order says that it is stricter")
 	}

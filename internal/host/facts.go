@@ -33,6 +33,8 @@ type Facts struct {
 	// Hooks holds what was found at each hook's path.
 	Hooks map[string]HookFile `json:"hooks"`
 	Own   Own                 `json:"own"`
+	// Limits are our own resource limits, which a container inherits.
+	Limits map[string]Limit `json:"limits,omitempty"`
 	// UserNS holds what a user namespace would need of this host.
 	UserNS UserNS `json:"userns"`
 }

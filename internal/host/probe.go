@@ -26,7 +26,7 @@ type Request struct {
 // the sources. A path of the spec that cannot be examined is a fact with its
 // error; an error is a host that cannot be told.
 func Probe(r Request) (Facts, *Sources, error) {
-	f := Facts{Euid: os.Geteuid(), Runtime: r.Runtime, HostNamespaces: map[string][]FileID{}, Joined: map[string]JoinedNamespace{}, Hooks: map[string]HookFile{}}
+	f := Facts{Euid: os.Geteuid(), Limits: Limits(), Runtime: r.Runtime, HostNamespaces: map[string][]FileID{}, Joined: map[string]JoinedNamespace{}, Hooks: map[string]HookFile{}}
 	var err error
 	if f.Cgroup, err = probeCgroup("/"); err != nil {
 		return f, nil, err

@@ -37,7 +37,7 @@ func TestSELinuxLabelsStay(t *testing.T) {
 					t.Errorf("%s: %q became %q and %q", name, label, s.Process.SelinuxLabel, s.Linux.MountLabel)
 				}
 				p := *s.Process
-				if _, err := Exec(profile).Apply(&specs.Spec{Process: &p}); err != nil || p.SelinuxLabel != label {
+				if _, err := Exec(profile, nil).Apply(&specs.Spec{Process: &p}); err != nil || p.SelinuxLabel != label {
 					t.Errorf("%s, exec: %q %v", name, p.SelinuxLabel, err)
 				}
 			}

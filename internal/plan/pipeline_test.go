@@ -155,7 +155,7 @@ func runProcess(raw []byte, p *policy.Profile) outcome {
 	if err := json.Unmarshal(raw, &process); err != nil {
 		return outcome{before: raw, err: err}
 	}
-	res, err := Exec(p).Apply(&specs.Spec{Process: &process})
+	res, err := Exec(p, nil).Apply(&specs.Spec{Process: &process})
 	return finish(doc, &process, res, err)
 }
 

@@ -55,7 +55,7 @@ func Rest(p *policy.Profile, f host.Facts, o Options) Plan {
 		namespaces.New(p, f, o.Restore), // first: what a sysctl reaches depends on them
 		caps.New(p),
 		seccomp.New(p), // after caps: its tables ask for them
-		privilege.New(p),
+		privilege.New(p, f.Limits),
 		apparmor.New(p, f), // after caps: it says which of them its profile makes useless
 		mounts.New(p, f),   // after privilege: nosuid costs nothing under noNewPrivileges
 		devices.New(p, f),
@@ -99,9 +99,10 @@ func Decide(p *policy.Profile, f host.Facts, s *specs.Spec, o Options) userns.Ve
 	return userns.Decide(p, f, s, o.Restore)
 }
 
-// Exec is the plan for a further process of a container.
-func Exec(p *policy.Profile) Plan {
-	return Plan{p, []control.Control{caps.New(p), privilege.New(p)}}
+// Exec is the plan for a further process of a container, which inherits these
+// limits.
+func Exec(p *policy.Profile, limits map[string]host.Limit) Plan {
+	return Plan{p, []control.Control{caps.New(p), privilege.New(p, limits)}}
 }
 
 // Apply changes the spec in place. An error means that it could not be judged;

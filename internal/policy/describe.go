@@ -154,6 +154,12 @@ func describePlace(key string) string {
 		return "exceptions to masked and readOnly, for programs that cannot live without"
 	case "MountRules.tmpOptions":
 		return "options for file systems in memory on /tmp and its like"
+	case "MountRules.writableOptions":
+		return "options for bind mounts that the container may write to, and all that they bring along: noexec, nosuid, nodev"
+	case "MountRules.readOnlyAt":
+		return "paths of the container whose bind mounts are read-only"
+	case "MountRules.procOptions":
+		return "options for /proc: hidepid=invisible shows no process of another user, hidepid=ptraceable none that one may not trace"
 	case "PathRule.path":
 		return "absolute path"
 	case "PathRule.access":

@@ -15,6 +15,10 @@ func meetMounts(a, b MountRules) MountRules {
 		ReadOnly:   union(a.ReadOnly, b.ReadOnly),
 		Visible:    common(a.Visible, b.Visible),
 		TmpOptions: union(a.TmpOptions, b.TmpOptions),
+
+		WritableOptions: union(a.WritableOptions, b.WritableOptions),
+		ReadOnlyAt:      union(a.ReadOnlyAt, b.ReadOnlyAt),
+		ProcOptions:     union(a.ProcOptions, b.ProcOptions),
 	}
 	for _, pair := range []struct{ from, other MountRules }{{a, b}, {b, a}} {
 		for i, r := range slices.Concat(pair.from.Protect, pair.from.Allow) {

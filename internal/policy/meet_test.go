@@ -125,14 +125,17 @@ var orders = map[string]func(m, p *Profile) bool{
 		}
 		return true
 	},
-	"Mounts.Sockets":    func(m, p *Profile) bool { return !m.Mounts.Sockets || p.Mounts.Sockets },
-	"Mounts.Masked":     func(m, p *Profile) bool { return holds(m.Mounts.Masked, p.Mounts.Masked) },
-	"Mounts.ReadOnly":   func(m, p *Profile) bool { return holds(m.Mounts.ReadOnly, p.Mounts.ReadOnly) },
-	"Mounts.Visible":    func(m, p *Profile) bool { return holds(p.Mounts.Visible, m.Mounts.Visible) },
-	"Mounts.TmpOptions": func(m, p *Profile) bool { return holds(m.Mounts.TmpOptions, p.Mounts.TmpOptions) },
-	"RootFS.Allow":      func(m, p *Profile) bool { return holds(p.RootFS.Allow, m.RootFS.Allow) },
-	"RootFS.ReadOnly":   func(m, p *Profile) bool { return m.RootFS.ReadOnly || !p.RootFS.ReadOnly },
-	"RootFS.Tmpfs":      func(m, p *Profile) bool { return !p.RootFS.ReadOnly || holds(p.RootFS.Tmpfs, m.RootFS.Tmpfs) },
+	"Mounts.Sockets":         func(m, p *Profile) bool { return !m.Mounts.Sockets || p.Mounts.Sockets },
+	"Mounts.Masked":          func(m, p *Profile) bool { return holds(m.Mounts.Masked, p.Mounts.Masked) },
+	"Mounts.ReadOnly":        func(m, p *Profile) bool { return holds(m.Mounts.ReadOnly, p.Mounts.ReadOnly) },
+	"Mounts.Visible":         func(m, p *Profile) bool { return holds(p.Mounts.Visible, m.Mounts.Visible) },
+	"Mounts.TmpOptions":      func(m, p *Profile) bool { return holds(m.Mounts.TmpOptions, p.Mounts.TmpOptions) },
+	"Mounts.WritableOptions": func(m, p *Profile) bool { return holds(m.Mounts.WritableOptions, p.Mounts.WritableOptions) },
+	"Mounts.ReadOnlyAt":      func(m, p *Profile) bool { return holds(m.Mounts.ReadOnlyAt, p.Mounts.ReadOnlyAt) },
+	"Mounts.ProcOptions":     func(m, p *Profile) bool { return holds(m.Mounts.ProcOptions, p.Mounts.ProcOptions) },
+	"RootFS.Allow":           func(m, p *Profile) bool { return holds(p.RootFS.Allow, m.RootFS.Allow) },
+	"RootFS.ReadOnly":        func(m, p *Profile) bool { return m.RootFS.ReadOnly || !p.RootFS.ReadOnly },
+	"RootFS.Tmpfs":           func(m, p *Profile) bool { return !p.RootFS.ReadOnly || holds(p.RootFS.Tmpfs, m.RootFS.Tmpfs) },
 	"RootFS.TmpfsSize": func(m, p *Profile) bool {
 		return !p.RootFS.ReadOnly || p.RootFS.TmpfsSize == 0 || m.RootFS.TmpfsSize != 0 && m.RootFS.TmpfsSize <= p.RootFS.TmpfsSize
 	},
@@ -258,7 +261,8 @@ func drawProfile(t *rapid.T) *Profile {
 		Mounts: MountRules{
 			Protect: rules(), Allow: rules(), Sockets: on(), Masked: []ReasonedPath{{"/a", ""}, {"/b", ""}}[:rapid.IntRange(0, 2).Draw(t, "masked")],
 			ReadOnly: []ReasonedPath{{"/a", ""}, {"/b", ""}}[:rapid.IntRange(0, 2).Draw(t, "readonly")], TmpOptions: some("noexec", "nosuid"),
-			Visible: some("/a", "/b"),
+			Visible: some("/a", "/b"), WritableOptions: []MountFlag{NoExec, NoSuid}[:rapid.IntRange(0, 2).Draw(t, "writable")], ReadOnlyAt: some("/a", "/b"),
+			ProcOptions: []ProcOption{ProcPtraceable, ProcInvisible}[:rapid.IntRange(0, 2).Draw(t, "proc")],
 		},
 		Restore:     rapid.SampledFrom([]Restore{RestoreAdmit, RestoreRefuse}).Draw(t, "restore"),
 		RootFS:      RootFSRules{Allow: some("/x/*", "/y"), ReadOnly: on(), Tmpfs: some("/tmp", "/run"), TmpfsSize: rapid.SampledFrom([]int64{0, 5, 10}).Draw(t, "size")},

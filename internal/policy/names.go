@@ -25,6 +25,10 @@ func valuesOf(t reflect.Type) []string {
 		return []string{string(NonRootAmbient), string(NonRootKeep)}
 	case reflect.TypeFor[Access]():
 		return []string{string(AccessNone), string(AccessRO), string(AccessRW)}
+	case reflect.TypeFor[MountFlag]():
+		return []string{string(NoExec), string(NoSuid), string(NoDev)}
+	case reflect.TypeFor[ProcOption]():
+		return []string{string(ProcInvisible), string(ProcPtraceable)}
 	case reflect.TypeFor[SeccompTable]():
 		return seccompTables()
 	case reflect.TypeFor[Require]():

@@ -179,7 +179,33 @@ type MountRules struct {
 	// TmpOptions are added to tmpfs mounts on /tmp-like destinations
 	// (noexec, nosuid, nodev).
 	TmpOptions []string `json:"tmpOptions"`
+	// WritableOptions are added to bind mounts that the container may write to
+	// (noexec), and to all that they bring along.
+	WritableOptions []MountFlag `json:"writableOptions"`
+	// ReadOnlyAt lists destinations whose bind mounts are read-only.
+	ReadOnlyAt []string `json:"readOnlyAt"`
+	// ProcOptions are added to /proc.
+	ProcOptions []ProcOption `json:"procOptions"`
 }
+
+// MountFlag is a flag of a mount (mount(8)).
+type MountFlag string
+
+// The flags that only narrow.
+const (
+	NoExec MountFlag = "noexec"
+	NoSuid MountFlag = "nosuid"
+	NoDev  MountFlag = "nodev"
+)
+
+// ProcOption is an option of procfs (proc(5)).
+type ProcOption string
+
+// The options that only narrow.
+const (
+	ProcInvisible  ProcOption = "hidepid=invisible"  // no process of another user
+	ProcPtraceable ProcOption = "hidepid=ptraceable" // no process that one may not trace
+)
 
 // RootFSRules is the policy on the root file system.
 type RootFSRules struct {

@@ -2,6 +2,7 @@ package mounts
 
 import (
 	"slices"
+	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
@@ -47,6 +48,16 @@ func (c mounts) bind(e *edit, p *specs.Process) {
 		// Under noNewPrivileges setuid programs gain nothing here; for another
 		// container on the same volume they would.
 		e.need("rnosuid", "a setuid program on a volume gains nothing", "suid", "rsuid")
+	}
+	if slices.Contains(c.profile.Mounts.ReadOnlyAt, at(e.mount)) {
+		e.need("rro", "the profile lets the container read it alone", "rrw")
+	}
+	if slices.Contains(e.mount.Options, "rro") || asked(e.mount) == policy.AccessRO || !slices.Contains(c.facts.Runtime.MountOptions, "rnoexec") {
+		return
+	}
+	for _, o := range c.profile.Mounts.WritableOptions {
+		on := strings.TrimPrefix(string(o), "no")
+		e.need("r"+string(o), "the profile's options for volumes that the container writes", on, "r"+on)
 	}
 }
 

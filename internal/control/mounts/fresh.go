@@ -8,6 +8,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/hatchdog/hatchdog/internal/control"
+	"github.com/hatchdog/hatchdog/internal/policy"
 )
 
 // fresh judges a mount that is not a bind mount.
@@ -23,7 +24,9 @@ func (c mounts) fresh(e *edit) {
 		quiet(e)
 		if m.Type == "sysfs" {
 			e.need("ro", "settings of the host's devices and kernel", "rw")
+			return
 		}
+		c.proc(e)
 	case "cgroup", "cgroup2":
 		quiet(e)
 		e.need("ro", "the container's own limits, and on version 1 the host's release_agent (CVE-2022-0492)", "rw")
@@ -50,10 +53,29 @@ func quiet(e *edit) {
 	e.need("nodev", reason, "dev")
 }
 
+// proc sets what a process sees of others, and of what is not a process
+// (proc(5)).
+func (c mounts) proc(e *edit) {
+	for _, o := range c.profile.Mounts.ProcOptions {
+		if o == policy.ProcInvisible && slices.Contains(c.profile.Mounts.ProcOptions, policy.ProcPtraceable) {
+			continue // which hides more
+		}
+		name, _, _ := strings.Cut(string(o), "=")
+		var others []string
+		for _, has := range e.mount.Options {
+			if strings.HasPrefix(has, name+"=") && has != string(o) {
+				others = append(others, has)
+			}
+		}
+		e.need(string(o), "the profile's view of processes", others...)
+	}
+}
+
 func (c mounts) tmpfs(e *edit) {
 	e.need("nosuid", "a setuid program there gains nothing", "suid")
 	if at(e.mount) == "/dev" {
-		return // the container's own device nodes are there
+		e.need("noexec", "nothing there is a program of the container", "exec")
+		return // its own device nodes are there
 	}
 	e.need("nodev", "device nodes come from the list of devices alone", "dev")
 	if !c.scratch(at(e.mount)) {

@@ -129,7 +129,7 @@ func TestFreshMounts(t *testing.T) {
 		{specs.Mount{Destination: "proc", Type: "proc"}, "nosuid,noexec,nodev"},
 		{specs.Mount{Destination: "/x/proc", Type: "proc"}, ""},
 		{specs.Mount{Destination: "/sys/fs/cgroup", Type: "cgroup", Options: []string{"rw"}}, "nosuid,noexec,nodev,ro"},
-		{specs.Mount{Destination: "/dev", Type: "tmpfs", Options: []string{"nosuid"}}, "nosuid"},
+		{specs.Mount{Destination: "/dev", Type: "tmpfs", Options: []string{"nosuid"}}, "nosuid,noexec"},
 		{specs.Mount{Destination: "/tmp", Type: "tmpfs", Options: []string{"exec", "dev", "suid"}}, "nosuid,nodev,noexec"},
 		{specs.Mount{Destination: "/data", Type: "tmpfs", Options: []string{"exec"}}, "exec,nosuid,nodev"},
 		{specs.Mount{Destination: "/x", Type: "ext4", Source: "/dev/sda1"}, ""},

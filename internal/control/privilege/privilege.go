@@ -6,7 +6,7 @@
 // below the profile's; the umask masks what the profile masks; denied groups,
 // real-time scheduling and nice values below 0 are gone.
 // Does not cover: the user itself, LSM labels, the terminal.
-// Requires: nothing of the host.
+// Requires: the limits that a process inherits, for those that are forced.
 // Spec fields touched: process.noNewPrivileges, process.rlimits,
 // process.oomScoreAdj, process.user.umask, process.user.additionalGids,
 // process.scheduler, process.ioPriority.
@@ -22,16 +22,23 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/hatchdog/hatchdog/internal/control"
+	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
 
 // ErrTwice means that the spec gives one limit twice.
 var ErrTwice = errors.New("given twice")
 
-type privilege struct{ rules policy.PrivilegeRules }
+type privilege struct {
+	rules  policy.PrivilegeRules
+	limits map[string]host.Limit
+}
 
-// New makes the control of the profile.
-func New(p *policy.Profile) control.Control { return privilege{p.Privilege} }
+// New makes the control of the profile. limits are what a process inherits that
+// sets none; one that is not there is not known.
+func New(p *policy.Profile, limits map[string]host.Limit) control.Control {
+	return privilege{p.Privilege, limits}
+}
 
 func (privilege) Name() string { return policy.Privilege }
 
@@ -83,6 +90,12 @@ func (c privilege) rlimits(p *specs.Process) ([]control.Change, error) {
 			continue
 		}
 		l := specs.POSIXRlimit{Type: name, Hard: rule.Max, Soft: rule.Max}
+		if has, known := c.limits[name]; known {
+			if has.Hard <= rule.Max {
+				continue // it inherits as little
+			}
+			l.Soft = min(has.Soft, rule.Max)
+		}
 		p.Rlimits = append(p.Rlimits, l)
 		changes = append(changes, control.Change{
 			Field: "process.rlimits[" + name + "]", After: limits(l), Reason: forced(name),
@@ -92,8 +105,13 @@ func (c privilege) rlimits(p *specs.Process) ([]control.Change, error) {
 }
 
 func forced(name string) string {
-	if name == "RLIMIT_CORE" {
+	switch name {
+	case "RLIMIT_CORE":
 		return "a core dump goes where the host says, and may hold secrets"
+	case "RLIMIT_NOFILE":
+		return "each open file takes memory of the kernel's own; for a program that needs more: privilege.rlimits"
+	case "RLIMIT_MEMLOCK":
+		return "memory that is locked cannot be taken back when the host runs short; for a program that needs more: privilege.rlimits"
 	}
 	return "the profile sets this limit"
 }

@@ -2,11 +2,13 @@ package privilege
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"pgregory.net/rapid"
 
+	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
 
@@ -26,7 +28,7 @@ func TestApply(t *testing.T) {
 		Scheduler:  &specs.Scheduler{Policy: specs.SchedFIFO},
 		IOPriority: &specs.LinuxIOPriority{Class: specs.IOPRIO_CLASS_RT},
 	}
-	changes, err := New(rules()).Apply(&specs.Spec{Process: p})
+	changes, err := New(rules(), nil).Apply(&specs.Spec{Process: p})
 	if err != nil || len(changes) != 8 {
 		t.Fatalf("%d %v %v", len(changes), changes, err)
 	}
@@ -39,7 +41,7 @@ func TestApply(t *testing.T) {
 
 func TestTwice(t *testing.T) {
 	p := &specs.Process{Rlimits: []specs.POSIXRlimit{{Type: "RLIMIT_CORE"}, {Type: "RLIMIT_CORE", Hard: 1}}}
-	if _, err := New(rules()).Apply(&specs.Spec{Process: p}); !errors.Is(err, ErrTwice) {
+	if _, err := New(rules(), nil).Apply(&specs.Spec{Process: p}); !errors.Is(err, ErrTwice) {
 		t.Error(err)
 	}
 }
@@ -47,7 +49,7 @@ func TestTwice(t *testing.T) {
 func TestNiceBelowZeroIsTakenAway(t *testing.T) {
 	for nice, kept := range map[int32]bool{-20: false, 0: true, 19: true} {
 		p := &specs.Process{Scheduler: &specs.Scheduler{Policy: specs.SchedOther, Nice: nice}}
-		if _, err := New(rules()).Apply(&specs.Spec{Process: p}); err != nil || (p.Scheduler != nil) != kept {
+		if _, err := New(rules(), nil).Apply(&specs.Spec{Process: p}); err != nil || (p.Scheduler != nil) != kept {
 			t.Errorf("nice %d: %+v %v", nice, p.Scheduler, err)
 		}
 	}
@@ -61,7 +63,7 @@ func TestIdempotentAndNeverLooser(t *testing.T) {
 			NoNewPrivileges: rapid.Bool().Draw(t, "nnp"), OOMScoreAdj: &oom,
 			Rlimits: []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Hard: hard, Soft: soft}, {Type: "RLIMIT_AS", Hard: hard, Soft: soft}},
 		}
-		c := New(rules())
+		c := New(rules(), nil)
 		if _, err := c.Apply(&specs.Spec{Process: p}); err != nil {
 			t.Fatal(err)
 		}
@@ -77,4 +79,25 @@ func TestIdempotentAndNeverLooser(t *testing.T) {
 			t.Fatalf("not idempotent: %v %v", again, err)
 		}
 	})
+}
+
+// A limit that the engine does not set is what the process inherits, where that
+// is below the ceiling: to set it could raise it.
+func TestForcedLimitsAreNeverAboveWhatIsInherited(t *testing.T) {
+	p := &policy.Profile{Privilege: policy.PrivilegeRules{Rlimits: map[string]policy.RlimitRule{"RLIMIT_NOFILE": {Max: 1000, Force: true}}}}
+	for _, c := range []struct {
+		has  map[string]host.Limit
+		want []specs.POSIXRlimit
+	}{
+		{nil, []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 1000, Hard: 1000}}},
+		{map[string]host.Limit{"RLIMIT_NOFILE": {Soft: 100, Hard: 1000}}, nil},
+		{map[string]host.Limit{"RLIMIT_NOFILE": {Soft: 100, Hard: 4096}}, []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 100, Hard: 1000}}},
+		{map[string]host.Limit{"RLIMIT_NOFILE": {Soft: 4096, Hard: 4096}}, []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 1000, Hard: 1000}}},
+	} {
+		s := &specs.Spec{Process: &specs.Process{}}
+		changes, err := New(p, c.has).Apply(s)
+		if err != nil || len(changes) != len(c.want) || !slices.Equal(s.Process.Rlimits, c.want) {
+			t.Errorf("%v: %v %v", c.has, s.Process.Rlimits, err)
+		}
+	}
 }

@@ -11,7 +11,8 @@
 // Requires: facts on the root file system, the sources of the bind mounts and
 // the joined namespaces; ids that were set aside.
 // Spec fields touched: linux.namespaces, linux.uidMappings, linux.gidMappings,
-// linux.sysctl (net.ipv4.ping_group_range), mounts[].options.
+// linux.sysctl (net.ipv4.ping_group_range), mounts[].options,
+// process.rlimits[RLIMIT_NPROC].
 package userns
 
 import (
@@ -67,6 +68,9 @@ func (c userns) Apply(s *specs.Spec) ([]control.Change, error) {
 	changes := []control.Change{c.namespace(s, v, ids)}
 	if !foreignNet(c.facts, s) {
 		changes = append(changes, clip(s)...)
+	}
+	if v.Join.Path == "" {
+		changes = append(changes, c.processes(s)...)
 	}
 	return append(changes, c.volumes(s)...), nil
 }
