@@ -135,12 +135,14 @@ func apart(a, b []test) bool {
 const most = 600
 
 // trusted says whether libseccomp is known to make of the rules of a call what
-// they say. An unconditional one wins over all others. Of several conditions
-// no two may hold at once, because of the lowest argument, which all of them
-// look at; it is compared for equality where they look at others too, and at
-// most one of them compares it for order.
+// they say. An unconditional one wins over all others. Of several that have
+// conditions either none compares for order or inequality; or each tests one
+// argument, and for order only against 32 bits, whereas those that test several
+// compare for equality alone and deny; or no two may hold at once, because of
+// the lowest argument, which all of them look at.
 func trusted(rs []ruling, narrow bool) bool {
 	var conds [][]test
+	equal, single := true, true
 	for _, r := range rs {
 		if len(r.tests) == 0 {
 			return len(rs) == 1 || !slices.ContainsFunc(rs, func(o ruling) bool { return o.answer != r.answer })
@@ -150,10 +152,21 @@ func trusted(rs []ruling, narrow bool) bool {
 				return false
 			}
 		}
+		same := !slices.ContainsFunc(r.tests, func(t test) bool { return t.Op != eq && t.Op != masked })
+		equal = equal && same
+		if len(r.tests) == 1 {
+			t := r.tests[0]
+			single = single && (same || t.Op == ne || t.Value>>32 == 0)
+		} else {
+			single = single && same && r.rank < logged
+		}
 		conds = append(conds, r.tests)
 	}
-	if len(conds) > most {
+	switch {
+	case len(conds) > most:
 		return false
+	case equal, single:
+		return true
 	}
 	for i, c := range conds {
 		for _, d := range conds[:i] {

@@ -22,7 +22,7 @@ func (b *book) against(c *check, at string, was *book) {
 	if b.missing.rank > was.missing.rank || b.missing.code == 0 && b.missing.rank == errno && was.missing != b.missing {
 		c.refuse(at+".defaultAction", "answers less strictly")
 	}
-	narrow, mux := traits(slices.Concat(b.Architectures, was.Architectures))
+	narrow, mux := traits(b.Architectures) // calls of others are killed
 	names := map[string]bool{}
 	for name := range b.calls {
 		names[name] = true

@@ -18,6 +18,7 @@ func TestSeccomp(t *testing.T) {
 		return `,"args":[{"index":` + index + `,"value":` + value + `,"valueTwo":` + two + `,"op":"SCMP_CMP_` + op + `"}]`
 	}
 	read := rule("read", "ALLOW", "")
+	long := `,"args":[{"index":0,"value":5,"op":"SCMP_CMP_GT"},{"index":1,"value":5,"op":"SCMP_CMP_NE"}]`
 	eq1 := rule("read", "ALLOW", arg("EQ", "0", "1", "0"))
 	for name, c := range map[string]struct {
 		before, after string
@@ -41,8 +42,13 @@ func TestSeccomp(t *testing.T) {
 		"what was denied by name":        {rules(`"defaultAction":"SCMP_ACT_ALLOW"`, rule("read", "ERRNO", "")), rules(errno, read), false},
 		"what was denied in part":        {rules(`"defaultAction":"SCMP_ACT_ALLOW"`, rule("read", "ERRNO", arg("EQ", "0", "5", "0"))), rules(errno, read), false},
 		"the rest of it":                 {rules(`"defaultAction":"SCMP_ACT_ALLOW"`, rule("read", "ERRNO", arg("EQ", "0", "5", "0"))), rules(errno, rule("read", "ALLOW", arg("NE", "0", "5", "0"))), true},
-		"overlapping conditions after":   {rules(errno, read), rules(errno, rule("read", "ALLOW", arg("GT", "0", "5", "0")), rule("read", "ALLOW", arg("GT", "1", "5", "0"))), false},
-		"overlapping conditions before":  {rules(errno, rule("read", "ALLOW", arg("GT", "0", "5", "0")), rule("read", "ALLOW", arg("GT", "1", "5", "0"))), rules(errno, rule("read", "ALLOW", arg("GT", "0", "5", "0"))), false},
+		"overlapping conditions after":   {rules(errno, read), rules(errno, rule("read", "ALLOW", long), rule("read", "ALLOW", arg("NE", "1", "5", "0"))), false},
+		"overlapping conditions before":  {rules(errno, rule("read", "ALLOW", long), rule("read", "ALLOW", arg("GT", "1", "5", "0"))), rules(errno, rule("read", "ALLOW", arg("GT", "1", "5", "0"))), false},
+		"overlapping short conditions":   {rules(errno, rule("read", "ALLOW", arg("GT", "0", "5", "0")), rule("read", "ALLOW", arg("GT", "1", "5", "0"))), rules(errno, rule("read", "ALLOW", arg("GT", "0", "5", "0"))), true},
+		"Docker's families":              {rules(errno, rule("socket", "ALLOW", arg("LT", "0", "38", "0")), rule("socket", "ALLOW", arg("EQ", "0", "39", "0")), rule("socket", "ALLOW", arg("GT", "0", "40", "0"))), rules(errno, rule("socket", "ALLOW", arg("EQ", "0", "2", "0"))), true},
+		"a family more than Docker's":    {rules(errno, rule("socket", "ALLOW", arg("LT", "0", "38", "0")), rule("socket", "ALLOW", arg("EQ", "0", "39", "0")), rule("socket", "ALLOW", arg("GT", "0", "40", "0"))), rules(errno, rule("socket", "ALLOW", arg("EQ", "0", "38", "0"))), false},
+		"a block of Docker's families":   {rules(errno, rule("socket", "ALLOW", arg("LT", "0", "38", "0"))), rules(errno, rule("socket", "ALLOW", arg("MASKED_EQ", "0", "18446744073709551584", "0"))), true},
+		"a block beyond them":            {rules(errno, rule("socket", "ALLOW", arg("LT", "0", "38", "0"))), rules(errno, rule("socket", "ALLOW", arg("MASKED_EQ", "0", "18446744073709551552", "0"))), false},
 		"a switch":                       {rules(errno, read), rules(errno, eq1, rule("read", "ALLOW", arg("EQ", "0", "2", "0"))), true},
 		"killed, then an error":          {rules(`"defaultAction":"SCMP_ACT_KILL"`, read), rules(errno, read), false},
 		"killed by name, then an error":  {rules(errno, rule("read", "KILL", "")), rules(errno), false},

@@ -12,9 +12,12 @@ type verdict struct {
 	deny     Action
 	explicit bool
 	notify   bool // a supervisor decides, whatever the arguments
-	exact    bool // allow is all that the filter allows
+	// doubted is what the filter may allow beyond that.
+	doubted Set
 	// rules are the conditions of all its rules, whatever their action.
 	rules Set
+	// tied is true where a rule that allows looks at several arguments.
+	tied  bool
 	odd   bool   // one of them does not mean the same to every architecture
 	bare  bool   // it has a rule without conditions, of which
 	whole Action // is the action of the first
@@ -35,7 +38,7 @@ func (f *Filter) certain(mux, narrow bool) map[string]*verdict {
 			if len(backing) == cap(backing) {
 				backing = make([]verdict, 0, 512)
 			}
-			backing = append(backing, verdict{deny: f.denial(), exact: true})
+			backing = append(backing, verdict{deny: f.denial()})
 			v = &backing[len(backing)-1]
 			if f.Default.Executes() {
 				v.allow, v.log = Always(), f.Default.Kind == Log
@@ -65,15 +68,40 @@ func (f *Filter) certain(mux, narrow bool) map[string]*verdict {
 		if v.allow.Always() || len(v.allow) == 0 {
 			continue
 		}
-		if _, exact := v.rules.sound(); !exact || v.odd || v.mixed {
+		if v.odd || v.mixed || !v.compiled() {
 			v.doubt()
 		}
 	}
 	return found
 }
 
+// compiled is true where libseccomp allows at least what the rules allow and
+// none denies. Beyond what is faithful these are rules that test one argument
+// each, and others that test several for equality or masks, if all of those
+// deny.
+func (v *verdict) compiled() bool {
+	if len(v.rules) > maxSet {
+		return false
+	}
+	return len(v.rules) <= 1 || v.rules.faithful() || !v.tied && !slices.ContainsFunc(v.rules, func(c Conj) bool {
+		return len(c) == 1 && !c[0].short() || len(c) > 1 && !c.plain()
+	})
+}
+
 // doubt takes away all that is allowed.
-func (v *verdict) doubt() { v.allow, v.exact = nil, false }
+func (v *verdict) doubt() {
+	v.question(v.allow)
+	v.allow = nil
+}
+
+// question notes what may be allowed beyond what surely is.
+func (v *verdict) question(s Set) {
+	if s.Always() {
+		v.doubted = Always()
+	} else if !v.doubted.Always() && len(v.doubted)+len(s) <= maxSet {
+		v.doubted = append(v.doubted, s...)
+	}
+}
 
 // collect keeps the conditions of a rule, each once, and notes what makes the
 // rules of a call doubtful.
@@ -88,6 +116,7 @@ func (v *verdict) collect(r Rule, narrow bool) {
 	v.mixed = v.mixed || v.bare
 	for _, c := range r.When {
 		v.odd = v.odd || !c.comparable(narrow)
+		v.tied = v.tied || len(c) > 1 && r.Action.Executes()
 		if len(v.rules) <= maxSet && !slices.ContainsFunc(v.rules, func(d Conj) bool { return compareConj(c, d) == 0 }) {
 			v.rules = append(v.rules, c)
 		}
@@ -116,7 +145,7 @@ func (v *verdict) permit(r Rule, narrow bool) {
 	}
 	for _, c := range r.When {
 		if !c.comparable(narrow) || len(v.allow) >= maxSet {
-			v.exact = false
+			v.question(Set{c})
 			continue
 		}
 		v.allow = append(v.allow, c)
@@ -128,7 +157,10 @@ func (v *verdict) forbid(r Rule, def Action, narrow bool) {
 	case r.Action.Kind == Notify && len(r.When) == 0:
 		v.notify = true
 	case r.Action.Kind == Notify, r.Action.Kind == Trace:
-		v.exact = false // what the supervisor or the tracer lets through is denied
+		// What the supervisor or the tracer lets through is denied.
+		if v.question(r.When); len(r.When) == 0 {
+			v.doubted = Always()
+		}
 	case !v.explicit || r.Action.Kind < v.deny.Kind:
 		v.deny, v.explicit = r.Action, true
 		if !def.Executes() {
@@ -137,6 +169,9 @@ func (v *verdict) forbid(r Rule, def Action, narrow bool) {
 	}
 	v.collect(r, narrow)
 	if len(r.When) == 0 {
+		if v.whole.Executes() {
+			v.question(v.allow) // of two rules for all arguments the first wins, not the stricter
+		}
 		v.allow = nil
 		return
 	}
@@ -145,7 +180,11 @@ func (v *verdict) forbid(r Rule, def Action, narrow bool) {
 			return
 		}
 		rest, exact := v.allow.less(c.asCompiled())
-		v.allow, v.exact = rest, v.exact && exact
+		if !exact {
+			v.doubt()
+			return
+		}
+		v.allow = rest
 	}
 }
 

@@ -79,7 +79,7 @@ func (c Cond) Holds(arg uint64) bool {
 	return arg&c.Mask == c.Value
 }
 
-// Range is the smallest interval that holds every value of the condition.
+// bounds is the smallest interval that holds every value of the condition.
 // whole is true where each value in it meets the condition; ok is false where
 // none does.
 func (c Cond) bounds() (lo, hi uint64, whole, ok bool) {
@@ -138,9 +138,9 @@ func implies(a, b Cond) bool {
 	return bok && a.Op != NE && alo >= blo && ahi <= bhi
 }
 
-// inverse is the condition that holds exactly where c does not. Masked has
-// none.
-func (c Cond) inverse() (Cond, bool) {
+// inverse are conditions of which one holds exactly where c does not, and never
+// two.
+func (c Cond) inverse() []Cond {
 	switch c.Op {
 	case NE:
 		c.Op = EQ
@@ -155,9 +155,9 @@ func (c Cond) inverse() (Cond, bool) {
 	case GT:
 		c.Op = LE
 	default:
-		return c, false
+		return flips(c.Index, c.Mask, c.Value)
 	}
-	return c, true
+	return []Cond{c}
 }
 
 func (c Cond) String() string {

@@ -66,7 +66,7 @@ func (f *Filter) Evaluate(c Call, native specs.Arch) Answer {
 		out.Certain = false
 		return out
 	}
-	if _, exact := conds.sound(); !exact {
+	if len(conds) > 1 && !conds.faithful() {
 		out.Certain = false
 	}
 	if a.mux && (c.Name == "socketcall" || c.Name == "ipc") {

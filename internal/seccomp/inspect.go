@@ -29,7 +29,7 @@ func (f *Filter) Survey(native specs.Arch) []Entry {
 	for _, n := range slices.Compact(names) {
 		e := Entry{Call: n, Deny: f.denial(), Exact: true}
 		if v := all[n]; v != nil {
-			e = Entry{n, v.allow, v.log, v.deny, v.exact}
+			e = Entry{n, v.allow, v.log, v.deny, len(v.doubted) == 0}
 		} else if f.Default.Executes() {
 			e.Allow, e.Log = Always(), f.Default.Kind == Log
 		}

@@ -12,9 +12,11 @@ type Result struct {
 	// Taken are the calls that the spec's filter allowed at least in part and
 	// the result does not, Limited those that it allows for fewer arguments.
 	Taken, Limited []string
-	// Narrowed are the calls for which less is allowed than both allow, because
-	// libseccomp could not be trusted to compile the exact answer.
-	Narrowed []string
+	// Lost is what is denied although both allow it, because libseccomp cannot
+	// be trusted to compile the exact answer, Missing the calls among it that
+	// programs do not run without.
+	Lost    []Loss
+	Missing []Need
 }
 
 // Intersect cuts the spec's filter down to what the table grants. A nil filter
@@ -36,10 +38,10 @@ func Intersect(f *Filter, g *Grants, w Wish) *Result {
 	}
 	out.Flags = withLog(out.Flags, w.Log)
 	m.filter = f
-	m.mux, m.narrow = traits(slices.Concat(out.Architectures, f.Arches))
+	m.mux, m.narrow = traits(out.Architectures) // calls of others are killed
 	m.spec = f.certain(m.mux, m.narrow)
 	m.decide(out)
-	r.Spec = out
+	r.Spec, r.Missing = out, missing(r.Lost)
 	return r
 }
 
@@ -88,7 +90,7 @@ type merger struct {
 func (m *merger) decide(out *specs.LinuxSeccomp) {
 	names := m.names()
 	m.emit.calls = make([]emitted, 0, len(names))
-	unlisted := verdict{deny: m.filter.denial(), exact: true}
+	unlisted := verdict{deny: m.filter.denial()}
 	if m.filter.Default.Executes() {
 		unlisted.allow, unlisted.log = Always(), m.filter.Default.Kind == Log
 	}
@@ -142,15 +144,9 @@ func (m *merger) names() []string {
 
 // one decides on one call.
 func (m *merger) one(name string, v *verdict, g *grant) {
-	table := g.comparable(m.narrow)
-	both, exact := v.allow.and(table)
-	exact = exact && len(table) == len(g.allow)
-	part, whole := both.sound()
-	if m.filtered && v.deny.Kind < m.fallback.Kind && v.explicit && !part.Always() {
-		part, whole = nil, len(both) == 0 // what was killed for some arguments is not answered with an error
-	}
-	if (!exact || !whole || !v.exact) && len(g.allow) > 0 {
-		m.result.Narrowed = append(m.result.Narrowed, name)
+	part, exact := m.part(v, g)
+	if lost := v.lost(g, part, exact); len(lost) > 0 {
+		m.result.Lost = append(m.result.Lost, Loss{name, lost})
 	}
 	if m.filtered && len(v.allow) > 0 {
 		switch {
@@ -174,6 +170,37 @@ func (m *merger) one(name string, v *verdict, g *grant) {
 			m.emit.add(name, a, Always())
 		}
 	}
+}
+
+// part is what the call is admitted for. exact is true where that is all that
+// both sides surely admit.
+func (m *merger) part(v *verdict, g *grant) (part Set, exact bool) {
+	table := g.allow.comparable(m.narrow)
+	both, whole := v.allow.and(table)
+	part, same := both.sound()
+	if m.filtered && v.deny.Kind < m.fallback.Kind && v.explicit && !part.Always() {
+		return nil, len(both) == 0 // what was killed for some arguments is not answered with an error
+	}
+	comparable := part.comparable(m.narrow)
+	return comparable, whole && same && len(comparable) == len(part) && len(table) == len(g.allow)
+}
+
+// lost is what the rules of both sides may admit, and part does not.
+func (v *verdict) lost(g *grant, part Set, exact bool) Set {
+	if len(g.allow) == 0 || part.Always() || exact && len(v.doubted) == 0 {
+		return nil
+	}
+	both, _ := slices.Concat(v.doubted, v.allow).and(g.allow)
+	return slices.DeleteFunc(slices.Clone(both), part.covers)
+}
+
+// covers is true where surely s admits whatever c does.
+func (s Set) covers(c Conj) bool {
+	if slices.ContainsFunc(s, c.inside) {
+		return true
+	}
+	blocks, ok := Set{c}.inBlocks()
+	return ok && !slices.ContainsFunc(blocks, func(b Conj) bool { return !slices.ContainsFunc(s, b.inside) })
 }
 
 // denial is the answer to a call that is denied whatever its arguments. ok is

@@ -116,11 +116,10 @@ func (g *Grants) Allows(call string) Set {
 	return nil
 }
 
-// comparable is what the table admits in terms that mean the same to every
-// architecture.
-func (c *grant) comparable(narrow bool) Set {
+// comparable is the part of s that means the same to every architecture.
+func (s Set) comparable(narrow bool) Set {
 	if !narrow {
-		return c.allow
+		return s
 	}
-	return slices.DeleteFunc(slices.Clone(c.allow), func(x Conj) bool { return !x.comparable(narrow) })
+	return slices.DeleteFunc(slices.Clone(s), func(x Conj) bool { return !x.comparable(narrow) })
 }

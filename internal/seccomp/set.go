@@ -57,85 +57,56 @@ func (c Conj) String() string {
 	return strings.Join(parts, " ")
 }
 
-// outcome of meeting two conditions.
-type outcome uint8
-
-const (
-	met    outcome = iota
-	empty          // no argument meets both
-	beyond         // some may, and no single condition says which
-)
-
-// meet is the one condition that holds where both do, where there is one.
-func meet(a, b Cond) (Cond, outcome) {
-	switch {
-	case disjoint(a, b):
-		return a, empty
-	case implies(a, b):
-		return a, met
-	case implies(b, a):
-		return b, met
-	}
-	if a.Op == Masked && b.Op == Masked {
-		return Cond{a.Index, Masked, a.Value | b.Value, a.Mask | b.Mask}, met
-	}
-	if a.Op == NE {
-		a, b = b, a
-	}
-	if b.Op == NE {
-		return without(a, b.Value)
-	}
-	alo, ahi, awhole, _ := a.bounds()
-	blo, bhi, bwhole, _ := b.bounds()
-	if lo, hi := max(alo, blo), min(ahi, bhi); awhole && bwhole && lo == hi {
-		return Cond{Index: a.Index, Op: EQ, Value: lo}, met
-	}
-	return a, beyond
-}
-
-// without is c less one value.
-func without(c Cond, value uint64) (Cond, outcome) {
-	lo, hi, whole, _ := c.bounds()
-	switch {
-	case !whole || lo == hi:
-		return c, beyond
-	case lo == 0 && value == hi:
-		return Cond{Index: c.Index, Op: LT, Value: hi}, met
-	case lo != 0 && value == lo:
-		return Cond{Index: c.Index, Op: GT, Value: lo}, met
-	}
-	return c, beyond
-}
-
-// and is the conjunction of both. ok is false where it cannot be written down;
-// a nil result with ok admits nothing.
-func (c Conj) and(d Conj) (both Conj, some, exact bool) {
-	both = make(Conj, 0, len(c)+len(d))
+// and is what both conjunctions admit: nothing, one, or several where an
+// argument's values are no single condition.
+func (c Conj) and(d Conj) Set {
+	both := Set{make(Conj, 0, len(c)+len(d))}
 	i, j := 0, 0
 	for i < len(c) || j < len(d) {
 		switch {
 		case j == len(d) || i < len(c) && c[i].Index < d[j].Index:
-			both = append(both, c[i])
+			both.extend(c[i])
 			i++
 		case i == len(c) || d[j].Index < c[i].Index:
-			both = append(both, d[j])
+			both.extend(d[j])
 			j++
 		default:
-			m, how := meet(c[i], d[j])
-			if how != met {
-				return nil, false, how == empty
+			values := meet(c[i], d[j])
+			if len(values) == 0 {
+				return nil
 			}
-			both = append(both, m)
+			both = both.times(values)
 			i, j = i+1, j+1
 		}
 	}
-	return both, true, true
+	return both
+}
+
+// extend adds a condition to every conjunction.
+func (s Set) extend(c Cond) {
+	for i := range s {
+		s[i] = append(s[i], c)
+	}
+}
+
+// times is s with one of the conditions added to each conjunction.
+func (s Set) times(values []Cond) Set {
+	if len(values) == 1 {
+		s.extend(values[0])
+		return s
+	}
+	out := make(Set, 0, len(s)*len(values))
+	for _, c := range s {
+		for _, v := range values {
+			out = append(out, append(slices.Clone(c), v))
+		}
+	}
+	return out
 }
 
 // and is what both sets admit. exact is false where something had to be left
 // out.
 func (s Set) and(t Set) (both Set, exact bool) {
-	exact = true
 	switch {
 	case len(s) == 0 || len(t) == 0:
 		return nil, true
@@ -148,33 +119,25 @@ func (s Set) and(t Set) (both Set, exact bool) {
 	}
 	for _, c := range s {
 		for _, d := range t {
-			m, some, ok := c.and(d)
-			exact = exact && ok
-			if some {
-				both = append(both, m)
-			}
+			both = append(both, c.and(d)...)
 		}
 		if len(both) > maxSet {
 			return both[:maxSet].normal(), false
 		}
 	}
-	return both.normal(), exact
+	return both.normal(), true
 }
 
 // less takes away what meets every condition of c. exact is false where more
 // had to go.
 func (s Set) less(c Conj) (rest Set, exact bool) {
-	exact = true
 	var not Set
 	for _, x := range c {
-		if inv, ok := x.inverse(); ok {
-			not = append(not, Conj{inv})
-		} else {
-			exact = false
+		for _, inverse := range x.inverse() {
+			not = append(not, Conj{inverse})
 		}
 	}
-	rest, ok := s.and(not)
-	return rest, exact && ok
+	return s.and(not)
 }
 
 // normal sorts, and leaves out what another conjunction admits already.
@@ -187,7 +150,7 @@ func (s Set) normal() Set {
 	for i, c := range s {
 		covered := false
 		for j, d := range s {
-			if i != j && c.within(d) && (!d.within(c) || j < i) {
+			if i != j && c.inside(d) && (!d.inside(c) || j < i) {
 				covered = true
 				break
 			}
@@ -199,8 +162,8 @@ func (s Set) normal() Set {
 	return out
 }
 
-// within is true where surely d admits whatever c does.
-func (c Conj) within(d Conj) bool {
+// inside is true where surely d admits whatever c does.
+func (c Conj) inside(d Conj) bool {
 	for _, y := range d {
 		x, ok := c.at(y.Index)
 		if !ok || !implies(x, y) {

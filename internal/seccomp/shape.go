@@ -2,19 +2,25 @@ package seccomp
 
 import "slices"
 
-// sound is the part of s that libseccomp compiles to what it says. exact is
+// maxBlocks is the largest set that is written in blocks. Every one is a rule,
+// and the kernel goes through them one after the other.
+const maxBlocks = 192
+
+// sound is s in conditions that libseccomp compiles to what they say. exact is
 // false where something had to be left out.
 //
-// These shapes are: all arguments; one conjunction; conjunctions of which no
-// two can hold at once because of the first argument that each looks at, which
-// is the same for all. Others came out of libseccomp 2.5.4 wider or narrower
-// than their text (internal/seccomp/proof).
+// Alone, a conjunction may be of any kind. What else libseccomp 2.5.4 makes of
+// conditions is in internal/seccomp/proof: others than those of faithful came
+// out wider or narrower than their text.
 func (s Set) sound() (part Set, exact bool) {
-	if s.Always() {
+	switch {
+	case s.Always():
 		return Always(), true
-	}
-	if len(s) <= 1 {
+	case len(s) <= 1 || s.faithful():
 		return s, true
+	}
+	if plain, ok := s.inBlocks(); ok {
+		return plain, true
 	}
 	part = s[:1]
 	for index := range uint(6) {
@@ -23,6 +29,48 @@ func (s Set) sound() (part Set, exact bool) {
 		}
 	}
 	return part, len(part) == len(s)
+}
+
+// faithful is true where libseccomp compiles the rules of one call to what they
+// say, whichever of them overlap: they test for equality and masks alone; or
+// each tests one argument, and for order only against numbers of 32 bits; or
+// they exclude each other.
+func (s Set) faithful() bool {
+	return !slices.ContainsFunc(s, func(c Conj) bool { return !c.plain() }) ||
+		!slices.ContainsFunc(s, func(c Conj) bool { return len(c) != 1 || !c[0].short() }) ||
+		len(s[0]) > 0 && len(s.branches(s[0][0].Index)) == len(s)
+}
+
+// plain is true where no argument is compared for order or inequality.
+func (c Conj) plain() bool {
+	return !slices.ContainsFunc(c, Cond.ordered)
+}
+
+// short is true where a comparison for order looks at 32 bits alone.
+func (c Cond) short() bool {
+	return c.Op == EQ || c.Op == NE || c.Op == Masked || c.Value>>32 == 0
+}
+
+// inBlocks is s with conditions on equality and masks alone.
+func (s Set) inBlocks() (Set, bool) {
+	var out Set
+	for _, c := range s {
+		parts := Set{nil}
+		for _, x := range c {
+			values := []Cond{x}
+			if x.ordered() {
+				values = x.blocks()
+			}
+			if len(parts)*len(values) > maxBlocks {
+				return nil, false
+			}
+			parts = parts.times(values)
+		}
+		if out = append(out, parts...); len(out) > maxBlocks {
+			return nil, false
+		}
+	}
+	return out.normal(), true
 }
 
 // branches is a part of s whose conjunctions exclude each other by their first

@@ -58,8 +58,8 @@ func TestTablesNarrow(t *testing.T) {
 func TestTablesAreExact(t *testing.T) {
 	for _, w := range all() {
 		for _, name := range Names() {
-			if res := seccomp.Intersect(nil, grants(t, name, w), w); len(res.Narrowed) > 0 {
-				t.Errorf("%s on %s: narrowed: %v", name, w.Native, res.Narrowed)
+			if res := seccomp.Intersect(nil, grants(t, name, w), w); len(res.Lost) > 0 {
+				t.Errorf("%s on %s: lost: %v", name, w.Native, res.Lost)
 			}
 		}
 	}

@@ -96,8 +96,8 @@ func (t table) named() string { return "table " + string(t.rules.Table) + " of t
 
 // changes is the evidence, by member of the filter.
 func (t table) changes(have *specs.LinuxSeccomp, res *filters.Result, g *filters.Grants) []control.Change {
-	var out []control.Change
 	after := res.Spec
+	out := losses(res)
 	add := func(member, before, now, reason string) {
 		if before != now {
 			out = append(out, control.Change{Field: field + "." + member, Before: before, After: now, Reason: reason})
@@ -118,18 +118,39 @@ func (t table) changes(have *specs.LinuxSeccomp, res *filters.Result, g *filters
 			Field: field + ".syscalls", Before: strings.Join(res.Limited, " "), After: "allowed for some arguments only", Reason: t.named(),
 		})
 	}
-	if len(res.Narrowed) > 0 {
-		out = append(out, control.Change{
-			Field: field + ".syscalls", Before: strings.Join(res.Narrowed, " "), After: "denied in part",
-			Reason: "the filter's conditions and the profile's cannot be combined exactly, so less is allowed than both would allow",
-		})
-	}
 	if len(out) == 0 && !reflect.DeepEqual(have.Syscalls, after.Syscalls) {
 		out = append(out, control.Change{
 			Field: field + ".syscalls", Before: rules(have), After: rules(after), Reason: "the same calls in fewer rules, and the answers of the profile to those that are denied",
 		})
 	}
 	return out
+}
+
+// losses is what the container does without although the engine and the profile
+// allow it: first what its programs do not run without.
+func losses(res *filters.Result) []control.Change {
+	var out []control.Change
+	if len(res.Missing) > 0 {
+		out = append(out, control.Change{
+			Field: field + ".syscalls", Before: list(res.Missing), After: "denied",
+			Reason: "PROGRAMS DO NOT RUN WITHOUT THIS, and the engine's filter and the profile both allow it: the conditions of the engine's filter cannot be relied on",
+		})
+	}
+	if len(res.Lost) > 0 {
+		out = append(out, control.Change{
+			Field: field + ".syscalls", Before: list(res.Lost), After: "denied",
+			Reason: "the engine's filter and the profile both allow it, by conditions that libseccomp may compile to something else than they say",
+		})
+	}
+	return out
+}
+
+func list[T fmt.Stringer](all []T) string {
+	var texts []string
+	for _, x := range all {
+		texts = append(texts, x.String())
+	}
+	return strings.Join(texts, ", ")
 }
 
 // reasons says why the table denies, for the calls that it names.
