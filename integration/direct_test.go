@@ -29,7 +29,10 @@ echo "$@" >>"$here/started"
 [ -z "$SLOW" ] || sleep "$SLOW"
 [ -z "$FAIL" ] || exit "$FAIL"
 case "$*" in
-*" create "*) mkdir -p "$here/root/c1" ;;
+*" create "*)
+	mkdir -p "$here/root/c1"
+	[ -e "$here/root/c1/state.json" ] || echo "{\"init_process_pid\":4194303,\"init_process_start\":1}" >"$here/root/c1/state.json" # of a process that is dead
+	;;
 *" delete "*) rm -rf "$here/root/c1" ;;
 *" exec "* | *" update "*)
 	while [ $# -gt 0 ]; do

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -132,42 +131,6 @@ func TestSeccompExceptions(t *testing.T) {
 		t.Fatalf("exit code %d\n%s", code, out)
 	}
 	wantLines(t, out, "keyctl 0", "getpid 1", "int80_getpid 1", "x32_getpid signal 31")
-}
-
-// In complain mode the kernel makes what the profile would deny, and runc takes
-// the filter that logs it.
-func TestSeccompComplainOnlyLogs(t *testing.T) {
-	probe := t.TempDir() + "/probe"
-	buildProbe(t, probe)
-	for name, filter := range map[string]*specs.LinuxSeccomp{"no filter": nil, "docker": dockersFilter(t)} {
-		t.Run(name, func(t *testing.T) {
-			dir := makeBundle(t, "")
-			must(t, exec.Command("cp", probe, dir+"/rootfs/probe").Run())
-			editSpec(t, dir, func(s *specs.Spec) {
-				s.Process.Args = []string{"/probe"}
-				s.Linux.Seccomp = filter
-			})
-			before, err := os.ReadFile(dir + "/config.json")
-			must(t, err)
-			plain := runIn(t, dir)
-			got, code := viaHatchdog(t, dir, "{extends: builtin/untrusted}\nmode: complain")
-			if code != 0 || got != plain {
-				t.Errorf("exit code %d\n%s\nwithout hatchdog:\n%s", code, got, plain)
-			}
-			after, err := os.ReadFile(dir + "/config.json")
-			must(t, err)
-			if strings.Count(string(after), "SCMP_ACT_LOG") == 0 {
-				t.Error("nothing is logged")
-			}
-			var x, y specs.Spec
-			must(t, json.Unmarshal(before, &x))
-			must(t, json.Unmarshal(after, &y))
-			x.Linux.Seccomp, y.Linux.Seccomp = nil, nil
-			if !reflect.DeepEqual(x, y) {
-				t.Error("more than the filter was changed")
-			}
-		})
-	}
 }
 
 // What cannot be judged is not started, and the engine is told.

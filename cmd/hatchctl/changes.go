@@ -5,9 +5,9 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
-	"unicode"
 
 	"github.com/hatchdog/hatchdog/internal/control"
+	"github.com/hatchdog/hatchdog/internal/plain"
 )
 
 // The columns of the table of changes, for a terminal of 120.
@@ -141,11 +141,5 @@ func wrap(text string, width int) []string {
 
 // harmless keeps a value from moving the terminal's cursor.
 func harmless(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return '?'
-		}
-		return r
-	}, s)
-	return orDash(s)
+	return orDash(plain.Line(s))
 }

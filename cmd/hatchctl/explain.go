@@ -105,7 +105,7 @@ func (o *options) logged(id string) ([]decision.Decision, error) {
 		if json.Unmarshal(event, &d) != nil || d.Door == "" {
 			return nil // another kind of event
 		}
-		if d.ID == id || len(id) >= 4 && strings.HasPrefix(d.ID, id) {
+		if d.ID == id || len(id) >= 4 && strings.HasPrefix(d.ID, id) || strings.Contains(id, "/") && d.Workload.Path() == id {
 			found = append(found, d)
 		}
 		return nil

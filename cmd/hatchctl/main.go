@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hatchdog/hatchdog/internal/decision"
+	"github.com/hatchdog/hatchdog/internal/plain"
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
 
@@ -31,17 +32,21 @@ type options struct {
 }
 
 func main() {
-	err := newRoot().Execute()
+	out, errs := plain.Writer(os.Stdout), plain.Writer(os.Stderr)
+	root := newRoot()
+	root.SetOut(out)
+	root.SetErr(errs)
+	err := root.Execute()
 	var code exitError
 	switch {
 	case err == nil:
 	case errors.As(err, &code):
 		os.Exit(int(code))
 	case errors.Is(err, errUsage):
-		fmt.Fprintln(os.Stderr, "hatchctl:", err)
+		fmt.Fprintln(errs, "hatchctl:", err)
 		os.Exit(exitUsage)
 	default:
-		fmt.Fprintln(os.Stderr, "hatchctl:", err)
+		fmt.Fprintln(errs, "hatchctl:", err)
 		os.Exit(exitFailure)
 	}
 }

@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/hatchdog/hatchdog/internal/plain"
 )
 
 // Door says which of the pipelines a command line goes through.
@@ -55,6 +57,8 @@ type Call struct {
 	Door   Door
 	ID     string // the container, where the verb has one
 	Bundle string // "" is the working directory
+	// Operands of exec: the id, then the words of the command.
+	Operands []string
 
 	flags   []flagAt
 	verb    int    // index of the verb in Argv
@@ -75,7 +79,8 @@ var (
 // error can be told on the engine's log.
 func Parse(args []string, ownDir func() bool, getenv func(string) string) (*Call, error) {
 	c := &Call{Argv: args, Global: Global{Root: defaultRoot(ownDir, getenv), LogFormat: "text", Rootless: "auto"}}
-	if err := c.parseGlobal(); err != nil {
+	if at, err := c.parseGlobal(); err != nil {
+		c.findLog(at)
 		return c, err
 	}
 	if c.Verb == "" || c.Global.Help || c.Global.Version {
@@ -126,8 +131,34 @@ func defaultRoot(ownDir func() bool, getenv func(string) string) string {
 	return "/run/runc"
 }
 
-// parseGlobal reads up to the verb.
-func (c *Call) parseGlobal() error {
+// findLog looks for the engine's log behind a flag that cannot be read: Docker
+// puts its runtimeArgs before the flags of containerd. It does not look behind a
+// word that may be the verb, where the words are the container's.
+func (c *Call) findLog(from int) {
+	known := globalFlags()
+	for i := from; i < len(c.Argv); i++ {
+		arg := c.Argv[i]
+		if arg == "--" || isVerb(arg) {
+			return
+		}
+		if len(arg) < 2 || arg[0] != '-' {
+			continue
+		}
+		name, value, inline := splitFlag(arg)
+		if known.kind(name) == valued && !inline {
+			if i++; i == len(c.Argv) {
+				return
+			}
+			value = c.Argv[i]
+		}
+		if name == "log" || name == "log-format" {
+			_ = c.setGlobal(name, value, true) // neither is a boolean
+		}
+	}
+}
+
+// parseGlobal reads up to the verb. With an error comes where to look on.
+func (c *Call) parseGlobal() (int, error) {
 	known := globalFlags()
 	for i := 1; i < len(c.Argv); i++ {
 		arg := c.Argv[i]
@@ -136,35 +167,49 @@ func (c *Call) parseGlobal() error {
 			if i < len(c.Argv) {
 				c.Verb, c.verb = c.Argv[i], i
 			}
-			return nil
+			return 0, nil
 		}
 		if len(arg) < 2 || arg[0] != '-' {
 			c.Verb, c.verb = arg, i
-			return nil
+			return 0, nil
 		}
 		name, value, inline := splitFlag(arg)
 		kind := known.kind(name)
 		if kind == unknown && known.abbreviated(name) {
-			return fmt.Errorf("%w: --%s is cut short, and low-level runtimes differ in what they take it for", ErrFlag, name)
+			return i + 1, fmt.Errorf("%w: --%s is cut short, and low-level runtimes differ in what they take it for; write the whole name", ErrFlag, shown(name))
 		}
 		if c.oneDash == "" && len(arg) > 2 && arg[1] != '-' {
 			c.oneDash = arg
 		}
 		if kind == unknown && !inline {
-			return fmt.Errorf("%w: global flag --%s is not known, so the command behind it is not certain; write it as --%s=VALUE", ErrFlag, name, name)
+			return i + 1, unknownGlobal(known, name)
 		}
 		if kind == valued && !inline {
 			if i++; i == len(c.Argv) {
-				return fmt.Errorf("%w: --%s needs a value", ErrFlag, name)
+				return i, fmt.Errorf("%w: --%s needs a value", ErrFlag, name)
 			}
 			value = c.Argv[i]
 		}
 		if err := c.setGlobal(name, value, inline); err != nil {
-			return err
+			return i + 1, err
 		}
 	}
-	return nil
+	return 0, nil
 }
+
+// unknownGlobal says what can be done about a flag that may or may not have a
+// value behind it.
+func unknownGlobal(known flags, name string) error {
+	flag, value, _ := strings.Cut(name, " ")
+	if value = strings.TrimSpace(value); value != "" && known.kind(flag) == valued {
+		return fmt.Errorf("%w: %q is one word; write --%s=%s, or make two words of it", ErrFlag, shown("--"+name), flag, shown(value))
+	}
+	return fmt.Errorf("%w: global flag %q is not one of runc's or crun's, so where the command begins is not certain; take it out (Docker: runtimeArgs in daemon.json)",
+		ErrFlag, shown("--"+name))
+}
+
+// shown is as much of an argument as a message shows.
+func shown(arg string) string { return plain.Cut(plain.Line(arg), 128) }
 
 func (c *Call) setGlobal(name, value string, inline bool) error {
 	g := &c.Global
@@ -182,7 +227,7 @@ func (c *Call) setGlobal(name, value string, inline bool) error {
 	case "debug", "systemd-cgroup", "help", "h", "version", "v":
 		on, err := boolValue(value, inline)
 		if err != nil {
-			return fmt.Errorf("%w: --%s: %w", ErrFlag, name, err)
+			return fmt.Errorf("%w: --%s: %w; write --%s, --%s=true or --%s=false", ErrFlag, name, err, name, name, name)
 		}
 		switch name {
 		case "debug":

@@ -50,12 +50,12 @@ func (c *Call) parseVerb(v verb) error {
 	}
 	if v.ordered {
 		if doubt != "" {
-			return fmt.Errorf("%w: --%s is not known, so the container behind it is not certain; write it as --%s=VALUE", ErrFlag, doubt, doubt)
+			return fmt.Errorf("%w: --%s is not known, so the container behind it is not certain; leave it out, or write it as --%s=VALUE", ErrFlag, shown(doubt), shown(doubt))
 		}
 		if len(operands) == 0 {
 			return fmt.Errorf("%w: no container id", ErrOperands)
 		}
-		c.ID = operands[0]
+		c.ID, c.Operands = operands[0], operands
 		return nil
 	}
 	if v.door == None && len(operands) > 0 {
@@ -64,7 +64,7 @@ func (c *Call) parseVerb(v verb) error {
 	}
 	if len(operands) != 1 {
 		if doubt != "" {
-			return fmt.Errorf("%w: --%s is not known, so the container is not certain; write it as --%s=VALUE", ErrFlag, doubt, doubt)
+			return fmt.Errorf("%w: --%s is not known, so the container is not certain; leave it out, or write it as --%s=VALUE", ErrFlag, shown(doubt), shown(doubt))
 		}
 		return fmt.Errorf("%w: one container id is wanted, %d are given", ErrOperands, len(operands))
 	}
@@ -92,7 +92,7 @@ func (c *Call) scan(v verb) (operands []string, doubt string, err error) {
 		f := flagAt{name: name, value: value, at: i, width: 1}
 		switch k := v.flags.kind(name); {
 		case k == unknown && v.flags.abbreviated(name):
-			return nil, "", fmt.Errorf("%w: --%s is cut short, and low-level runtimes differ in what they take it for", ErrFlag, name)
+			return nil, "", fmt.Errorf("%w: --%s is cut short, and low-level runtimes differ in what they take it for; write the whole name", ErrFlag, shown(name))
 		case k == unknown && !inline:
 			if i+1 < len(args) && !strings.HasPrefix(args[i+1], "-") {
 				doubt = name

@@ -48,6 +48,12 @@ type verb struct {
 	flags   flags
 }
 
+// isVerb reports whether a word is a command of runc or crun.
+func isVerb(word string) bool {
+	_, ok := verbOf(word)
+	return ok || slices.Contains([]string{"features", "list", "spec", "init", "help", "h"}, word)
+}
+
 func globalFlags() flags {
 	return flags{
 		boolean: []string{"debug", "systemd-cgroup", "help", "h", "version", "v"},

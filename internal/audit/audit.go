@@ -4,10 +4,12 @@
 // Guarantees: lines of many writers at once are whole and in one chain, across
 // rotation; a line that was not written whole is an error to its writer; a line
 // that was changed, removed or cut is named by Verify, also at the end of the
-// log, as long as the head file was not rewritten with it.
+// log, as long as the head file was not rewritten with it; what rotation dropped
+// is named; no line is longer than MaxEvent and a little; refusals that come too
+// fast share lines, so that a workload cannot push the others' evidence out.
 // Does not cover: somebody who can write to the log's directory can write a
-// new log: copy the head elsewhere to notice that. Segments that rotation has
-// dropped. A power failure: lines are not synced one by one.
+// new log: copy the head elsewhere to notice that. A power failure:
+// lines are not synced one by one.
 // Requires: a directory that only its owner can write to; flock(2).
 package audit
 
@@ -24,6 +26,7 @@ import (
 	json "github.com/go-json-experiment/json/v1"
 	"golang.org/x/sys/unix"
 
+	"github.com/hatchdog/hatchdog/internal/plain"
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
 
@@ -32,6 +35,8 @@ var (
 	ErrNotRegular = errors.New("audit log: not a regular file")
 	ErrOwner      = errors.New("audit log: owned by another user")
 	ErrWritable   = errors.New("audit log: writable by users other than its owner")
+	ErrLarge      = errors.New("audit log: the event is too large")
+	ErrLocked     = errors.New("audit log: another process holds it")
 )
 
 // line is one line of the log. The order of its members is part of the format.
@@ -43,33 +48,74 @@ type line struct {
 	Continues bool `json:"continues,omitempty"`
 	// Repaired is the number of bytes of an unfinished line that was taken away
 	// before this one: its writer was killed before anything was started.
-	Repaired int64           `json:"repaired,omitempty"`
-	Event    json.RawMessage `json:"event"`
+	Repaired int64 `json:"repaired,omitempty"`
+	// Unnamed is the number of refusals of the same workload before this one
+	// that came too fast to have lines.
+	Unnamed uint32          `json:"unnamed,omitempty"`
+	Event   json.RawMessage `json:"event"`
 }
+
+// MaxEvent is the largest event taken, in bytes. A decision that is larger is
+// cut by whoever made it.
+const MaxEvent = 64 << 10
+
+// patience is how long TryAppend waits for a log that another process holds.
+const patience = 100 * time.Millisecond
 
 // Append writes event as one line. It makes the log and its directory where
 // they are not there.
 func Append(cfg policy.Audit, event any, now time.Time) error {
+	return appendLine(cfg, event, now, appending{how: unix.LOCK_EX})
+}
+
+// TryAppend is Append for whoever must not wait long.
+func TryAppend(cfg policy.Audit, event any, now time.Time) error {
+	return appendLine(cfg, event, now, appending{how: unix.LOCK_EX | unix.LOCK_NB})
+}
+
+// AppendRefusal is Append for a request of the named workload that was refused.
+// Where its refusals come too fast, this one is only counted.
+func AppendRefusal(cfg policy.Audit, workload string, event any, now time.Time) error {
+	return appendLine(cfg, event, now, appending{how: unix.LOCK_EX, refused: true, workload: workload})
+}
+
+type appending struct {
+	how      int // of flock
+	refused  bool
+	workload string
+}
+
+func appendLine(cfg policy.Audit, event any, now time.Time, a appending) error {
 	data, err := json.Marshal(event)
 	if err != nil {
 		return fmt.Errorf("audit log: %w", err)
 	}
-	l, err := open(cfg.Path)
+	if len(data) > MaxEvent {
+		return ErrLarge
+	}
+	l, err := open(cfg.Path, a.how)
 	if err != nil {
 		return err
 	}
 	defer func() { l.file.Close() }()
+	var unnamed uint32
+	if a.refused {
+		var ok bool
+		if ok, unnamed, err = admitted(cfg.Path, a.workload, now); err != nil || !ok {
+			return err
+		}
+	}
 	last, err := l.last()
 	if err != nil {
 		return err
 	}
-	next := line{Seq: last.seq + 1, Time: now.UTC(), Prev: last.hash, Repaired: last.partial, Event: data}
+	next := line{Seq: last.seq + 1, Time: now.UTC(), Prev: last.hash, Repaired: last.partial, Unnamed: unnamed, Event: data}
 	raw, err := encode(next)
 	if err != nil {
 		return err
 	}
 	if l.size > 0 && cfg.MaxSize > 0 && l.size+int64(len(raw)) > cfg.MaxSize {
-		if err := l.rotate(cfg.Keep); err != nil {
+		if err := l.rotate(cfg.Keep, last.mark); err != nil {
 			return err
 		}
 		next.Continues = true
@@ -88,7 +134,9 @@ func encode(l line) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("audit log: %w", err)
 	}
-	return append(raw, '\n'), nil
+	// Outside of texts JSON has no character that is not to be seen, and in them
+	// its escapes mean the same.
+	return append([]byte(plain.Line(string(raw))), '\n'), nil
 }
 
 func hash(line []byte) string {
@@ -105,7 +153,7 @@ type log struct {
 
 // open opens and locks the log. While it waits for the lock another writer may
 // rotate the segment away: then it opens the new one.
-func open(path string) (*log, error) {
+func open(path string, how int) (*log, error) {
 	if err := prepareDir(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
@@ -119,7 +167,7 @@ func open(path string) (*log, error) {
 		}
 		st, err := check(f)
 		if err == nil {
-			err = lock(f, unix.LOCK_EX)
+			err = lock(f, how)
 		}
 		if err != nil {
 			_ = f.Close()
@@ -170,9 +218,16 @@ func check(f *os.File) (*unix.Stat_t, error) {
 }
 
 func lock(f *os.File, how int) error {
-	for {
+	for end := time.Now().Add(patience); ; {
 		err := unix.Flock(int(f.Fd()), how)
 		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			if time.Now().After(end) {
+				return ErrLocked
+			}
+			time.Sleep(time.Millisecond)
 			continue
 		}
 		if err != nil {

@@ -12,7 +12,7 @@ import (
 // rotate moves the segments up by one and begins a new one. Whoever waits for
 // the old one finds the new one, which is locked before it has a name: the next
 // line in it is ours.
-func (l *log) rotate(keep int) error {
+func (l *log) rotate(keep int, last mark) error {
 	fresh := l.path + ".new"
 	_ = os.Remove(fresh) // of a rotation that was cut off
 	f, err := os.OpenFile(fresh, os.O_RDWR|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
@@ -23,7 +23,10 @@ func (l *log) rotate(keep int) error {
 		_ = f.Close()
 		return err
 	}
-	err = l.shift(keep)
+	err = l.drop(keep, last)
+	if err == nil {
+		err = l.shift(keep)
+	}
 	if err == nil {
 		err = os.Rename(fresh, l.path)
 	}
@@ -34,6 +37,37 @@ func (l *log) rotate(keep int) error {
 	_ = l.file.Close()
 	l.file, l.size = f, 0
 	return nil
+}
+
+// drop notes the last line of the segment that is about to go, before it goes:
+// what follows it is chained to that. last is the last line of the current one.
+func (l *log) drop(keep int, last mark) error {
+	if keep > 0 {
+		f, err := os.OpenFile(segment(l.path, keep), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		st, err := check(f)
+		if err != nil {
+			return err
+		}
+		if same(l.path, segment(l.path, keep)) {
+			return nil // a rotation that was cut off: it stays
+		}
+		t, err := readTail(f, st.Size, mark{})
+		if err != nil {
+			return err
+		}
+		last = t.mark
+	}
+	if last.seq == 0 {
+		return nil // not a line of ours: Verify has named it
+	}
+	return writeMark(droppedFile(l.path), last)
 }
 
 // shift makes the current segment the first closed one. It keeps its own name

@@ -65,9 +65,14 @@ func readTail(f *os.File, size int64, head mark) (tail, error) {
 
 func headFile(path string) string { return path + ".head" }
 
+// droppedFile has the last line that rotation took away.
+func droppedFile(path string) string { return path + ".dropped" }
+
 // readHead reads the head file; none is the zero mark.
-func readHead(path string) (mark, error) {
-	f, err := os.OpenFile(headFile(path), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+func readHead(path string) (mark, error) { return readMark(headFile(path)) }
+
+func readMark(file string) (mark, error) {
+	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return mark{}, nil
 	}
@@ -93,10 +98,12 @@ func readHead(path string) (mark, error) {
 
 var errHead = errors.New("not a number and a hash")
 
-// writeHead sets the head file, in place and in one write: replacing it would
-// make some file systems flush. The caller holds the lock.
-func writeHead(path string, m mark) error {
-	f, err := os.OpenFile(headFile(path), os.O_WRONLY|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+func writeHead(path string, m mark) error { return writeMark(headFile(path), m) }
+
+// writeMark sets a file, in place and in one write: replacing it would make some
+// file systems flush. The caller holds the lock.
+func writeMark(file string, m mark) error {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 	if err != nil {
 		return fmt.Errorf("audit log: head: %w", err)
 	}

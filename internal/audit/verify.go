@@ -27,9 +27,13 @@ type Bad struct {
 
 // Report is what Verify found.
 type Report struct {
-	Lines    int  `json:"lines"`
-	Segments int  `json:"segments"`
-	Bad      *Bad `json:"bad,omitempty"`
+	Lines    int `json:"lines"`
+	Segments int `json:"segments"`
+	// Dropped is how many lines rotation took away, and DroppedHash the SHA-256
+	// of the last of them: the log goes on from there.
+	Dropped     uint64 `json:"dropped,omitempty"`
+	DroppedHash string `json:"droppedHash,omitempty"`
+	Bad         *Bad   `json:"bad,omitempty"`
 }
 
 // OK is true where the chain is whole.
@@ -37,7 +41,11 @@ func (r Report) OK() bool { return r.Bad == nil }
 
 func (r Report) String() string {
 	if r.Bad == nil {
-		return fmt.Sprintf("whole: %d lines in %d segments", r.Lines, r.Segments)
+		text := fmt.Sprintf("whole: %d lines in %d segments", r.Lines, r.Segments)
+		if r.Dropped > 0 {
+			text += fmt.Sprintf("; rotation took the lines 1 to %d away (audit.maxSize, audit.keep), the last with the hash %s", r.Dropped, r.DroppedHash)
+		}
+		return text
 	}
 	if r.Bad.Line == 0 {
 		return fmt.Sprintf("%s: %s: %s", r.Bad.File, r.Bad.What, r.Bad.Why)
@@ -50,7 +58,16 @@ func (r Report) String() string {
 // read.
 func Verify(path string) (Report, error) {
 	v := &verifier{}
-	err := walk(path, func(file string, lines int, raw []byte, whole bool) error {
+	var err error
+	v.dropped, err = readMark(droppedFile(path))
+	if errors.Is(err, errHead) {
+		v.bad(droppedFile(path), 0, "changed", "it does not hold a number and a hash")
+		return v.report, nil
+	}
+	if err != nil {
+		return v.report, err
+	}
+	err = walk(path, func(file string, lines int, raw []byte, whole bool) error {
 		v.see(file, lines, raw, whole)
 		if v.report.Bad != nil {
 			return errStop
@@ -166,10 +183,11 @@ func walkFile(file string, f func(string, int, []byte, bool) error) error {
 
 // verifier follows the chain.
 type verifier struct {
-	report Report
-	at     mark
-	file   string // of the line at
-	line   int
+	report  Report
+	dropped mark // the last line that rotation took away
+	at      mark
+	file    string // of the line at
+	line    int
 }
 
 func (v *verifier) bad(file string, line int, what, why string) {
@@ -188,7 +206,13 @@ func (v *verifier) see(file string, n int, raw []byte, whole bool) {
 	}
 	first := v.report.Lines == 0
 	switch {
-	case first && l.Seq == 1 && l.Prev == "", first && l.Continues:
+	case first && l.Seq == 1 && l.Prev == "":
+	case first && l.Continues && v.dropped.seq+1 > l.Seq: // a rotation that was cut off
+	case first && l.Continues && v.dropped.seq+1 == l.Seq && l.Prev != v.dropped.hash:
+		v.bad(file, n, "changed", "it does not follow the last line that rotation took away")
+		return
+	case first && l.Continues && (v.dropped.seq == 0 || v.dropped.seq+1 == l.Seq):
+		v.report.Dropped, v.report.DroppedHash = l.Seq-1, l.Prev
 	case first:
 		v.bad(file, n, "removed", fmt.Sprintf("the log begins with line number %d, and no rotation did that", l.Seq))
 		return

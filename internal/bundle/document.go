@@ -26,15 +26,15 @@ import (
 )
 
 // MaxSize is the largest document taken, in bytes. A real config.json has some
-// tens of KiB.
-const MaxSize = 16 << 20
+// tens of KiB; a pod that Kubernetes keeps has less than 2 MiB.
+const MaxSize = 4 << 20
 
 // maxDepth is the deepest nesting taken. The OCI spec's deepest field has 6.
 const maxDepth = 64
 
 // Errors that say what kind of bad a document is.
 var (
-	ErrTooLarge  = errors.New("larger than 16 MiB")
+	ErrTooLarge  = errors.New("larger than 4 MiB")
 	ErrTooDeep   = errors.New("nested deeper than 64 levels")
 	ErrAmbiguous = errors.New("key differs from a known one by case alone")
 	ErrTrailing  = errors.New("data behind the document")

@@ -41,6 +41,7 @@ type Decision struct {
 	SpecIn   string               `json:"specIn,omitempty"`  // SHA-256 of the document as it came
 	SpecOut  string               `json:"specOut,omitempty"` // SHA-256 of the document as runc gets it
 	Failure  string               `json:"failure,omitempty"` // an error before the hand-over
+	Cut      *Cut                 `json:"cut,omitempty"`     // where the request was too large to be told
 }
 
 // Runtime is the low-level runtime that was called.

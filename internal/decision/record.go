@@ -41,7 +41,9 @@ type Labels struct {
 // Commit writes the record, the spec as it came and the link to the low-level
 // runtime. original may be nil when the container has one already.
 func (c *Claim) Commit(r *Record, original []byte) error {
-	data, err := json.Marshal(r)
+	bounded := *r
+	bounded.Decision = *r.Decision.Bounded(maxRecorded)
+	data, err := json.Marshal(&bounded)
 	if err != nil {
 		return fmt.Errorf("record: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
@@ -39,14 +40,17 @@ type creation struct {
 // create holds config.json to the policy and hands over to the low-level
 // runtime. It returns only when it did not.
 func (w World) create(call *argv.Call) error {
+	pol, err := policy.Load(w.Getenv)
+	if err != nil {
+		return err
+	}
+	if pol.Mode == policy.Complain {
+		return w.complain(call, pol)
+	}
 	if err := decision.CheckID(call.ID); err != nil {
 		return err
 	}
 	root, err := decision.ResolveRoot(call.Global.Root)
-	if err != nil {
-		return err
-	}
-	pol, err := policy.Load(w.Getenv)
 	if err != nil {
 		return err
 	}
@@ -55,9 +59,6 @@ func (w World) create(call *argv.Call) error {
 	if err == nil {
 		c.started = true
 		err = lowlevel.Exec(runtime, call.Argv, w.Environ)
-	}
-	if pol.Mode == policy.Complain && runtime != "" && !errors.Is(err, decision.ErrExists) {
-		return c.complain(runtime, err)
 	}
 	return errors.Join(err, c.undo(err))
 }
@@ -91,14 +92,11 @@ func (c *creation) tighten() (string, error) {
 	if err := step("judged"); err != nil {
 		return path, err
 	}
-	if c.pol.Mode == policy.Complain {
-		return path, c.watched(b, runtime.SeccompActions)
-	}
 	if err := c.confine(r); err != nil {
 		return path, err
 	}
 	if len(c.judged.decision.Refusals) > 0 {
-		return path, &refused{c.judged.decision.Refusals}
+		return path, &refused{c.judged.decision.Refusals, c.judged.decision.Workload}
 	}
 	after, err := c.acquire(b.Document(), b.Dir())
 	if err != nil {
@@ -123,9 +121,6 @@ func (c *creation) tighten() (string, error) {
 
 // holder is who ids are set aside for.
 func (c *creation) holder() *idrange.Holder {
-	if c.pol.Mode == policy.Complain {
-		return nil
-	}
 	return &idrange.Holder{Root: c.root, ID: c.call.ID, Creator: c.store.Holder(c.root, c.call.ID), Record: c.claim.Dir()}
 }
 
@@ -159,13 +154,7 @@ func (c *creation) acquire(before *bundle.Document[specs.Spec], dir string) (*bu
 // in the log.
 func (c *creation) keep(original []byte, after *bundle.Document[specs.Spec]) error {
 	d := &c.judged.decision
-	d.SpecIn = digest(original)
-	d.SpecOut = d.SpecIn
-	ceiling := c.judged.profile
-	if after != nil {
-		d.SpecOut = digest(after.Raw)
-		ceiling = ceiling.HeldTo(after.Value)
-	}
+	d.SpecIn, d.SpecOut = digest(original), digest(after.Raw)
 	c.settle()
 	original = c.carryOver(original)
 	if err := c.log(); err != nil {
@@ -175,14 +164,15 @@ func (c *creation) keep(original []byte, after *bundle.Document[specs.Spec]) err
 		return err
 	}
 	rec := &decision.Record{
-		Decision: *d, Ceiling: ceiling, Labels: labels(c.judged.after.Process), Audit: c.pol.Audit, Cgroup: c.judged.facts.Cgroup,
+		Decision: *d, Ceiling: c.judged.profile.HeldTo(after.Value), Labels: labels(c.judged.after.Process), Audit: c.pol.Audit, Cgroup: c.judged.facts.Cgroup,
 		IDs: c.judged.ids,
 	}
 	if !rec.IDs.Empty() {
 		rec.IDsDir, rec.RootFS = c.pol.IDs.Dir, c.judged.facts.UserNS.Root.Path
 	}
-	if after != nil && c.pol.Mode != policy.Complain { // which installs no rules
-		rec.Network = c.judged.network
+	rec.Network = c.judged.network
+	if err := c.claim.KeepProcess(after.Value.Process); err != nil {
+		return err
 	}
 	return c.claim.Commit(rec, original)
 }
@@ -191,8 +181,6 @@ func (c *creation) keep(original []byte, after *bundle.Document[specs.Spec]) err
 func (c *creation) settle() {
 	d := &c.judged.decision
 	switch {
-	case c.pol.Mode == policy.Complain:
-		d.Outcome = decision.Complained
 	case len(d.Refusals) > 0:
 		d.Outcome = decision.Refused
 	case d.SpecIn != d.SpecOut:
@@ -223,38 +211,27 @@ func (c *creation) log() error {
 	return appendAudit(c.w, c.pol.Audit, &c.judged.decision)
 }
 
+// logDecision appends a decision of bounded size. A workload that is refused
+// again and again gets fewer lines than refusals.
+func logDecision(cfg policy.Audit, d *decision.Decision, now time.Time) error {
+	bounded := d.Bounded(decision.MaxLogged)
+	if d.Outcome == decision.Refused {
+		return audit.AppendRefusal(cfg, bounded.Workload.Name(), bounded, now)
+	}
+	return audit.Append(cfg, bounded, now)
+}
+
 func appendAudit(w World, cfg policy.Audit, d *decision.Decision) error {
-	err := audit.Append(cfg, d, w.Now())
+	err := logDecision(cfg, d, w.Now())
 	if err == nil {
 		return nil
 	}
 	if cfg.OnFailure == policy.FailContinue {
 		d.Notes = append(d.Notes, "the audit log could not be written: "+err.Error())
-		fmt.Fprintln(w.Stderr, "hatchdog: the audit log could not be written:", err)
+		fmt.Fprintln(w.Stderr, "hatchdog: the audit log could not be written:", flat(err))
 		return nil
 	}
 	return fmt.Errorf("audit log (policy audit.onFailure: refuse): %w", err)
-}
-
-// complain hands the original over, whatever failed, and says so.
-func (c *creation) complain(runtime string, failure error) error {
-	if failure != nil {
-		fmt.Fprintln(c.w.Stderr, oneLine(fmt.Errorf("complain mode, started as asked: %w", failure), c.call))
-		c.note(failure)
-	}
-	return lowlevel.Exec(runtime, c.call.Argv, c.w.Environ)
-}
-
-// note records a failure as far as that is possible.
-func (c *creation) note(failure error) {
-	d := c.failed(failure)
-	d.Outcome = decision.Complained
-	_ = audit.Append(c.pol.Audit, d, c.w.Now()) // standard error has the failure already
-	if c.claim == nil {
-		return
-	}
-	rec := &decision.Record{Decision: *d, Audit: c.pol.Audit}
-	_ = c.claim.Commit(rec, nil)
 }
 
 // failed is the decision on a call that did not come to one.
@@ -287,7 +264,7 @@ func (c *creation) undo(err error) error {
 		creator := c.store.Holder(c.root, c.call.ID)
 		errs = append(errs, c.claim.Abandon(), freeIDs(c.pol.IDs.Dir, c.root, c.call.ID, creator))
 	}
-	if aerr := audit.Append(c.pol.Audit, c.failed(err), c.w.Now()); aerr != nil {
+	if aerr := logDecision(c.pol.Audit, c.failed(err), c.w.Now()); aerr != nil {
 		errs = append(errs, fmt.Errorf("audit log: %w", aerr))
 	}
 	return errors.Join(errs...)

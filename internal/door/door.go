@@ -56,8 +56,11 @@ func (w World) Main(args []string) int {
 		return w.hook(args[2])
 	}
 	call, err := argv.Parse(args, w.ownDir, w.Getenv)
+	if err == nil && call.Door == argv.Unheld {
+		err = fmt.Errorf("%s: %w", call.Verb, errUnknownDoor)
+	}
 	if err != nil {
-		return w.fail(call, err)
+		return w.fail(call, w.unread(call, err))
 	}
 	switch call.Door {
 	case argv.Create, argv.Run, argv.Restore:
@@ -75,7 +78,7 @@ func (w World) Main(args []string) int {
 		return w.delete(call)
 	case argv.None:
 		return w.forward(call)
-	default: // argv.Unheld among them
+	default:
 		err = fmt.Errorf("%s: %w", call.Verb, errUnknownDoor)
 	}
 	return w.fail(call, err)
@@ -98,5 +101,8 @@ func (w World) fail(call *argv.Call, err error) int {
 		}
 	}
 	fmt.Fprintln(w.Stderr, msg)
+	if errors.Is(err, errGone) && call.Door == argv.Exec {
+		return goneCode
+	}
 	return 1
 }

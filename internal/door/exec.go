@@ -1,11 +1,12 @@
 package door
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
+	json "github.com/go-json-experiment/json/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/hatchdog/hatchdog/internal/argv"
@@ -18,21 +19,21 @@ import (
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
 
-// exec holds a further process to what its container has.
+// exec holds a further process to what its container has. However it is
+// described, the low-level runtime gets it as one document that nobody can
+// change.
 func (w World) exec(call *argv.Call) error {
 	f, err := w.further(call)
 	if err != nil {
 		return err
 	}
+	if f.decision.Mode == policy.Complain {
+		return f.watched(f.watchExec)
+	}
 	if err := checkSpelling(call, f.rec.Decision.Runtime.Name); err != nil {
 		return f.failed(err)
 	}
-	var args []string
-	if file, ok := call.Value("process", "p"); ok && file != "" {
-		args, err = f.processFile(file)
-	} else {
-		args, err = f.processFlags()
-	}
+	args, err := f.execArgs()
 	if err != nil {
 		return f.failed(err)
 	}
@@ -45,28 +46,74 @@ func (w World) exec(call *argv.Call) error {
 	return f.finish(args)
 }
 
-// processFile judges the process that the engine describes in a file, and
-// passes it on in memory.
-func (f *further) processFile(file string) ([]string, error) {
-	raw, err := bundle.ReadFile(file)
+// execArgs judges the process and returns the command line that names what it
+// became.
+func (f *further) execArgs() ([]string, error) {
+	doc, _, err := f.asked()
 	if err != nil {
-		return nil, fmt.Errorf("--process: %w", err)
+		return nil, err
 	}
-	before, err := bundle.Decode[specs.Process](raw)
+	after, err := f.judgeProcess(doc)
+	if err != nil || after == nil {
+		return nil, err
+	}
+	return f.seal(after)
+}
+
+// watchExec records what execArgs would have done. Where it has read what can
+// be read once only, it returns the command line that names a copy.
+func (f *further) watchExec() ([]string, error) {
+	if f.rec.Ceiling == nil {
+		return nil, nil // there is nothing to hold it against
+	}
+	doc, raw, err := f.asked()
+	var same []string
+	if raw != nil {
+		var serr error
+		if same, serr = f.seal(raw); serr != nil {
+			return nil, errors.Join(err, serr)
+		}
+	}
+	if err == nil {
+		_, err = f.judgeProcess(doc)
+	}
+	return same, err
+}
+
+func (f *further) processFile() (string, bool) {
+	file, ok := f.call.Value("process", "p")
+	return file, ok && file != ""
+}
+
+// asked is the process that is asked for. once is what was read where that can
+// be read once only.
+func (f *further) asked() (doc *bundle.Document[specs.Process], once []byte, err error) {
+	file, ok := f.processFile()
+	if !ok {
+		doc, err = f.flagsProcess()
+		return doc, nil, err
+	}
+	raw, once, err := bundle.ReadOnce(file)
+	if err == nil {
+		doc, err = bundle.Decode[specs.Process](raw)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("--process: %w", err)
+		return nil, once, fmt.Errorf("--process: %w", err)
 	}
+	return doc, once, nil
+}
+
+// judgeProcess returns the document as the low-level runtime is to have it, nil
+// where it is refused.
+func (f *further) judgeProcess(before *bundle.Document[specs.Process]) ([]byte, error) {
 	if err := within(f.rec.IDs, before.Value.User); err != nil {
 		return nil, err
 	}
 	d := &f.decision
-	d.SpecIn = digest(raw)
-	if f.rec.Ceiling == nil { // complain mode, and create came to no decision
-		return nil, nil
-	}
-	copied, err := bundle.Decode[specs.Process](raw)
+	d.SpecIn = digest(before.Raw)
+	copied, err := bundle.Decode[specs.Process](before.Raw)
 	if err != nil {
-		return nil, fmt.Errorf("--process: %w", err)
+		return nil, fmt.Errorf("process: %w", err)
 	}
 	res, err := plan.Exec(f.rec.Ceiling, host.Limits()).Apply(&specs.Spec{Process: copied.Value})
 	if err != nil {
@@ -75,7 +122,7 @@ func (f *further) processFile(file string) ([]string, error) {
 	d.Changes = res.Changes
 	d.Refusals = slices.Concat(unknownFields(f.rec.Ceiling, before.Unknown), res.Refusals)
 	copied.Value.ApparmorProfile = f.labels(before.Value.ApparmorProfile, before.Value.SelinuxLabel)
-	if len(d.Refusals) > 0 || d.Mode == policy.Complain {
+	if len(d.Refusals) > 0 {
 		return nil, nil
 	}
 	after, err := before.With(copied.Value)
@@ -86,17 +133,27 @@ func (f *further) processFile(file string) ([]string, error) {
 		return nil, fmt.Errorf("guard: %w", err)
 	}
 	d.SpecOut = digest(after.Raw)
+	return after.Raw, nil
+}
+
+// seal puts a process into memory that nobody can change, and returns the
+// command line that names it.
+func (f *further) seal(process []byte) ([]string, error) {
 	low, err := f.firstFree()
 	if err != nil {
 		return nil, err
 	}
-	fd, err := bundle.Seal(after.Raw, low)
+	fd, err := bundle.Seal(process, low)
 	if err != nil {
 		return nil, err
 	}
-	return f.call.Edit(func(name, value string) (string, bool) {
-		if name == "process" || name == "p" {
-			return fmt.Sprintf("/proc/self/fd/%d", fd), true
+	name := handle(fd)
+	if _, ok := f.processFile(); !ok {
+		return f.asFile(name), nil
+	}
+	return f.call.Edit(func(flag, value string) (string, bool) {
+		if flag == "process" || flag == "p" {
+			return name, true
 		}
 		return value, true
 	}), nil
@@ -127,6 +184,13 @@ func (f *further) labels(asked, selinux string) string {
 	return profile
 }
 
+// unenforced reports whether a host with AppArmor does not hold anybody to the
+// profile.
+func unenforced(profile string) bool {
+	lsm := host.ProbeApparmor("/", profile)
+	return lsm.Enabled && !lsm.Enforced(profile)
+}
+
 // firstFree is the lowest descriptor that runc does not pass on to the process
 // (exec.go: --preserve-fds, and LISTEN_FDS of sd_listen_fds(3)).
 func (f *further) firstFree() (int, error) {
@@ -147,73 +211,17 @@ func (f *further) firstFree() (int, error) {
 
 func first(value string, _ bool) string { return value }
 
-// processFlags judges a process that is described by flags. runc takes the
-// rest of it from the container's config.json.
-func (f *further) processFlags() ([]string, error) {
-	if f.rec.Ceiling == nil {
-		return nil, nil
-	}
-	if err := f.sameSpec(); err != nil {
-		return nil, err
-	}
-	for _, text := range f.call.Values("additional-gids", "g") {
-		// runc would cut a larger number to 32 bits, and take another group.
-		if _, err := strconv.ParseUint(text, 10, 32); err != nil {
-			return nil, fmt.Errorf("--additional-gids: %w", errNumber)
-		}
-	}
-	asked, _ := f.call.Value("apparmor")
-	selinux, _ := f.call.Value("process-label")
-	profile := f.labels(asked, selinux)
-	return f.call.Edit(func(name, value string) (string, bool) {
-		if name == "apparmor" {
-			return profile, true
-		}
-		return f.flag(name, value)
-	}), nil
-}
-
-// unenforced reports whether a host with AppArmor does not hold anybody to the
-// profile.
-func unenforced(profile string) bool {
-	lsm := host.ProbeApparmor("/", profile)
-	return lsm.Enabled && !lsm.Enforced(profile)
-}
-
-// flag is a flag of exec as it may be.
-func (f *further) flag(name, value string) (string, bool) {
-	ceiling := f.rec.Ceiling
-	switch name {
-	case "cap", "c":
-		if !slices.Contains(ceiling.Capabilities.Max, capName(value)) {
-			f.changed(policy.Capabilities, "--cap", value, "none", "the container does not have this capability")
-			return "", false
-		}
-	case "no-new-privs":
-		if value == "false" && ceiling.Privilege.NoNewPrivileges {
-			f.changed(policy.Privilege, "--no-new-privs", "false", "true", "the container has it on")
-			return "", false
-		}
-	case "additional-gids", "g":
-		gid, err := strconv.ParseUint(value, 10, 32) // processFlags refused any other
-		if err == nil && slices.Contains(ceiling.Privilege.DeniedGids, uint32(gid)) {
-			f.changed(policy.Privilege, "--additional-gids", value, "none", "a group of the host that the profile takes away")
-			return "", false
-		}
-	}
-	return value, true
-}
-
 func (f *further) changed(name, field, before, after, reason string) {
 	f.decision.Changes = append(f.decision.Changes, control.Attributed{
 		Control: name, Change: control.Change{Field: field, Before: before, After: after, Reason: reason},
 	})
 }
 
-func capName(s string) string {
-	s = strings.ToUpper(s)
-	if !strings.HasPrefix(s, "CAP_") {
-		s = "CAP_" + s
+// encodeProcess makes a document of a process.
+func encodeProcess(p *specs.Process) (*bundle.Document[specs.Process], error) {
+	raw, err := json.Marshal(p)
+	if err != nil {
+		return nil, fmt.Errorf("process: %w", err)
 	}
-	return s
+	return bundle.Decode[specs.Process](raw)
 }

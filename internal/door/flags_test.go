@@ -1,7 +1,6 @@
 package door
 
 import (
-	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -61,54 +60,6 @@ func TestUpdateFlags(t *testing.T) {
 	args, err := f.resourcesFlags()
 	if got := strings.Join(args[2:], " "); err != nil || got != "--cpu-rt-runtime 5 --cpu-rt-period 9 c1" {
 		t.Errorf("%s %v", got, err)
-	}
-}
-
-// runc cuts a group's number to 32 bits: 4294967302 is group 6.
-func TestExecGroupsThatAreCutAreRefused(t *testing.T) {
-	p := *builtin(t, "restricted")
-	p.Privilege.DeniedGids = []uint32{6}
-	spec := `{"process":{}}`
-	dir := t.TempDir()
-	write(t, dir+"/config.json", spec)
-	for gid, want := range map[string]string{"6": "exec c1 sh", "7": "exec -g 7 c1 sh", "4294967302": "", "0x6": "", "-1": ""} {
-		f := held(t, &p, "exec -g "+gid+" c1 sh")
-		f.rec.Decision.Bundle, f.rec.Decision.SpecOut = dir, digest([]byte(spec))
-		args, err := f.processFlags()
-		if got := strings.Join(args[min(1, len(args)):], " "); got != want || (want == "") != errors.Is(err, errNumber) {
-			t.Errorf("%s: %q %v", gid, got, err)
-		}
-	}
-}
-
-func TestExecFlags(t *testing.T) {
-	p := *builtin(t, "restricted")
-	dir := t.TempDir()
-	write(t, dir+"/config.json", `{}`)
-	for line, want := range map[string]string{
-		"exec --cap CAP_SYS_ADMIN --cap=CAP_CHOWN -c kill c1 sh": "exec --cap=CAP_CHOWN -c kill c1 sh",
-		"exec --no-new-privs=0 c1 sh":                            "exec c1 sh",
-		"exec --no-new-privs --no-new-privs=f c1 sh":             "exec --no-new-privs c1 sh",
-		"exec c1 sh --cap CAP_SYS_ADMIN":                         "exec c1 sh --cap CAP_SYS_ADMIN",
-	} {
-		f := held(t, &p, line)
-		f.rec.Decision.Bundle, f.rec.Decision.SpecOut = dir, digest([]byte(`{}`))
-		args, err := f.processFlags()
-		if got := strings.Join(args[1:], " "); err != nil || got != want {
-			t.Errorf("%s: %q %v", line, got, err)
-		}
-	}
-	for _, flag := range []string{"--apparmor=unconfined", "--process-label=x"} {
-		f := held(t, &p, "exec "+flag+" c1 sh")
-		f.rec.Decision.Bundle, f.rec.Decision.SpecOut = dir, digest([]byte(`{}`))
-		if _, err := f.processFlags(); err != nil || len(f.decision.Refusals) != 1 {
-			t.Errorf("%s: %v %v", flag, f.decision.Refusals, err)
-		}
-	}
-	f := held(t, &p, "exec c1 sh")
-	f.rec.Decision.Bundle, f.rec.Decision.SpecOut = dir, digest([]byte(`{ }`))
-	if _, err := f.processFlags(); !errors.Is(err, errRewritten) {
-		t.Error("a bundle that was rewritten was taken:", err)
 	}
 }
 

@@ -2,7 +2,6 @@ package door
 
 import (
 	"errors"
-	"fmt"
 	"path/filepath"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -27,28 +26,44 @@ type further struct {
 	dir      string // of the record
 }
 
-// further finds what the container is held to.
+// further finds what the container is held to. Where nobody can say, complain
+// mode goes on without.
 func (w World) further(call *argv.Call) (*further, error) {
+	f, err := w.heldTo(call)
+	if err != nil {
+		return w.unheld(call, err)
+	}
+	return f, nil
+}
+
+func (w World) heldTo(call *argv.Call) (*further, error) {
 	if err := decision.CheckID(call.ID); err != nil {
 		return nil, err
 	}
-	store, root, _, err := w.place(call)
+	store, root, places, err := w.place(call)
 	if err != nil {
 		return nil, err
 	}
 	f := &further{w: w, call: call, dir: store.Dir(root, call.ID)}
 	f.rec, err = store.Load(root, call.ID)
 	if errors.Is(err, decision.ErrNoRecord) {
+		if !decision.Live(root, call.ID) {
+			return nil, errGone
+		}
 		f.rec, err = w.unrecorded(root, call.ID)
 	}
 	if err != nil {
 		return nil, err
 	}
+	if f.path = f.rec.Decision.Runtime.Path; f.path == "" {
+		if f.path, err = w.creatorOf(store, root, call.ID, places.Runtime); err != nil {
+			return nil, err
+		}
+	}
 	if f.rec.Ceiling == nil && f.rec.Decision.Mode != policy.Complain {
 		return nil, errNoCeiling
 	}
 	c := f.rec.Decision
-	f.path = c.Runtime.Path
 	f.decision = decision.Decision{
 		Time: w.Now(), Door: call.Verb, ID: call.ID, Root: root, Bundle: c.Bundle, Mode: c.Mode, Profile: c.Profile, Rule: c.Rule,
 		Policy: c.Policy, Workload: c.Workload, Runtime: c.Runtime,
@@ -58,8 +73,14 @@ func (w World) further(call *argv.Call) (*further, error) {
 
 var (
 	errNoCeiling = errors.New("the record of the container does not say what it is held to")
+	errNoProcess = errors.New("config.json of the container has no process")
+	// errGone is runc's own word (libcontainer/error.go), which engines look for.
+	errGone      = errors.New("container does not exist")
 	errRewritten = errors.New("config.json of the container is not the one that hatchdog wrote")
 )
+
+// goneCode is runc's exit code where it cannot run the process (exec.go).
+const goneCode = 255
 
 // unrecorded is what a container is held to that hatchdog did not create.
 func (w World) unrecorded(root, id string) (*decision.Record, error) {
@@ -72,7 +93,7 @@ func (w World) unrecorded(root, id string) (*decision.Record, error) {
 			Control: "record", Field: "container", Reason: "hatchdog did not create it, so nobody knows what it may have",
 			Policy: "unrecorded: refuse", Remedy: "create it anew with --runtime=hatchdog",
 		}
-		return nil, &refused{[]*control.Refusal{r.Granting(control.Grant{Key: "unrecorded", Value: string(policy.UnrecordedProfile), Top: true})}}
+		return nil, &refused{refusals: []*control.Refusal{r.Granting(control.Grant{Key: "unrecorded", Value: string(policy.UnrecordedProfile), Top: true})}}
 	}
 	dir, err := lowlevel.Bundle(root, id)
 	if err != nil {
@@ -113,10 +134,7 @@ func (w World) unrecorded(root, id string) (*decision.Record, error) {
 // finish logs the decision and hands over with the command line as it is to be.
 func (f *further) finish(args []string) error {
 	d := &f.decision
-	complain := d.Mode == policy.Complain
 	switch {
-	case complain:
-		d.Outcome, args = decision.Complained, f.call.Argv
 	case len(d.Refusals) > 0:
 		d.Outcome = decision.Refused
 	case len(d.Changes) > 0:
@@ -124,11 +142,11 @@ func (f *further) finish(args []string) error {
 	default:
 		d.Outcome = decision.Unchanged
 	}
-	if err := appendAudit(f.w, f.rec.Audit, d); err != nil && !complain {
+	if err := appendAudit(f.w, f.rec.Audit, d); err != nil {
 		return err
 	}
 	if d.Outcome == decision.Refused {
-		return &refused{d.Refusals}
+		return &refused{d.Refusals, d.Workload}
 	}
 	if err := step("audited"); err != nil {
 		return err
@@ -139,27 +157,33 @@ func (f *further) finish(args []string) error {
 // failed logs a call that was not handed over for want of a decision.
 func (f *further) failed(err error) error {
 	f.decision.Outcome, f.decision.Failure = decision.Refused, err.Error()
-	if f.decision.Mode == policy.Complain {
-		f.decision.Outcome = decision.Complained
-		_ = appendAudit(f.w, f.rec.Audit, &f.decision) // what cannot be logged is told below
-		fmt.Fprintln(f.w.Stderr, oneLine(fmt.Errorf("complain mode, handed over as asked: %w", err), f.call))
-		return lowlevel.Exec(f.path, f.call.Argv, f.w.Environ)
-	}
 	if aerr := appendAudit(f.w, f.rec.Audit, &f.decision); aerr != nil {
 		return errors.Join(err, aerr)
 	}
 	return err
 }
 
-// sameSpec refuses a bundle that was rewritten since create: exec with flags
-// takes the process from there.
-func (f *further) sameSpec() error {
+// ownProcess is the process of the container's spec as the low-level runtime got
+// it. Where the record does not have it, because hatchdog did not create the
+// container, it is the bundle's, if nobody rewrote that.
+func (f *further) ownProcess() (*specs.Process, error) {
+	p, err := decision.Process(f.dir)
+	if !errors.Is(err, decision.ErrNoRecord) {
+		return p, err
+	}
 	raw, err := bundle.ReadFile(filepath.Join(f.rec.Decision.Bundle, bundle.Config))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if digest(raw) != f.rec.Decision.SpecOut {
-		return errRewritten
+		return nil, errRewritten
 	}
-	return nil
+	doc, err := bundle.Decode[specs.Spec](raw)
+	if err != nil {
+		return nil, err
+	}
+	if doc.Value.Process == nil {
+		return nil, errNoProcess
+	}
+	return doc.Value.Process, nil
 }

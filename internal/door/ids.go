@@ -74,12 +74,12 @@ var errOutOfRange = errors.New("the container has a user namespace with the ids 
 // comes before start; it lets the process open its standard streams by name, and
 // see the container's files as they are.
 func (f *further) prepare() error {
-	if _, held := decision.Namespace(f.dir); !held && f.decision.Mode != policy.Complain && decision.AtStart(f.dir) {
+	if _, held := decision.Namespace(f.dir); !held && decision.AtStart(f.dir) {
 		if err := f.w.holdFirst(f.rec, f.dir); err != nil {
 			return fmt.Errorf("network rules: %w", err)
 		}
 	}
-	if f.rec.IDs.Empty() || f.decision.Mode == policy.Complain {
+	if f.rec.IDs.Empty() {
 		return nil
 	}
 	_, err := effects.GiveStdio(f.rec.IDs)

@@ -3,10 +3,12 @@ package door
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/hatchdog/hatchdog/internal/argv"
+	"github.com/hatchdog/hatchdog/internal/control"
 	"github.com/hatchdog/hatchdog/internal/decision"
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
@@ -15,7 +17,7 @@ import (
 func labelled(t *testing.T, flags ...string) *further {
 	t.Helper()
 	dir := t.TempDir()
-	config := []byte(`{"ociVersion":"1.0.2"}`)
+	config := []byte(`{"ociVersion":"1.0.2","process":{"apparmorProfile":"` + stays + `","capabilities":{}}}`)
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), config, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -42,28 +44,33 @@ func TestExecFlagsCannotLeaveTheLabels(t *testing.T) {
 		want    string // "" is refused
 		changes int
 	}{
-		{"", "exec c1 true", 0},
-		{"--apparmor " + stays, "exec --apparmor " + stays + " c1 true", 0},
-		{"--apparmor docker-default", "exec --apparmor " + stays + " c1 true", 1},
-		{"--apparmor=unconfined", "exec --apparmor=" + stays + " c1 true", 1},
-		{"-apparmor unconfined --apparmor=docker-default", "exec -apparmor " + stays + " --apparmor=" + stays + " c1 true", 1},
-		{"--apparmor hatchdog-untrusted", "exec --apparmor hatchdog-untrusted c1 true", 0},
-		{"--apparmor=unconfined --apparmor=", "exec --apparmor= --apparmor= c1 true", 0},
+		{"", stays, 0},
+		{"--apparmor " + stays, stays, 0},
+		{"--apparmor docker-default", stays, 1},
+		{"--apparmor=unconfined", stays, 1},
+		{"-apparmor unconfined --apparmor=docker-default", stays, 1},
+		{"--apparmor hatchdog-untrusted", "hatchdog-untrusted", 0},
+		{"--apparmor=unconfined --apparmor=", stays, 0},
 		{"--apparmor custom", "", 0},
 		{"--apparmor :ns:x", "", 0},
-		{"--process-label u:r:container_t:s0:c1", "exec --process-label u:r:container_t:s0:c1 c1 true", 0},
+		{"--process-label u:r:container_t:s0:c1", stays, 0},
 		{"--process-label u:r:spc_t:s0", "", 0},
 	} {
 		f := labelled(t, strings.Fields(c.flags)...)
-		args, err := f.processFlags()
+		doc, err := f.flagsProcess()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if (c.want == "") != (len(f.decision.Refusals) > 0) || len(f.decision.Changes) != c.changes {
+		after, err := f.judgeProcess(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		moved := slices.DeleteFunc(slices.Clone(f.decision.Changes), func(a control.Attributed) bool { return a.Control != policy.Apparmor })
+		if (c.want == "") != (len(f.decision.Refusals) > 0) || len(moved) != c.changes {
 			t.Errorf("%s: %v %v", c.flags, f.decision.Changes, f.decision.Refusals)
 		}
-		if got := strings.Join(args, " "); c.want != "" && got != "hatchdog "+c.want {
-			t.Errorf("%s: %s", c.flags, got)
+		if c.want != "" && !strings.Contains(string(after), `"apparmorProfile":"`+c.want+`"`) {
+			t.Errorf("%s: %s", c.flags, after)
 		}
 	}
 }
@@ -86,7 +93,7 @@ func TestExecFilesCannotLeaveTheLabels(t *testing.T) {
 			t.Fatal(err)
 		}
 		f := labelled(t, "--process", file)
-		args, err := f.processFile(file)
+		args, err := f.execArgs()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,7 +16,7 @@ import (
 func findRuntime(pol *policy.Policy, w World) (string, host.Runtime, error) {
 	path, err := lowlevel.Find(pol.Runtime, w.Getenv)
 	if err != nil {
-		return "", host.Runtime{}, err
+		return path, host.Runtime{}, err
 	}
 	// Beside the records: no id has an @.
 	rt, err := lowlevel.Probe(path, filepath.Join(pol.StateDir, "@runtimes"))
@@ -29,13 +29,13 @@ func findRuntime(pol *policy.Policy, w World) (string, host.Runtime, error) {
 // place is where a call finds the records, and what runtime the policy names.
 // A policy that cannot be read leaves the usual directory: what already runs is
 // held to its record, not to the policy of today.
-func (w World) place(call *argv.Call) (store decision.Store, root string, runtime policy.Runtime, err error) {
+func (w World) place(call *argv.Call) (store decision.Store, root string, places policy.Places, err error) {
 	store.Base = policy.DefaultStateDir(w.Euid, w.Getenv)
 	if at, perr := policy.LoadPlaces(w.Getenv); perr == nil {
-		store.Base, runtime = at.StateDir, at.Runtime
+		store.Base, places = at.StateDir, at
 	}
 	root, err = decision.ResolveRoot(call.Global.Root)
-	return store, root, runtime, err
+	return store, root, places, err
 }
 
 // forward hands a call over that is none of the doors'.
@@ -50,11 +50,11 @@ func (w World) forward(call *argv.Call) int {
 // runtimeOf is the low-level runtime that created the container, or else the
 // policy's, or else the first on PATH.
 func (w World) runtimeOf(call *argv.Call) (string, error) {
-	store, root, runtime, err := w.place(call)
+	store, root, places, err := w.place(call)
 	if err != nil {
-		return lowlevel.Find(runtime, w.Getenv)
+		return lowlevel.Find(places.Runtime, w.Getenv)
 	}
-	return w.creatorOf(store, root, call.ID, runtime)
+	return w.creatorOf(store, root, call.ID, places.Runtime)
 }
 
 func (w World) creatorOf(store decision.Store, root, id string, other policy.Runtime) (string, error) {
@@ -69,11 +69,11 @@ func (w World) creatorOf(store decision.Store, root, id string, other policy.Run
 // delete lets the low-level runtime delete, and gives back what was taken once
 // it knows the container no more, whatever it said.
 func (w World) delete(call *argv.Call) int {
-	if err := decision.CheckID(call.ID); err != nil {
-		return w.fail(call, err)
+	if decision.CheckID(call.ID) != nil {
+		return w.forward(call) // the low-level runtime knows no such container
 	}
-	store, root, runtime, placeErr := w.place(call)
-	path, err := w.creatorOf(store, root, call.ID, runtime)
+	store, root, places, placeErr := w.place(call)
+	path, err := w.creatorOf(store, root, call.ID, places.Runtime)
 	if err != nil {
 		return w.fail(call, err)
 	}
@@ -89,7 +89,7 @@ func (w World) delete(call *argv.Call) int {
 		ids := store.IDs(root, call.ID)
 		err = errors.Join(store.Release(root, call.ID, holder), freeIDs(ids, root, call.ID, holder))
 	}
-	if err != nil && code == 0 {
+	if err != nil && code == 0 && places.Mode != policy.Complain {
 		return w.fail(call, err)
 	}
 	return code

@@ -8,13 +8,18 @@ import (
 
 	"github.com/hatchdog/hatchdog/internal/argv"
 	"github.com/hatchdog/hatchdog/internal/control"
+	"github.com/hatchdog/hatchdog/internal/plain"
+	"github.com/hatchdog/hatchdog/internal/workload"
 )
 
 // sayMost bounds how many refusals one message spells out.
 const sayMost = 3
 
 // refused is the error of a request that the policy does not admit.
-type refused struct{ refusals []*control.Refusal }
+type refused struct {
+	refusals []*control.Refusal
+	who      workload.Workload
+}
 
 // Error numbers the refusals where there are several: each is a sentence.
 func (r *refused) Error() string {
@@ -36,21 +41,36 @@ func (r *refused) Error() string {
 // oneLine is the message that an engine shows: the container, what failed,
 // and where the whole of it is.
 func oneLine(err error, call *argv.Call) string {
-	id := ""
-	if call != nil {
-		id = call.ID
+	var r *refused
+	isRefused := errors.As(err, &r)
+	name, id := "", ""
+	switch {
+	case isRefused && r.who.Engine == workload.CRI && r.who.Pod != "":
+		// The kubelet tries again under another id: a message that stays the same
+		// is one event with a count.
+		id = r.who.Path()
+		name = "pod " + id
+	case call != nil && call.ID != "":
+		id = short(call.ID)
+		name = "container " + call.ID
 	}
 	msg := "hatchdog: "
-	if id != "" {
-		msg += "container " + id + ": "
+	if name != "" {
+		msg += plain.Cut(name, maxName) + ": "
 	}
-	msg += flat(err)
-	var r *refused
-	if errors.As(err, &r) && id != "" {
-		msg += ". Details: 'hatchctl explain " + short(id) + "'"
+	msg += plain.Cut(flat(err), maxMessage)
+	if isRefused && id != "" {
+		msg += ". Details: 'hatchctl explain " + id + "'"
 	}
-	return msg
+	return plain.Line(msg)
 }
+
+// The longest name and the longest message that are told, in bytes: engines put
+// them into events and logs of their own.
+const (
+	maxName    = 300
+	maxMessage = 4 << 10
+)
 
 // flat brings an error to one line.
 func flat(err error) string {

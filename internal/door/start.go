@@ -16,18 +16,18 @@ import (
 // for one file.
 func (w World) start(call *argv.Call) error {
 	if err := decision.CheckID(call.ID); err != nil {
-		return err
+		return w.unread(call, err)
 	}
-	store, root, runtime, err := w.place(call)
+	store, root, places, err := w.place(call)
 	if err != nil {
-		return err
+		return w.unread(call, err)
 	}
 	path, err := store.Runtime(root, call.ID)
 	switch dir := store.Dir(root, call.ID); {
 	case errors.Is(err, decision.ErrNoRecord):
-		return w.startUnrecorded(call, root, runtime)
+		return w.startUnrecorded(call, root, places.Runtime)
 	case err != nil:
-		return err
+		return w.unread(call, err)
 	case decision.AtStart(dir):
 		if err := w.holdAtStart(store, root, call); err != nil {
 			return errors.Join(err, w.end(store, root, path, call))

@@ -25,11 +25,14 @@ func (w World) update(call *argv.Call) error {
 	if err != nil {
 		return err
 	}
+	if f.decision.Mode == policy.Complain {
+		return f.watched(f.watchUpdate)
+	}
 	if err := checkSpelling(call, f.rec.Decision.Runtime.Name); err != nil {
 		return f.failed(err)
 	}
 	var args []string
-	if file, ok := call.Value("resources", "r"); ok && file != "" {
+	if file := f.resources(); file != "" {
 		args, err = f.resourcesFile(file)
 	} else {
 		args, err = f.resourcesFlags()
@@ -38,6 +41,33 @@ func (w World) update(call *argv.Call) error {
 		return f.failed(err)
 	}
 	return f.finish(args)
+}
+
+func (f *further) resources() string { return first(f.call.Value("resources", "r")) }
+
+// watchUpdate records what update would have done. Where it has read what can be
+// read once only, it returns the command line that names a copy.
+func (f *further) watchUpdate() ([]string, error) {
+	if f.rec.Ceiling == nil {
+		return nil, nil // there is nothing to hold it against
+	}
+	file := f.resources()
+	if file == "" {
+		_, err := f.resourcesFlags()
+		return nil, err
+	}
+	raw, once, err := f.readResources(file)
+	var same []string
+	if once != nil {
+		var serr error
+		if same, serr = f.sealResources(file, once); serr != nil {
+			return nil, errors.Join(err, serr)
+		}
+	}
+	if err == nil {
+		_, err = f.judgeResources(raw)
+	}
+	return same, err
 }
 
 // limit judges resources in place.
@@ -59,7 +89,7 @@ func (f *further) limit(r *specs.LinuxResources) error {
 
 // resourcesFile judges the limits in a file, or on standard input.
 func (f *further) resourcesFile(file string) ([]string, error) {
-	raw, err := f.readResources(file)
+	raw, _, err := f.readResources(file)
 	if err != nil {
 		return nil, fmt.Errorf("--resources: %w", err)
 	}
@@ -67,7 +97,13 @@ func (f *further) resourcesFile(file string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--resources: %w", err)
 	}
-	if file == "-" { // it has been read, in complain mode too
+	return f.sealResources(file, after)
+}
+
+// sealResources puts limits where nobody can change them, and returns the
+// command line that names them.
+func (f *further) sealResources(file string, after []byte) ([]string, error) {
+	if file == "-" {
 		return f.call.Argv, bundle.SealStdin(after)
 	}
 	fd, err := bundle.Seal(after, 3)
@@ -82,11 +118,11 @@ func (f *further) resourcesFile(file string) ([]string, error) {
 	}), nil
 }
 
-func (f *further) readResources(file string) ([]byte, error) {
+func (f *further) readResources(file string) (raw, once []byte, err error) {
 	if file == "-" {
-		return bundle.Read(f.w.Stdin)
+		return bundle.ReadValue(f.w.Stdin)
 	}
-	return bundle.ReadFile(file)
+	return bundle.ReadOnce(file)
 }
 
 // judgeResources returns the document as the low-level runtime is to have it.
@@ -96,9 +132,6 @@ func (f *further) judgeResources(raw []byte) ([]byte, error) {
 		return nil, err
 	}
 	f.decision.SpecIn = digest(raw)
-	if f.rec.Ceiling == nil {
-		return raw, nil
-	}
 	copied, err := bundle.Decode[specs.LinuxResources](raw)
 	if err != nil {
 		return nil, err
@@ -107,7 +140,7 @@ func (f *further) judgeResources(raw []byte) ([]byte, error) {
 		return nil, err
 	}
 	f.decision.Refusals = append(f.decision.Refusals, unknownFields(f.rec.Ceiling, before.Unknown)...)
-	if f.decision.Mode == policy.Complain || len(f.decision.Refusals) > 0 {
+	if len(f.decision.Refusals) > 0 {
 		return raw, nil
 	}
 	after, err := before.With(copied.Value)
@@ -176,9 +209,6 @@ func cpu(r *specs.LinuxResources) *specs.LinuxCPU {
 // resourcesFlags judges the limits that are given as flags: they are read into
 // the form of the file, judged, and written back.
 func (f *further) resourcesFlags() ([]string, error) {
-	if f.rec.Ceiling == nil {
-		return nil, nil
-	}
 	asked, err := f.readFlags()
 	if err != nil {
 		return nil, err

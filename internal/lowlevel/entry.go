@@ -10,10 +10,10 @@ import (
 
 // entry is one line of the engine's log. containerd's shim decodes the whole
 // file as JSON: whatever msg holds, the line stays one object.
-func entry(format, msg string, now time.Time) string {
+func entry(format, level, msg string, now time.Time) string {
 	stamp := now.Format(time.RFC3339)
 	if format != "json" {
-		return fmt.Sprintf("time=%q level=error msg=%q\n", stamp, msg)
+		return fmt.Sprintf("time=%q level=%s msg=%q\n", stamp, level, msg)
 	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -22,7 +22,7 @@ func entry(format, msg string, now time.Time) string {
 		Level string `json:"level"`
 		Msg   string `json:"msg"`
 		Time  string `json:"time"`
-	}{"error", msg, stamp})
+	}{level, msg, stamp})
 	if err != nil {
 		return "" // three strings always encode
 	}

@@ -57,11 +57,26 @@ func exitCode(err error) (int, error) {
 // (logrus): a JSON line where format is "json", key=value otherwise. It does
 // not wait for a reader.
 func Report(log, format, msg string, now time.Time) error {
+	return tell(log, entry(format, "error", msg, now), 0)
+}
+
+// Warn appends a warning, where the log is a regular file: anything else may be
+// a stream of the container's.
+func Warn(log, format, msg string, now time.Time) error {
+	return tell(log, entry(format, "warning", msg, now), unix.S_IFREG)
+}
+
+// tell appends a line to log, whose kind of file has to be the one given; 0 is
+// any.
+func tell(log, text string, kind uint32) error {
 	f, err := os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_APPEND|unix.O_NONBLOCK, 0o644)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(entry(format, msg, now))
+	var st unix.Stat_t
+	if err = unix.Fstat(int(f.Fd()), &st); err == nil && (kind == 0 || st.Mode&unix.S_IFMT == kind) {
+		_, err = f.WriteString(text)
+	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}

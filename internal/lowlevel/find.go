@@ -31,21 +31,33 @@ var (
 	ErrOpen    = errors.New("low-level runtime: users other than root can change it")
 )
 
+// usualPath is searched where the engine has no PATH: Podman deletes without one.
+const usualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 // Find is the low-level runtime's path: the policy's, or the first of runc and
-// crun in an absolute directory of PATH that is not hatchdog under their name.
+// crun in an absolute directory of PATH that is not hatchdog under their name. A
+// path comes with ErrOpen too.
 func Find(r policy.Runtime, getenv func(string) string) (string, error) {
 	if r.Path != "" {
-		return r.Path, usable(r.Path)
+		err := usable(r.Path)
+		if err != nil && !errors.Is(err, ErrOpen) {
+			return "", err
+		}
+		return r.Path, err
+	}
+	search := getenv("PATH")
+	if search == "" {
+		search = usualPath
 	}
 	for _, name := range []string{"runc", "crun"} {
-		for _, dir := range filepath.SplitList(getenv("PATH")) {
+		for _, dir := range filepath.SplitList(search) {
 			path := filepath.Join(dir, name)
 			if filepath.IsAbs(dir) && usable(path) == nil {
 				return path, nil
 			}
 		}
 	}
-	return "", fmt.Errorf("%w: neither runc nor crun is on PATH; install one, or set runtime.path in the policy", ErrMissing)
+	return "", fmt.Errorf("%w: neither runc nor crun is in %s; install one, or set runtime.path in the policy", ErrMissing, search)
 }
 
 func usable(path string) error {

@@ -193,7 +193,7 @@ func TestReport(t *testing.T) {
 	if _, err := time.Parse(time.RFC3339, e.Time); err != nil {
 		t.Error(err)
 	}
-	if got := entry("text", "x\ny", time.Unix(0, 0).UTC()); got != "time=\"1970-01-01T00:00:00Z\" level=error msg=\"x\\ny\"\n" {
+	if got := entry("text", "error", "x\ny", time.Unix(0, 0).UTC()); got != "time=\"1970-01-01T00:00:00Z\" level=error msg=\"x\\ny\"\n" {
 		t.Error(got)
 	}
 }

@@ -151,7 +151,3 @@ func (p Plan) excess(name string, ch control.Change) *control.Refusal {
 	}
 	return r.Granting(control.Set("onExcess."+name, string(policy.Tighten)))
 }
-
-// Watch has the calls logged that the profile would deny, and denies none. It
-// is all that complain mode changes; the note says what is logged.
-func Watch(p *policy.Profile, s *specs.Spec) (note string, err error) { return seccomp.Watch(p, s) }

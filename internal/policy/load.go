@@ -94,6 +94,7 @@ func systemFiles() ([]string, error) {
 
 // Places are what the commands need that are handed on as they are.
 type Places struct {
+	Mode     Mode
 	StateDir string
 	Runtime  Runtime
 }
@@ -121,7 +122,7 @@ func LoadPlaces(getenv func(string) string) (Places, error) {
 		return Places{}, fmt.Errorf("policy: %w", b.errs)
 	}
 	fillPaths(&b.policy, os.Geteuid(), os.Getenv)
-	return Places{b.policy.StateDir, b.policy.Runtime}, nil
+	return Places{b.policy.Mode, b.policy.StateDir, b.policy.Runtime}, nil
 }
 
 func loadFiles(names []string, all bool) (*Policy, error) {

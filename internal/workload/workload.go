@@ -3,6 +3,8 @@
 // selects a profile, and a profile that it selects by annotation only narrows.
 package workload
 
+import "strings"
+
 // The engines that Identify tells apart.
 const (
 	Docker = "docker"
@@ -26,4 +28,20 @@ type Workload struct {
 	PodUID    string `json:"podUID,omitempty"`
 	// Choices are the hatchdog.dev/* annotations, without the prefix.
 	Choices map[string]string `json:"choices,omitempty"`
+}
+
+// Path names a container of a pod as NAMESPACE/POD/CONTAINER, and a sandbox as
+// NAMESPACE/POD.
+func (w Workload) Path() string {
+	path := w.Namespace + "/" + w.Pod
+	if w.Container != "" && !w.Sandbox {
+		path += "/" + w.Container
+	}
+	return path
+}
+
+// Name is what stays the same from one try to start the workload to the next:
+// not its id.
+func (w Workload) Name() string {
+	return strings.Join([]string{w.Engine, w.Namespace, w.Pod, w.Container, w.Image}, "\x00")
 }

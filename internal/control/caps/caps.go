@@ -1,8 +1,9 @@
 // Package caps holds the five capability sets to the profile's ceiling.
 //
 // Guarantees: no set holds a capability that the profile does not grant or
-// that the engine did not ask for in that set; a name that is not known is an
-// error, where runc would warn and go on; a process that is not root keeps only
+// that the engine did not ask for in that set; a name that is not known is taken
+// away and named, where runc would pass over it (config.md: a runtime must not
+// fail for it); a process that is not root keeps only
 // what its ambient set asks for, where the profile says so.
 // Does not cover: what a capability that is granted can do.
 // Requires: nothing of the host.
@@ -10,20 +11,17 @@
 package caps
 
 import (
-	"errors"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/moby/sys/capability"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/hatchdog/hatchdog/internal/control"
+	"github.com/hatchdog/hatchdog/internal/plain"
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
-
-// ErrUnknown means that a name is not a capability of Linux.
-var ErrUnknown = errors.New("unknown capability")
 
 type caps struct{ rules policy.CapabilityRules }
 
@@ -44,13 +42,6 @@ func (c caps) Apply(s *specs.Spec) ([]control.Change, error) {
 			Reason: "the engine named no capabilities, which would leave the process with all that the runtime has",
 		}}, nil
 	}
-	for _, set := range sets(have) {
-		for _, name := range *set.names {
-			if !known(name) {
-				return nil, fmt.Errorf("process.capabilities.%s: %w", set.field, ErrUnknown)
-			}
-		}
-	}
 	allow, reason := c.rules.Max, "the profile does not grant it"
 	root := s.Process.User.UID == 0
 	if !root && c.rules.NonRoot == policy.NonRootAmbient {
@@ -66,12 +57,36 @@ func (c caps) Apply(s *specs.Spec) ([]control.Change, error) {
 		changes = append(changes, control.Change{
 			Field:  "process.capabilities." + set.field,
 			Before: strings.Join(*set.names, " "), After: orNone(kept),
-			Reason: reason + ": " + meanings(dropped),
+			Reason: reasons(reason, dropped),
 		})
 		*set.names = kept
 	}
 	return changes, nil
 }
+
+// reasons says why names were dropped. No kernel gives what has a name that is
+// not known here, and a newer one might.
+func reasons(reason string, dropped []string) string {
+	var foreign []string
+	rest := slices.DeleteFunc(slices.Clone(dropped), func(name string) bool {
+		if known(name) {
+			return false
+		}
+		foreign = append(foreign, strconv.Quote(plain.Cut(name, longestName)))
+		return true
+	})
+	var all []string
+	if len(rest) > 0 || len(foreign) == 0 {
+		all = append(all, reason+": "+meanings(rest))
+	}
+	if len(foreign) > 0 {
+		all = append(all, "not a capability that is known: "+strings.Join(foreign, ", "))
+	}
+	return strings.Join(all, "; ")
+}
+
+// longestName is as much as is told of a name that is not known, in bytes.
+const longestName = 64
 
 type set struct {
 	field string

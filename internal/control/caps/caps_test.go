@@ -1,8 +1,9 @@
 package caps
 
 import (
-	"errors"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/moby/sys/capability"
@@ -55,11 +56,22 @@ func TestNonRoot(t *testing.T) {
 	}
 }
 
-func TestUnknownIsRefused(t *testing.T) {
-	for _, name := range []string{"CAP_MADE_UP", "CHOWN", "cap_chown", ""} {
-		if _, err := New(profile(policy.NonRootKeep)).Apply(process(0, all(name))); !errors.Is(err, ErrUnknown) {
-			t.Errorf("%q: %v", name, err)
+// runc passes over a name that it does not know; a later one may know it.
+func TestUnknownIsTakenAwayByName(t *testing.T) {
+	for _, name := range []string{"CAP_MADE_UP", "CHOWN", "cap_chown", "", "CAP_X\n\x1b[2J", strings.Repeat("CAP_", 1000)} {
+		s := process(0, all("CAP_CHOWN", name))
+		changes, err := New(profile(policy.NonRootKeep, "CAP_CHOWN")).Apply(s)
+		if err != nil || len(changes) != 3 || !slices.Equal(s.Process.Capabilities.Bounding, []string{"CAP_CHOWN"}) {
+			t.Fatalf("%q: %v %v", name, changes, err)
 		}
+		want := "not a capability that is known: " + strconv.Quote(name[:min(len(name), 30)])
+		if got := changes[0].Reason; len(name) <= 30 && got != want || len(got) > 300 || !strings.HasPrefix(got, want[:len(want)-1]) {
+			t.Errorf("%q: %q", name, got)
+		}
+	}
+	changes, err := New(profile(policy.NonRootKeep)).Apply(process(0, all("CAP_CHOWN", "CAP_MADE_UP")))
+	if want := `the profile does not grant it: CAP_CHOWN; not a capability that is known: "CAP_MADE_UP"`; err != nil || changes[0].Reason != want {
+		t.Errorf("%v %v", changes, err)
 	}
 }
 
