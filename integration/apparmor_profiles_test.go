@@ -202,7 +202,7 @@ func TestAppArmorProfiles(t *testing.T) {
 // Whatever Docker's own profile denies, ours denies: the order says so.
 func TestAppArmorIsStricterThanDockers(t *testing.T) {
 	require(t, "apparmor")
-	startDocker(t) // it loads its profile
+	dockers[0].start(t) // it loads its profile
 	dockers := attempts(t, "docker-default")
 	if dockers["label"] != "docker-default (enforce)" {
 		t.Fatal(dockers["label"])

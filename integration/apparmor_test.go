@@ -21,7 +21,10 @@ func unloadAll(t *testing.T) {
 
 func TestAppArmorDocker(t *testing.T) {
 	require(t, "apparmor")
-	d := startDocker(t)
+	eachDocker(t, appArmorDocker)
+}
+
+func appArmorDocker(t *testing.T, d *docker) {
 	unloadAll(t)
 	const restricted = "hatchdog-restricted (enforce)\n"
 	id := d.background(t, "busybox", "sh", "-c", "trap 'echo term; exit 3' TERM; echo up; httpd -p 8080 -h /etc; while :; do sleep 0.1; done")
@@ -61,7 +64,10 @@ func TestAppArmorDocker(t *testing.T) {
 // A profile may be missing, or deny nothing: create loads ours.
 func TestAppArmorMissing(t *testing.T) {
 	require(t, "apparmor")
-	d := startDocker(t)
+	eachDocker(t, appArmorMissing)
+}
+
+func appArmorMissing(t *testing.T, d *docker) {
 	status := func(want string) {
 		t.Helper()
 		out, _ := run(t, tested.hatchctl, "apparmor", "status")
@@ -101,7 +107,10 @@ func parse(t *testing.T, text string, args ...string) {
 // from that name, and a container must take them.
 func TestAppArmorSignalsOfAConfinedRuntime(t *testing.T) {
 	require(t, "apparmor")
-	d := startDocker(t)
+	eachDocker(t, appArmorSignalsOfAConfinedRuntime)
+}
+
+func appArmorSignalsOfAConfinedRuntime(t *testing.T, d *docker) {
 	for name, works := range map[string]bool{"runc": true, "stranger": false} {
 		id := d.background(t, "busybox", "sleep", "600")
 		text := fmt.Sprintf("abi <abi/3.0>,\nprofile %s %s flags=(unconfined) { }\n", name, pinnedRunc(t))
@@ -120,7 +129,10 @@ func TestAppArmorSignalsOfAConfinedRuntime(t *testing.T) {
 // our own unload does not do it.
 func TestAppArmorReplacedUnderAContainer(t *testing.T) {
 	require(t, "apparmor")
-	d := startDocker(t)
+	eachDocker(t, appArmorReplacedUnderAContainer)
+}
+
+func appArmorReplacedUnderAContainer(t *testing.T, d *docker) {
 	mustRun(t, tested.hatchctl, "apparmor", "load")
 	id := d.background(t, "busybox", "sleep", "600")
 	denied := func() bool {

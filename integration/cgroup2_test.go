@@ -76,7 +76,10 @@ func TestCgroup2Driver(t *testing.T) {
 	if hasFeature(t, "systemd") {
 		t.Skip("systemd owns the groups")
 	}
-	d := startDocker(t)
+	eachDocker(t, cgroup2Driver)
+}
+
+func cgroup2Driver(t *testing.T, d *docker) {
 	if got := d.do(t, "info", "-f", "{{.CgroupDriver}} {{.CgroupVersion}}"); got != "cgroupfs 2\n" {
 		t.Errorf("docker uses %s", got)
 	}
@@ -99,7 +102,10 @@ func holdsCeilings(t *testing.T, d *docker) {
 
 func TestCgroup2MemoryAndSwap(t *testing.T) {
 	require(t, "cgroup2", "swap")
-	d := startDocker(t)
+	eachDocker(t, cgroup2MemoryAndSwap)
+}
+
+func cgroup2MemoryAndSwap(t *testing.T, d *docker) {
 	d.withPolicy(t, "", small)
 	hitsMemory(t, d)
 }
@@ -123,7 +129,10 @@ func hitsMemory(t *testing.T, d *docker) {
 
 func TestCgroup2PidsAndCPU(t *testing.T) {
 	require(t, "cgroup2")
-	d := startDocker(t)
+	eachDocker(t, cgroup2PidsAndCPU)
+}
+
+func cgroup2PidsAndCPU(t *testing.T, d *docker) {
 	d.withPolicy(t, "", small)
 	id := d.background(t, "--net=none", "busybox", "sleep", "600")
 	dir := group(t, id)

@@ -85,7 +85,9 @@ func TestContainerd(t *testing.T) {
 				ctr = filepath.Join(filepath.Dir(program), "ctr")
 				env = append(env, "PATH="+filepath.Dir(program)+":"+os.Getenv("PATH"))
 			}
-			cmd := startContainerd(t, program, dir, env...)
+			ns, err := netns()
+			must(t, err)
+			cmd := startContainerd(t, ns, program, dir, env...)
 			t.Cleanup(func() { stop(cmd); killMatching(dir); unmountBelow(dir) })
 			socket := dir + "/containerd.sock"
 			const image = "docker.io/library/busybox:1"

@@ -45,7 +45,10 @@ func TestCrunAsTheDelegate(t *testing.T) {
 
 func TestCrunUnderDocker(t *testing.T) {
 	require(t, "cgroup2", "crun")
-	d := startDocker(t)
+	eachDocker(t, crunUnderDocker)
+}
+
+func crunUnderDocker(t *testing.T, d *docker) {
 	d.withPolicy(t, `{path: /usr/bin/crun, accept: ["`+crunVersion(t)+`"]}`, small)
 	id := d.background(t, "--net=none", "busybox", "sh", "-c", "trap 'exit 3' TERM; echo up; while :; do sleep 0.1; done")
 	waitFor(t, "its log", func() bool { return strings.Contains(d.do(t, "logs", id), "up") })

@@ -12,21 +12,27 @@ import (
 // A dockerd that is killed leaves its containers; the next one finds them held
 // as before.
 func TestDockerdKilled(t *testing.T) {
-	d := startDocker(t)
+	eachDocker(t, dockerdKilled)
+}
+
+func dockerdKilled(t *testing.T, d *docker) {
 	id := d.background(t, "busybox", "sleep", "600")
 	var pid int
 	_, err := fmt.Sscan(strings.TrimSpace(mustRun(t, "cat", d.dir+"/docker.pid")), &pid)
 	must(t, err)
 	must(t, syscall.Kill(pid, syscall.SIGKILL))
 	_ = d.cmd.Wait()
-	d.start(t)
+	d.up(t)
 	wantLines(t, d.do(t, "exec", "--privileged", id, "grep", "CapEff", "/proc/self/status"), restrictedCaps)
 	d.do(t, "restart", "-t", "0", id)
 	wantLines(t, d.do(t, "exec", id, "grep", "CapEff", "/proc/self/status"), restrictedCaps)
 }
 
 func TestDockerContainerKilled(t *testing.T) {
-	d := startDocker(t)
+	eachDocker(t, dockerContainerKilled)
+}
+
+func dockerContainerKilled(t *testing.T, d *docker) {
 	id := d.background(t, "--restart=always", "busybox", "sleep", "600")
 	var pid int
 	_, err := fmt.Sscan(d.do(t, "inspect", "-f", "{{.State.Pid}}", id), &pid)
@@ -43,7 +49,10 @@ func TestDockerContainerKilled(t *testing.T) {
 }
 
 func TestDockerFiftyAtOnce(t *testing.T) {
-	d := startDocker(t)
+	eachDocker(t, dockerFiftyAtOnce)
+}
+
+func dockerFiftyAtOnce(t *testing.T, d *docker) {
 	const n = 50
 	ids := make([]string, n)
 	var wg sync.WaitGroup

@@ -8,59 +8,51 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 )
 
-// docker is a dockerd of the tests, with hatchdog as one of its runtimes.
-type docker struct {
-	dir        string
-	cmd        *exec.Cmd
-	containerd *exec.Cmd
-}
-
-var theDocker struct {
-	once sync.Once
-	d    *docker
-}
-
-// startDocker starts one dockerd for all tests.
-func startDocker(t *testing.T) *docker {
+// start starts the dockerd, once for all tests.
+func (d *docker) start(t *testing.T) *docker {
 	t.Helper()
-	theDocker.once.Do(func() {
-		d := &docker{dir: filepath.Join(tested.dir, "docker")}
+	d.once.Do(func() {
+		d.dir = filepath.Join(tested.dir, "docker-"+d.name)
+		ns, err := netnsOf(d.network)
+		must(t, err)
+		d.ns, d.cli = ns, d.program(t, d.client)
 		policyFile(t, d.dir, "unrecorded: refuse\n")
 		d.config(t)
-		d.containerd = startContainerd(t, "containerd", d.dir+"/containerd", "HATCHDOG_POLICY="+d.dir+"/policy.yaml")
-		d.start(t)
+		d.below = startContainerd(t, d.ns, d.program(t, d.containerd), d.dir+"/containerd", d.env(t)...)
+		d.up(t)
 		atEnd(func() { d.end() })
 		d.importImage(t, "busybox", busyboxTar(t))
-		theDocker.d = d
+		d.ready = true
 	})
-	if theDocker.d == nil {
-		t.Fatal("dockerd did not start")
+	if !d.ready {
+		t.Fatalf("Docker %s did not start", d.name)
 	}
-	return theDocker.d
+	return d
 }
 
 func (d *docker) config(t *testing.T) {
 	t.Helper()
 	config, err := json.Marshal(map[string]any{
-		"runtimes":     map[string]any{"hatchdog": map[string]any{"path": tested.hatchdog}},
-		"data-root":    d.dir + "/data",
-		"exec-root":    d.dir + "/exec",
-		"containerd":   d.dir + "/containerd/containerd.sock",
-		"pidfile":      d.dir + "/docker.pid",
-		"hosts":        []string{"unix://" + d.dir + "/docker.sock"},
-		"live-restore": true,
+		"runtimes":       map[string]any{"hatchdog": map[string]any{"path": tested.hatchdog}},
+		"data-root":      d.dir + "/data",
+		"exec-root":      d.dir + "/exec",
+		"containerd":     d.dir + "/containerd/containerd.sock",
+		"pidfile":        d.dir + "/docker.pid",
+		"hosts":          []string{"unix://" + d.dir + "/docker.sock"},
+		"live-restore":   true,
+		"userland-proxy": false, // each release wants a program of its own
 	})
 	must(t, err)
 	must(t, os.WriteFile(d.dir+"/daemon.json", config, 0o600))
 }
 
-func (d *docker) start(t *testing.T) {
+// up starts dockerd, the first time and again.
+func (d *docker) up(t *testing.T) {
 	t.Helper()
-	d.cmd = daemon(t, d.dir+"/dockerd.log", []string{"HATCHDOG_POLICY=" + d.dir + "/policy.yaml"}, "dockerd", "--config-file", d.dir+"/daemon.json")
+	d.cmd = daemonIn(t, d.ns, d.dir+"/dockerd.log", d.env(t), d.program(t, d.dockerd), "--config-file", d.dir+"/daemon.json")
 	t.Cleanup(func() {
 		if t.Failed() {
 			log, _ := run(t, "tail", "-n", "30", d.dir+"/dockerd.log")
@@ -74,13 +66,11 @@ func (d *docker) start(t *testing.T) {
 }
 
 func (d *docker) end() {
-	args := append([]string{"-H", "unix://" + d.dir + "/docker.sock"}, "ps", "-aq")
-	if ids, err := exec.Command("docker", args...).Output(); err == nil && len(ids) > 0 {
-		rm := append([]string{"-H", "unix://" + d.dir + "/docker.sock", "rm", "-f"}, strings.Fields(string(ids))...)
-		_ = exec.Command("docker", rm...).Run()
+	if ids, err := d.command("ps", "-aq").Output(); err == nil && len(ids) > 0 {
+		_ = d.command(append([]string{"rm", "-f"}, strings.Fields(string(ids))...)...).Run()
 	}
 	stop(d.cmd)
-	stop(d.containerd)
+	stop(d.below)
 	killMatching(d.dir)
 	ids, _ := filepath.Glob(d.dir + "/data/containers/*")
 	for _, id := range ids { // of containers that outlived their dockerd
@@ -89,10 +79,15 @@ func (d *docker) end() {
 	unmountBelow(d.dir)
 }
 
+// command is a call of this Docker's client.
+func (d *docker) command(args ...string) *exec.Cmd {
+	return exec.Command(d.cli, append([]string{"-H", "unix://" + d.dir + "/docker.sock"}, args...)...)
+}
+
 // try runs a docker command.
 func (d *docker) try(t *testing.T, args ...string) (string, int) {
 	t.Helper()
-	return run(t, "docker", append([]string{"-H", "unix://" + d.dir + "/docker.sock"}, args...)...)
+	return run(t, d.cli, append([]string{"-H", "unix://" + d.dir + "/docker.sock"}, args...)...)
 }
 
 // do runs a docker command that must succeed.
@@ -122,7 +117,7 @@ func (d *docker) background(t *testing.T, args ...string) string {
 
 func (d *docker) importImage(t *testing.T, name string, archive []byte) {
 	t.Helper()
-	cmd := exec.Command("docker", "-H", "unix://"+d.dir+"/docker.sock", "import", "-", name)
+	cmd := d.command("import", "-", name)
 	cmd.Stdin = bytes.NewReader(archive)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("docker import: %v: %s", err, out)

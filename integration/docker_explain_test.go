@@ -9,7 +9,10 @@ import (
 )
 
 func TestExplainAndList(t *testing.T) {
-	d := startDocker(t)
+	eachDocker(t, explainAndList)
+}
+
+func explainAndList(t *testing.T, d *docker) {
 	id := d.background(t, "busybox", "sleep", "600")
 	plain := strings.TrimSpace(d.do(t, "run", "-d", "--rm", "busybox", "sleep", "600"))
 	t.Cleanup(func() { d.try(t, "rm", "-f", plain) })
@@ -71,7 +74,10 @@ func TestExplainAndList(t *testing.T) {
 }
 
 func TestCheckOfARealSpec(t *testing.T) {
-	d := startDocker(t)
+	eachDocker(t, checkOfARealSpec)
+}
+
+func checkOfARealSpec(t *testing.T, d *docker) {
 	for name, want := range map[string]int{"docker-privileged": 2, "ctr-default": 1} {
 		for _, format := range []string{"text", "json", "sarif"} {
 			out, code := d.hatchctl(t, "check", "--format", format, "testdata/specs/"+name+".json")
@@ -96,7 +102,10 @@ func TestCheckOfARealSpec(t *testing.T) {
 }
 
 func TestAuditLogIsWhole(t *testing.T) {
-	d := startDocker(t)
+	eachDocker(t, auditLogIsWhole)
+}
+
+func auditLogIsWhole(t *testing.T, d *docker) {
 	d.run(t, "busybox", "true")
 	if out, code := d.hatchctl(t, "audit", "verify"); code != 0 {
 		t.Error(out)

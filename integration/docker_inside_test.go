@@ -20,7 +20,10 @@ func wantLines(t *testing.T, got string, want ...string) {
 }
 
 func TestDockerInside(t *testing.T) {
-	d := startDocker(t)
+	eachDocker(t, dockerInside)
+}
+
+func dockerInside(t *testing.T, d *docker) {
 	const look = `grep -E 'Cap(Eff|Bnd)|NoNew' /proc/self/status
 echo 1 2>/dev/null >/proc/sys/kernel/panic && echo WROTE sys
 echo h 2>/dev/null >/proc/sysrq-trigger && echo WROTE sysrq
@@ -39,13 +42,16 @@ chroot / true 2>&1; true`
 		}
 	}
 	// The same under plain runc, or the test proves nothing.
-	if plain := d.do(t, "run", "--rm", "busybox", "sh", "-c", look); strings.Contains(plain, restrictedCaps) || !strings.Contains(plain, "INTERRUPTS") {
+	if plain := d.do(t, "run", "--rm", "busybox", "sh", "-c", look); strings.Contains(plain, restrictedCaps) || !strings.Contains(plain, "KALLSYMS") {
 		t.Errorf("tight without hatchdog:\n%s", plain)
 	}
 }
 
 func TestDockerSetuidGainsNothing(t *testing.T) {
-	d := startDocker(t)
+	eachDocker(t, dockerSetuidGainsNothing)
+}
+
+func dockerSetuidGainsNothing(t *testing.T, d *docker) {
 	got, code := d.run(t, "-u", "1000", "busybox", "sh", "-c", "/suid/curious euid; grep CapBnd /proc/self/status")
 	if code != 0 || !strings.HasPrefix(got, "1000\n") || !strings.Contains(got, "CapBnd:\t0000000000000000") {
 		t.Error(code, got)
@@ -56,7 +62,10 @@ func TestDockerSetuidGainsNothing(t *testing.T) {
 }
 
 func TestDockerLimitsOnTheHost(t *testing.T) {
-	d := startDocker(t)
+	eachDocker(t, dockerLimitsOnTheHost)
+}
+
+func dockerLimitsOnTheHost(t *testing.T, d *docker) {
 	id := d.background(t, "busybox", "sleep", "600")
 	read := func(controller, file string) string {
 		found, _ := filepath.Glob("/sys/fs/cgroup/" + controller + "/docker/" + id + "/" + file)
@@ -84,7 +93,10 @@ func TestDockerLimitsOnTheHost(t *testing.T) {
 }
 
 func TestDockerExecGetsNoMore(t *testing.T) {
-	d := startDocker(t)
+	eachDocker(t, dockerExecGetsNoMore)
+}
+
+func dockerExecGetsNoMore(t *testing.T, d *docker) {
 	id := d.background(t, "busybox", "sleep", "600")
 	for _, args := range [][]string{{}, {"--privileged"}, {"-u", "0"}, {"--privileged", "-u", "0"}} {
 		got := d.do(t, append(append([]string{"exec"}, args...), id, "grep", "-E", "CapEff|CapBnd|NoNew", "/proc/self/status")...)
@@ -96,7 +108,10 @@ func TestDockerExecGetsNoMore(t *testing.T) {
 }
 
 func TestDockerRefusals(t *testing.T) {
-	d := startDocker(t)
+	eachDocker(t, dockerRefusals)
+}
+
+func dockerRefusals(t *testing.T, d *docker) {
 	for name, c := range map[string]struct {
 		args []string
 		want []string
@@ -109,7 +124,7 @@ func TestDockerRefusals(t *testing.T) {
 		"root":        {[]string{"-v", "/:/host"}, []string{"mounts[/host].source", "mounts.protect"}},
 		"etc":         {[]string{"-v", "/etc:/x:ro"}, []string{"mounts[/x].source"}},
 		"the socket":  {[]string{"-v", d.dir + "/docker.sock:/s"}, []string{"mounts[/s].source"}},
-		"engine data": {[]string{"-v", d.dir + "/data/overlay2:/s"}, []string{"mounts[/s].source", "the state of Docker"}},
+		"engine data": {[]string{"-v", d.dir + "/data/" + d.images + ":/s"}, []string{"mounts[/s].source", "the state of Docker"}},
 		"a device":    {[]string{"--device", "/dev/kmsg"}, []string{"linux.devices", "/dev/kmsg"}},
 		"a sysctl":    {[]string{"--sysctl", "net.ipv4.ip_forward=1"}, []string{"linux.sysctl", "sysctls.allow"}},
 	} {
@@ -128,7 +143,10 @@ func TestDockerRefusals(t *testing.T) {
 }
 
 func TestDockerOrdinaryUse(t *testing.T) {
-	d := startDocker(t)
+	eachDocker(t, dockerOrdinaryUse)
+}
+
+func dockerOrdinaryUse(t *testing.T, d *docker) {
 	dir := t.TempDir()
 	must(t, os.Chmod(dir, 0o777))
 	must(t, os.WriteFile(dir+"/f", []byte("from the host"), 0o644))
@@ -159,7 +177,10 @@ func TestDockerOrdinaryUse(t *testing.T) {
 }
 
 func TestDockerLife(t *testing.T) {
-	d := startDocker(t)
+	eachDocker(t, dockerLife)
+}
+
+func dockerLife(t *testing.T, d *docker) {
 	id := d.background(t, "--name", "life", "busybox", "sh", "-c", "trap 'echo term; exit 3' TERM; echo up; while :; do sleep 0.1; done")
 	waitFor(t, "its log", func() bool { return strings.Contains(d.do(t, "logs", id), "up") })
 	other := d.background(t, "--net=container:life", "busybox", "sleep", "600")
@@ -183,7 +204,10 @@ func TestDockerLife(t *testing.T) {
 }
 
 func TestDockerNothingLeftBehind(t *testing.T) {
-	d := startDocker(t)
+	eachDocker(t, dockerNothingLeftBehind)
+}
+
+func dockerNothingLeftBehind(t *testing.T, d *docker) {
 	records := func() int {
 		found, _ := filepath.Glob(d.dir + "/state/*/*/creator")
 		return len(found)

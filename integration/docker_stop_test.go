@@ -7,7 +7,7 @@ import (
 )
 
 func TestDockerStop(t *testing.T) {
-	stopsAtOnce(t, startDocker(t))
+	eachDocker(t, stopsAtOnce)
 }
 
 // stopsAtOnce asserts that the signals of docker stop arrive: a security module

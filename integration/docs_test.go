@@ -73,7 +73,10 @@ func TestReadmeDocker(t *testing.T) {
 	if len(blocks) != 1 || json.Unmarshal([]byte(blocks[0]), &daemon) != nil || daemon.Runtimes["hatchdog"].Path != "/usr/local/bin/hatchdog" {
 		t.Fatalf("daemon.json: %v", blocks)
 	}
-	d := startDocker(t)
+	eachDocker(t, readmeDocker)
+}
+
+func readmeDocker(t *testing.T, d *docker) {
 	before, err := os.ReadFile(d.dir + "/daemon.json")
 	must(t, err)
 	reload := func(config []byte, known bool) {

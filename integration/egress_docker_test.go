@@ -30,7 +30,11 @@ func (d *docker) reach(t *testing.T, want map[string]bool, args ...string) strin
 }
 
 func TestEgressDocker(t *testing.T) {
-	d, _ := startDocker(t), startOutside(t)
+	eachDocker(t, egressDocker)
+}
+
+func egressDocker(t *testing.T, d *docker) {
+	d.outside(t)
 	other := d.background(t, "busybox", "reach", "serve=:80")
 	otherAddr := d.address(t, other)
 	want := map[string]bool{
@@ -59,14 +63,16 @@ func TestEgressDocker(t *testing.T) {
 }
 
 func TestEgressDockerPublishedPort(t *testing.T) {
-	d, o := startDocker(t), startOutside(t)
-	ns, err := netns()
-	must(t, err)
+	eachDocker(t, egressDockerPublishedPort)
+}
+
+func egressDockerPublishedPort(t *testing.T, d *docker) {
+	o := d.outside(t)
 	for _, profile := range []string{"restricted", "untrusted"} {
 		d.setPolicy(t, "profile: "+profile+"\n")
 		id := d.background(t, "-p", "18080:8000", "busybox", "reach", "serve=:8000")
 		addr := d.address(t, id)
-		for from, to := range map[string]string{o.path: hostAddr + ":18080", ns: addr + ":8000"} {
+		for from, to := range map[string]string{o.path: hostAddr + ":18080", d.ns: addr + ":8000"} {
 			out := ""
 			for range 20 {
 				if out = mustRun(t, "nsenter", "--net="+from, tested.dir+"/bin/reach", "tcp="+to); strings.Contains(out, "yes") {

@@ -11,7 +11,11 @@ const openProfile = "profile: open\nprofiles:\n  open: {extends: builtin/restric
 
 // Whatever the second container's policy is, the first one's holds as well.
 func TestEgressDockerSharedNamespace(t *testing.T) {
-	d, _ := startDocker(t), startOutside(t)
+	eachDocker(t, egressDockerSharedNamespace)
+}
+
+func egressDockerSharedNamespace(t *testing.T, d *docker) {
+	d.outside(t)
 	outsideTCP, metadataTCP := "tcp="+outsideAddr+":80", "tcp="+metadataAddr+":80"
 	hostTCP := "tcp=" + hostAddr + ":" + servicePort
 
@@ -32,7 +36,11 @@ func TestEgressDockerSharedNamespace(t *testing.T) {
 }
 
 func TestEgressDockerIsExplained(t *testing.T) {
-	d, _ := startDocker(t), startOutside(t)
+	eachDocker(t, egressDockerIsExplained)
+}
+
+func egressDockerIsExplained(t *testing.T, d *docker) {
+	d.outside(t)
 	id := d.background(t, "busybox", "sh", "-c", "reach tcp="+metadataAddr+":80 tcp="+outsideAddr+":80; sleep 600")
 	waitFor(t, "the container to try", func() bool { return strings.Count(d.do(t, "logs", id), "\n") == 2 })
 	out, code := d.hatchctl(t, "net", id)
@@ -64,7 +72,10 @@ func TestEgressDockerIsExplained(t *testing.T) {
 
 // A container does not start where its rules cannot be installed.
 func TestEgressDockerStartFails(t *testing.T) {
-	d := startDocker(t)
+	eachDocker(t, egressDockerStartFails)
+}
+
+func egressDockerStartFails(t *testing.T, d *docker) {
 	lock := d.dir + "/state/@network"
 	_ = os.Remove(lock)
 	must(t, os.MkdirAll(lock, 0o700))
@@ -80,7 +91,10 @@ func TestEgressDockerStartFails(t *testing.T) {
 }
 
 func TestEgressDockerCapabilities(t *testing.T) {
-	d := startDocker(t)
+	eachDocker(t, egressDockerCapabilities)
+}
+
+func egressDockerCapabilities(t *testing.T, d *docker) {
 	d.setPolicy(t, "profile: net\nprofiles:\n  net: {extends: builtin/baseline, capabilities: {max: [NET_ADMIN, NET_RAW, CHOWN]}}\n")
 	out, code := d.run(t, "--cap-add", "NET_ADMIN", "busybox", "true")
 	if code == 0 {
@@ -97,7 +111,11 @@ func TestEgressDockerCapabilities(t *testing.T) {
 
 // Docker's resolver for its own networks works from within the container.
 func TestEgressDockerEmbeddedDNS(t *testing.T) {
-	d, _ := startDocker(t), startOutside(t)
+	eachDocker(t, egressDockerEmbeddedDNS)
+}
+
+func egressDockerEmbeddedDNS(t *testing.T, d *docker) {
+	d.outside(t)
 	d.do(t, "network", "create", "egress-it")
 	t.Cleanup(func() { d.try(t, "network", "rm", "egress-it") })
 	other := d.background(t, "--network", "egress-it", "--name", "neighbour", "busybox", "reach", "serve=:80")

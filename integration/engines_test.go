@@ -15,10 +15,23 @@ import (
 	"time"
 )
 
-// netns is the network namespace of the engines: their bridges, gateways and
-// firewall rules live and die there.
-var netns = sync.OnceValues(func() (string, error) {
-	name := fmt.Sprintf("hatchdog-it-%d", os.Getpid())
+// namespaces are the network namespaces of the engines by name: their bridges,
+// gateways and firewall rules live and die there.
+var namespaces struct {
+	sync.Mutex
+	made map[string]string
+}
+
+// netns is the network namespace of all engines that need none of their own.
+func netns() (string, error) { return netnsOf("") }
+
+func netnsOf(engine string) (string, error) {
+	namespaces.Lock()
+	defer namespaces.Unlock()
+	if path, there := namespaces.made[engine]; there {
+		return path, nil
+	}
+	name := fmt.Sprintf("hatchdog-it-%d%s", os.Getpid(), engine)
 	// The first "ip netns add" of a host makes /run/netns a mount.
 	if !isMount("/run/netns") {
 		atEnd(func() { _ = syscall.Unmount("/run/netns", 0); _ = os.Remove("/run/netns") })
@@ -29,8 +42,12 @@ var netns = sync.OnceValues(func() (string, error) {
 		}
 	}
 	atEnd(func() { _ = exec.Command("ip", "netns", "delete", name).Run() })
-	return "/run/netns/" + name, nil
-})
+	if namespaces.made == nil {
+		namespaces.made = map[string]string{}
+	}
+	namespaces.made[engine] = "/run/netns/" + name
+	return namespaces.made[engine], nil
+}
 
 var ends []func()
 
@@ -43,11 +60,17 @@ func stopEngines() {
 	}
 }
 
-// daemon starts a program in the network namespace of the engines.
+// daemon starts a program in the network namespace that the engines share.
 func daemon(t *testing.T, log string, env []string, name string, args ...string) *exec.Cmd {
 	t.Helper()
 	ns, err := netns()
 	must(t, err)
+	return daemonIn(t, ns, log, env, name, args...)
+}
+
+// daemonIn starts a program in a network namespace.
+func daemonIn(t *testing.T, ns, log string, env []string, name string, args ...string) *exec.Cmd {
+	t.Helper()
 	// nsenter and not "ip netns exec", which mounts a new /sys without the
 	// control groups.
 	cmd := exec.Command("nsenter", append([]string{"--net=" + ns, name}, args...)...)
@@ -132,13 +155,14 @@ func removeGroups(pattern string) {
 
 // startContainerd starts a containerd with all it has below dir, its socket
 // included.
-func startContainerd(t *testing.T, program, dir string, env ...string) *exec.Cmd {
+func startContainerd(t *testing.T, ns, program, dir string, env ...string) *exec.Cmd {
 	t.Helper()
 	must(t, os.MkdirAll(dir, 0o711))
-	config := fmt.Sprintf("version = 2\nroot = %q\nstate = %q\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n[grpc]\naddress = %q\n",
+	// Without what is for Kubernetes, by its names in containerd 1.x and 2.x.
+	config := fmt.Sprintf("version = 2\nroot = %q\nstate = %q\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\", \"io.containerd.cri.v1.images\", \"io.containerd.cri.v1.runtime\"]\n[grpc]\naddress = %q\n",
 		dir+"/root", dir+"/state", dir+"/containerd.sock")
 	must(t, os.WriteFile(dir+"/config.toml", []byte(config), 0o600))
-	cmd := daemon(t, dir+"/containerd.log", env, program, "--config", dir+"/config.toml")
+	cmd := daemonIn(t, ns, dir+"/containerd.log", env, program, "--config", dir+"/config.toml")
 	t.Cleanup(func() {
 		if t.Failed() {
 			log, _ := run(t, "tail", "-n", "20", dir+"/containerd.log")

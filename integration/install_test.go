@@ -108,7 +108,10 @@ func TestInstallLeavesWhatDoesNotParse(t *testing.T) {
 
 // dockerd takes the installer's daemon.json.
 func TestInstallDocker(t *testing.T) {
-	d := startDocker(t)
+	eachDocker(t, installDocker)
+}
+
+func installDocker(t *testing.T, d *docker) {
 	original := read(t, d.dir+"/daemon.json")
 	must(t, os.WriteFile(d.dir+"/daemon.json", []byte(strings.Replace(original, `"runtimes":{"hatchdog"`, `"runtimes":{"other"`, 1)), 0o600))
 	before := read(t, d.dir+"/daemon.json")

@@ -3,14 +3,12 @@ package integration
 import (
 	"bufio"
 	"encoding/binary"
-	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -36,17 +34,28 @@ const (
 	internetAddr6 = "2a00:1450::8"
 )
 
-var theOutside struct {
-	once sync.Once
-	o    *outside
-}
+// outsides are the worlds by the network namespace that reaches them.
+var outsides = map[string]*outside{}
 
+// startOutside is the world of the engines that share a network namespace.
 func startOutside(t *testing.T) *outside {
 	t.Helper()
-	theOutside.once.Do(func() {
-		ns, err := netns()
-		must(t, err)
-		name := fmt.Sprintf("hatchdog-it-out-%d", os.Getpid())
+	ns, err := netns()
+	must(t, err)
+	return outsideOf(t, ns)
+}
+
+// outside is this Docker's world.
+func (d *docker) outside(t *testing.T) *outside {
+	t.Helper()
+	return outsideOf(t, d.ns)
+}
+
+func outsideOf(t *testing.T, ns string) *outside {
+	t.Helper()
+	if _, tried := outsides[ns]; !tried {
+		outsides[ns] = nil
+		name := strings.Replace(filepath.Base(ns), "hatchdog-it-", "hatchdog-it-out-", 1)
 		engines := strings.TrimPrefix(ns, "/run/netns/")
 		ip := func(args ...string) { mustRun(t, "ip", args...) }
 		ip("netns", "add", name)
@@ -71,12 +80,12 @@ func startOutside(t *testing.T) *outside {
 		o := &outside{"/run/netns/" + name}
 		o.serve(t, o.path)
 		o.serve(t, ns) // the host's own service
-		theOutside.o = o
-	})
-	if theOutside.o == nil {
+		outsides[ns] = o
+	}
+	if outsides[ns] == nil {
 		t.Fatal("there is no outside")
 	}
-	return theOutside.o
+	return outsides[ns]
 }
 
 // forwarding lets the engines' namespace forward, whatever Docker thinks of it.

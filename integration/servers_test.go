@@ -40,7 +40,10 @@ exec gosu postgres $P/postgres -k /run/postgresql -D /var/lib/postgresql/data`,
 }
 
 func TestServersUnderRestricted(t *testing.T) {
-	d := startDocker(t)
+	eachDocker(t, serversUnderRestricted)
+}
+
+func serversUnderRestricted(t *testing.T, d *docker) {
 	archive, err := os.ReadFile(cached(t, "servers-*.tar"))
 	must(t, err)
 	d.importImage(t, "servers", archive)

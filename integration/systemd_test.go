@@ -7,7 +7,10 @@ import (
 
 func TestSystemdDriver(t *testing.T) {
 	require(t, "systemd", "cgroup2")
-	d := startDocker(t)
+	eachDocker(t, systemdDriver)
+}
+
+func systemdDriver(t *testing.T, d *docker) {
 	if got := d.do(t, "info", "-f", "{{.CgroupDriver}} {{.CgroupVersion}}"); got != "systemd 2\n" {
 		t.Errorf("docker uses %s", got)
 	}
@@ -18,7 +21,10 @@ func TestSystemdDriver(t *testing.T) {
 
 func TestSystemdStopAndRestart(t *testing.T) {
 	require(t, "systemd", "cgroup2")
-	d := startDocker(t)
+	eachDocker(t, systemdStopAndRestart)
+}
+
+func systemdStopAndRestart(t *testing.T, d *docker) {
 	stopsAtOnce(t, d)
 }
 

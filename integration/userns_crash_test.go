@@ -118,7 +118,10 @@ func TestUserNSEveryStep(t *testing.T) {
 
 // The container itself dies by SIGKILL: its mounts and its ids go with it.
 func TestUserNSContainerKilled(t *testing.T) {
-	d := startDocker(t)
+	eachDocker(t, userNSContainerKilled)
+}
+
+func userNSContainerKilled(t *testing.T, d *docker) {
 	before := hostState()
 	id := d.background(t, "--net=none", "busybox", "sleep", "600")
 	must(t, unix.Kill(d.hostPid(t, id), unix.SIGKILL))

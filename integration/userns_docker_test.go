@@ -13,7 +13,10 @@ import (
 // A device node has the numbers that were asked for, whatever the host has at
 // the container's path.
 func TestUserNSDevices(t *testing.T) {
-	d := startDocker(t)
+	eachDocker(t, userNSDevices)
+}
+
+func userNSDevices(t *testing.T, d *docker) {
 	d.heldTo(t, `profile: dev
 profiles:
   dev:
@@ -34,7 +37,10 @@ profiles:
 
 // One that joins another's namespaces shares its user namespace.
 func TestUserNSJoined(t *testing.T) {
-	d := startDocker(t)
+	eachDocker(t, userNSJoined)
+}
+
+func userNSJoined(t *testing.T, d *docker) {
 	id := d.background(t, "--name", "first", "--ipc=shareable", "busybox", "sleep", "600")
 	base := mappedRange(t, d.hostPid(t, id))
 	for _, how := range []string{"--net=container:first", "--pid=container:first", "--ipc=container:first"} {
@@ -62,8 +68,11 @@ func TestUserNSJoined(t *testing.T) {
 
 // What auto goes without, required refuses; both name what is in the way.
 func TestUserNSThatCannotBe(t *testing.T) {
-	d := startDocker(t)
-	ram := filepath.Join(tested.dir, "ram")
+	eachDocker(t, userNSThatCannotBe)
+}
+
+func userNSThatCannotBe(t *testing.T, d *docker) {
+	ram := filepath.Join(d.dir, "ram")
 	must(t, os.Mkdir(ram, 0o755))
 	must(t, syscall.Mount("ramfs", ram, "ramfs", 0, ""))
 	t.Cleanup(func() { must(t, syscall.Unmount(ram, 0)) })
@@ -98,7 +107,10 @@ func TestUserNSThatCannotBe(t *testing.T) {
 }
 
 func TestUserNSVolumes(t *testing.T) {
-	d := startDocker(t)
+	eachDocker(t, userNSVolumes)
+}
+
+func userNSVolumes(t *testing.T, d *docker) {
 	dir := t.TempDir()
 	must(t, os.Chmod(dir, 0o755))
 	for _, mode := range []string{"transparent", "shifted", "ro"} {
@@ -129,7 +141,10 @@ profiles:
 // Setuid programs and file capabilities work inside, where noNewPrivileges
 // does not forbid it, and mean nothing outside.
 func TestUserNSSetuidInside(t *testing.T) {
-	d := startDocker(t)
+	eachDocker(t, userNSSetuidInside)
+}
+
+func userNSSetuidInside(t *testing.T, d *docker) {
 	d.heldTo(t, strings.Replace(loosePolicy(), "required", "required, volumes: {default: transparent}", 1))
 	got, code := d.run(t, "--cap-add=SETFCAP", "-u", "1000", "busybox", "sh", "-c", "/suid/curious euid; cat /proc/self/uid_map")
 	if code != 0 || !strings.HasPrefix(got, "0\n") || strings.Contains(got, "4294967295") {
@@ -151,7 +166,10 @@ func TestUserNSSetuidInside(t *testing.T) {
 }
 
 func TestUserNSOrdinaryUse(t *testing.T) {
-	d := startDocker(t)
+	eachDocker(t, userNSOrdinaryUse)
+}
+
+func userNSOrdinaryUse(t *testing.T, d *docker) {
 	for name, c := range map[string]struct {
 		args []string
 		want string
@@ -181,7 +199,10 @@ func TestUserNSOrdinaryUse(t *testing.T) {
 }
 
 func TestUserNSSixtyFourAtOnce(t *testing.T) {
-	d := startDocker(t)
+	eachDocker(t, userNSSixtyFourAtOnce)
+}
+
+func userNSSixtyFourAtOnce(t *testing.T, d *docker) {
 	const n = 64
 	ids := make([]string, n)
 	var wg sync.WaitGroup
@@ -217,9 +238,10 @@ func TestUserNSSixtyFourAtOnce(t *testing.T) {
 }
 
 // Debian's runc knows neither per-mount mappings nor how to read the mapping of
-// a user namespace that it joins.
+// a user namespace that it joins. Debian's Docker alone runs with it: a current
+// one asks for a time namespace, which that runc does not know.
 func TestUserNSDebiansRunc(t *testing.T) {
-	d := startDocker(t)
+	d := dockers[0].start(t)
 	version := strings.Fields(mustRun(t, "/usr/sbin/runc", "--version"))
 	if len(version) < 3 {
 		t.Fatal(version)
@@ -277,7 +299,10 @@ func TestUserNSLeakedDescriptor(t *testing.T) {
 // The engine and the container have two mounts over one layer. An exec sees
 // what was copied in; for what runs, and for copies out, there is a command.
 func TestUserNSCopies(t *testing.T) {
-	d := startDocker(t)
+	eachDocker(t, userNSCopies)
+}
+
+func userNSCopies(t *testing.T, d *docker) {
 	file := t.TempDir() + "/f"
 	must(t, os.WriteFile(file, []byte("one\n"), 0o644))
 	id := d.background(t, "busybox", "sh", "-c", "while sleep 0.1; do cat /f /dev/null 2>&1; done")

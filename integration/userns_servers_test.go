@@ -11,7 +11,10 @@ import (
 // root and to another user, started twice: what they leave belongs on disk to
 // the users that they have inside.
 func TestUserNSServersOnBinds(t *testing.T) {
-	d := startDocker(t)
+	eachDocker(t, userNSServersOnBinds)
+}
+
+func userNSServersOnBinds(t *testing.T, d *docker) {
 	d.heldTo(t, "profile: p\nprofiles: {p: {extends: builtin/restricted, userns: {mode: required}}}\n")
 	archive, err := os.ReadFile(cached(t, "servers-*.tar"))
 	must(t, err)
@@ -20,7 +23,7 @@ func TestUserNSServersOnBinds(t *testing.T) {
 	for name, s := range servers {
 		for owner, uid := range map[string]int{"root": 0, "another": 1000} {
 			t.Run(name+" of "+owner, func(t *testing.T) {
-				dir := filepath.Join(tested.dir, "volume-"+name+"-"+owner)
+				dir := filepath.Join(d.dir, "volume-"+name+"-"+owner)
 				must(t, os.Mkdir(dir, 0o755))
 				must(t, os.Chown(dir, uid, uid))
 				id := d.background(t, "-v", dir+":"+s.volume, "servers", "/bin/sh", "-ec", s.entry)

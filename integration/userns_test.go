@@ -42,7 +42,10 @@ func mappedRange(t *testing.T, pid int) (base int) {
 // Root in the container is nobody on the host, although nobody asked for a
 // user namespace.
 func TestUserNSDocker(t *testing.T) {
-	d := startDocker(t)
+	eachDocker(t, userNSDocker)
+}
+
+func userNSDocker(t *testing.T, d *docker) {
 	id := d.background(t, "busybox", "sleep", "600")
 	base := mappedRange(t, d.hostPid(t, id))
 	status := read(t, fmt.Sprintf("/proc/%d/status", d.hostPid(t, id)))
@@ -65,7 +68,10 @@ func TestUserNSDocker(t *testing.T) {
 
 // Files keep their owners, seen from everywhere.
 func TestUserNSOwnership(t *testing.T) {
-	d := startDocker(t)
+	eachDocker(t, userNSOwnership)
+}
+
+func userNSOwnership(t *testing.T, d *docker) {
 	dir := t.TempDir()
 	must(t, os.Chmod(dir, 0o755))
 	must(t, os.WriteFile(dir+"/root", []byte("secret\n"), 0o600))
@@ -85,8 +91,7 @@ func TestUserNSOwnership(t *testing.T) {
 			t.Errorf("%s belongs to %s on the host, want %s", path, got, want)
 		}
 	}
-	upper := strings.TrimSpace(d.do(t, "inspect", "-f", "{{.GraphDriver.Data.UpperDir}}", id))
-	if got := ownerOf(t, upper+"/made"); got != "33:44" {
+	if got := ownerOf(t, d.upper(t, id)+"/made"); got != "33:44" {
 		t.Errorf("in the layer: %s", got)
 	}
 	wantLines(t, d.do(t, "diff", id), "A /made", "A /gone")
@@ -97,7 +102,7 @@ func TestUserNSOwnership(t *testing.T) {
 	d.do(t, "commit", id, "kept")
 	wantLines(t, d.do(t, "run", "--rm", "kept", "stat", "-c", "%u:%g", "/made"), "33:44")
 	d.do(t, "stop", "-t", "0", id)
-	listed := mustRun(t, "sh", "-c", "docker -H unix://"+d.dir+"/docker.sock cp "+id+":/made - | tar -tv --numeric-owner")
+	listed := mustRun(t, "sh", "-c", d.cli+" -H unix://"+d.dir+"/docker.sock cp "+id+":/made - | tar -tv --numeric-owner")
 	wantLines(t, listed, "33/44")
 	d.do(t, "cp", dir+"/root", id+":/copied")
 	d.do(t, "start", id)
@@ -108,7 +113,10 @@ func TestUserNSOwnership(t *testing.T) {
 // What only the host's root may do fails by ownership alone: with every
 // capability that there is, no filter and no noNewPrivileges.
 func TestUserNSEscapes(t *testing.T) {
-	d := startDocker(t)
+	eachDocker(t, userNSEscapes)
+}
+
+func userNSEscapes(t *testing.T, d *docker) {
 	d.heldTo(t, loosePolicy())
 	got, code := d.run(t, "--cap-add=ALL", "--security-opt=seccomp=unconfined", "--security-opt=systempaths=unconfined", "busybox", "sh", "-c", `
 grep CapEff /proc/self/status
@@ -124,7 +132,7 @@ date -s 2020-01-01 2>&1; true`)
 	if code != 0 {
 		t.Fatal(code, got)
 	}
-	wantLines(t, got, "CapEff:\t0000003fffffffff",
+	wantLines(t, got, "CapEff:\t"+d.everything(t),
 		"mknod: /tmp/disk: Operation not permitted", "mknod: /tmp/t: Operation not permitted",
 		"core_pattern: Permission denied", "mounted", "release_agent: Permission denied", "overcommit_memory: Permission denied",
 		"write error: Permission denied", "date: can't set date: Operation not permitted")

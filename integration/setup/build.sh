@@ -2,7 +2,7 @@
 # Builds pinned programs through the Go module proxy, from their own go.mod,
 # into CACHE/NAME-VERSION. There already: nothing to do.
 #
-# usage: build.sh CACHE runc|containerd|containerd-oldest|shim|dockerd
+# usage: build.sh CACHE runc|containerd|containerd-oldest|shim|dockerd|docker-cli
 set -eu
 
 cache=$1
@@ -10,6 +10,8 @@ name=$2
 . "$(dirname "$0")/versions.mk"
 
 module=
+modfile=
+replace=
 ldflags=
 case $name in
 runc)
@@ -30,6 +32,15 @@ containerd-oldest)
 dockerd)
 	version=$DOCKERD_VERSION cgo=0 tags="no_zfs exclude_graphdriver_btrfs"
 	programs="github.com/moby/moby/v2/cmd/dockerd@$version"
+	;;
+docker-cli)
+	# Its dependencies stand in vendor.mod. Of one of them the module proxy does
+	# not have that version.
+	version=$DOCKER_CLI_VERSION cgo=0 tags= ldflags="-s -w"
+	module=github.com/docker/cli@$version
+	modfile=vendor
+	replace="github.com/moby/swarmkit/v2@$SWARMKIT_VERSION"
+	programs="./cmd/docker"
 	;;
 shim)
 	# The shim of the line that ours is made from, built as ours is.
@@ -57,6 +68,8 @@ if [ -n "$module" ]; then
 	chmod -R u+w "$tmp/source"
 	rm -rf "$tmp/source/vendor"
 	cd "$tmp/source"
+	[ -z "$modfile" ] || for f in mod sum; do mv $modfile.$f go.$f; done
+	[ -z "$replace" ] || GOFLAGS=-mod=mod go mod edit -require "$replace"
 	compile="build -mod=mod -o $tmp/bin/"
 else
 	compile=install

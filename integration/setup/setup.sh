@@ -20,5 +20,6 @@ mkdir -p "$cache"
 [ "$what" = bench ] && exit 0
 "$here/build.sh" "$cache" containerd-oldest
 "$here/build.sh" "$cache" dockerd
+"$here/build.sh" "$cache" docker-cli
 "$here/servers.sh" "$cache"
 "$here/languages.sh" "$cache"

@@ -6,3 +6,6 @@ CONTAINERD_VERSION=v2.4.2
 CONTAINERD_OLDEST=v2.0.13
 # The newest Docker that the module proxy has; Debian's is the oldest that we run.
 DOCKERD_VERSION=v2.0.0-beta.24
+# The newest client, and the version of its dependency that dockerd has.
+DOCKER_CLI_VERSION=v29.9.3+incompatible
+SWARMKIT_VERSION=v2.1.3-0.20260828175525-ad0357aedfca
