@@ -116,17 +116,16 @@ func dockerRefusals(t *testing.T, d *docker) {
 		args []string
 		want []string
 	}{
-		"privileged":  {[]string{"--privileged"}, []string{"linux.devices", "devices.allow"}},
-		"host pid":    {[]string{"--pid=host"}, []string{"linux.namespaces[pid]", "namespaces.host"}},
-		"host net":    {[]string{"--net=host"}, []string{"linux.namespaces[network]", "namespaces.host"}},
-		"host ipc":    {[]string{"--ipc=host"}, []string{"linux.namespaces[ipc]"}},
-		"host uts":    {[]string{"--uts=host"}, []string{"linux.namespaces[uts]"}},
-		"root":        {[]string{"-v", "/:/host"}, []string{"mounts[/host].source", "mounts.protect"}},
-		"etc":         {[]string{"-v", "/etc:/x:ro"}, []string{"mounts[/x].source"}},
-		"the socket":  {[]string{"-v", d.dir + "/docker.sock:/s"}, []string{"mounts[/s].source"}},
-		"engine data": {[]string{"-v", d.dir + "/data/" + d.images + ":/s"}, []string{"mounts[/s].source", "the state of Docker"}},
-		"a device":    {[]string{"--device", "/dev/kmsg"}, []string{"linux.devices", "/dev/kmsg"}},
-		"a sysctl":    {[]string{"--sysctl", "net.ipv4.ip_forward=1"}, []string{"linux.sysctl", "sysctls.allow"}},
+		"privileged": {[]string{"--privileged"}, []string{"linux.devices", "devices.allow"}},
+		"host pid":   {[]string{"--pid=host"}, []string{"linux.namespaces[pid]", "namespaces.host"}},
+		"host net":   {[]string{"--net=host"}, []string{"linux.namespaces[network]", "namespaces.host"}},
+		"host ipc":   {[]string{"--ipc=host"}, []string{"linux.namespaces[ipc]"}},
+		"host uts":   {[]string{"--uts=host"}, []string{"linux.namespaces[uts]"}},
+		"root":       {[]string{"-v", "/:/host"}, []string{"mounts[/host].source", "mounts.protect"}},
+		"etc":        {[]string{"-v", "/etc:/x:ro"}, []string{"mounts[/x].source"}},
+		"the socket": {[]string{"-v", d.dir + "/docker.sock:/s"}, []string{"mounts[/s].source"}},
+		"a device":   {[]string{"--device", "/dev/kmsg"}, []string{"linux.devices", "/dev/kmsg"}},
+		"a sysctl":   {[]string{"--sysctl", "net.ipv4.ip_forward=1"}, []string{"linux.sysctl", "sysctls.allow"}},
 	} {
 		got, code := d.run(t, append(c.args, "busybox", "true")...)
 		if code == 0 {
@@ -140,6 +139,15 @@ func dockerRefusals(t *testing.T, d *docker) {
 	if got, code := d.run(t, "--cap-add", "ALL", "busybox", "grep", "CapEff", "/proc/self/status"); code != 0 || !strings.Contains(got, restrictedCaps) {
 		t.Errorf("--cap-add ALL is taken away silently: %d %s", code, got)
 	}
+}
+
+func TestDockerEngineData(t *testing.T) {
+	d := dockers[0].start(t)
+	got, code := d.run(t, "-v", d.dir+"/data/"+d.images+":/s", "busybox", "true")
+	if code == 0 {
+		t.Error("started")
+	}
+	wantLines(t, got, "mounts[/s].source", "the state of Docker", "refused by policy")
 }
 
 func TestDockerOrdinaryUse(t *testing.T) {

@@ -100,7 +100,7 @@ func egressDockerCapabilities(t *testing.T, d *docker) {
 	if code == 0 {
 		t.Error("started")
 	}
-	wantLines(t, out, "CAP_NET_ADMIN", "take the profile's network rules away", "egress: {default: allow")
+	wantLines(t, out, "CAP_NET_ADMIN", "take the profile's network rules away", "egress to {default: allow")
 	d.setPolicy(t, "profile: net\nprofiles:\n  net: {extends: builtin/baseline, onExcess: {egress: tighten}, capabilities: {max: [NET_ADMIN, NET_RAW, CHOWN]}}\n")
 	got, code := d.run(t, "--cap-add", "NET_ADMIN", "busybox", "reach", "flush", "raw", "packet")
 	if code != 0 {
