@@ -98,7 +98,7 @@ func (c *creation) tighten() (string, error) {
 	if len(c.judged.decision.Refusals) > 0 {
 		return path, &refused{c.judged.decision.Refusals, c.judged.decision.Workload}
 	}
-	after, err := c.acquire(b.Document(), b.Dir())
+	after, err := c.acquire(b.Document())
 	if err != nil {
 		return path, err
 	}
@@ -125,7 +125,7 @@ func (c *creation) holder() *idrange.Holder {
 }
 
 // acquire does the host work, and proves the document that will be written.
-func (c *creation) acquire(before *bundle.Document[specs.Spec], dir string) (*bundle.Document[specs.Spec], error) {
+func (c *creation) acquire(before *bundle.Document[specs.Spec]) (*bundle.Document[specs.Spec], error) {
 	var err error
 	c.acquired, err = effects.Acquire(effects.Request{
 		Spec: c.judged.after, Facts: c.judged.facts, Sources: c.judged.sources, Volumes: c.judged.profile.UserNS.Volumes,
@@ -144,7 +144,7 @@ func (c *creation) acquire(before *bundle.Document[specs.Spec], dir string) (*bu
 	if err != nil {
 		return nil, err
 	}
-	if err := guard.Check(before.Raw, after.Raw, evidence(c.acquired, c.judged.facts, dir)); err != nil {
+	if err := guard.Check(before.Raw, after.Raw, evidence(c.acquired, c.judged.facts)); err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
 	}
 	return after, nil

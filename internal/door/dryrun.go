@@ -66,7 +66,7 @@ func DryRun(pol *policy.Policy, file string) (decision.Decision, error) {
 		return d, err
 	}
 	d.Outcome, d.SpecOut = decision.Tightened, digest(after.Raw)
-	if err := guard.Check(doc.Raw, after.Raw, evidence(&effects.Acquired{}, j.facts, dir)); err != nil {
+	if err := guard.Check(doc.Raw, after.Raw, evidence(&effects.Acquired{}, j.facts)); err != nil {
 		d.Outcome, d.Failure = decision.Refused, "guard: "+err.Error()
 	}
 	return d, nil

@@ -10,9 +10,9 @@ import (
 
 // evidence is what the guard is told of the host work, and the means to check
 // it.
-func evidence(a *effects.Acquired, f host.Facts, bundle string) guard.Evidence {
+func evidence(a *effects.Acquired, f host.Facts) guard.Evidence {
 	ev := guard.Evidence{
-		Bundle: bundle, Identify: host.Identify, Layers: host.Layers, Node: host.DeviceNode, FSType: host.FSType, Mapping: hostIDs,
+		Bundle: f.Bundle, Identify: host.Identify, Layers: host.Layers, Node: host.DeviceNode, FSType: host.FSType, Mapping: hostIDs,
 		Enforced: f.Apparmor.Enforced,
 	}
 	if f.Own.Path != "" {
@@ -29,7 +29,7 @@ func evidence(a *effects.Acquired, f host.Facts, bundle string) guard.Evidence {
 		ev.Sysfs = append(ev.Sysfs, guard.Sysfs{Destination: s.Destination, Source: s.Source})
 	}
 	if r := a.Root; r != nil {
-		ev.Root = &guard.RootSwap{Before: r.Before, After: r.After}
+		ev.Root = &guard.RootSwap{Before: r.Before, After: r.After, Handle: handle(r.Fd)}
 		for _, l := range r.Layers {
 			ev.Root.Layers = append(ev.Root.Layers, guard.Pair{Path: l.Path, Handle: handle(l.Fd)})
 		}

@@ -6,8 +6,8 @@
 // as on disk, and each device node has the numbers that were asked for; all is
 // done or nothing; nothing of it appears on the host, and all of it is gone with
 // the container, also after SIGKILL.
-// Does not cover: sources that only root can change, which need no work where
-// there is no user namespace.
+// Does not cover: without CAP_SYS_ADMIN, what root or we ourselves change on the
+// way to a path; what others can change is not handed on then.
 // Requires: CAP_SYS_ADMIN, open_tree(2) and move_mount(2), kernel 5.2; with a
 // user namespace mount_setattr(2), 5.12, and for overlay 5.19; that the caller
 // stays on the thread that called Acquire until it has called execve.
@@ -63,12 +63,16 @@ type Acquired struct {
 // Acquire makes the host ready for the spec and rewrites what has to point to
 // it. It does all of it or nothing.
 func Acquire(r Request) (*Acquired, error) {
-	w := &work{Request: r, userns: -1}
+	w := &work{Request: r, userns: -1, root: -1}
 	defer w.close()
 	a := &Acquired{}
 	err := w.prepare()
-	if err == nil && (len(w.trees) > 0 || !r.IDs.Empty()) {
+	switch {
+	case err != nil:
+	case r.Facts.MayMount || len(w.trees) > 0 || !r.IDs.Empty():
 		err = w.mount(a)
+	default:
+		err = w.name(a)
 	}
 	if err != nil {
 		return nil, joinUndo(err, a)
@@ -82,19 +86,15 @@ type work struct {
 	userns int // descriptor of a user namespace with the mapping
 	trees  []tree
 	layers []int // detached copies of the overlay's layers, the upper one's directory first
-	root   int   // detached copy of a root that is no overlay
-	mapped bool
+	root   int   // detached copy of the whole root; -1 is none
 }
 
 func (w *work) close() {
 	closeAll(w.trees)
-	for _, fd := range append(w.layers, w.userns) {
+	for _, fd := range append(w.layers, w.userns, w.root) {
 		if fd >= 0 {
 			_ = unix.Close(fd)
 		}
-	}
-	if w.mapped && w.root >= 0 {
-		_ = unix.Close(w.root)
 	}
 }
 
@@ -108,6 +108,8 @@ func (w *work) prepare() (err error) {
 		if err := w.step("carrier"); err != nil {
 			return err
 		}
+	}
+	if w.Facts.MayMount || !w.IDs.Empty() {
 		if err := w.detachRoot(); err != nil {
 			return fmt.Errorf("root.path: %w", err)
 		}
@@ -140,11 +142,14 @@ func (w *work) mount(a *Acquired) error {
 			return err
 		}
 	}
+	if err := w.attachRoot(a); err != nil {
+		return err
+	}
 	if err := w.step("pinned"); err != nil {
 		return err
 	}
 	if !w.IDs.Empty() {
-		for _, do := range []func(*Acquired) error{w.attachRoot, w.stage, w.network, w.giveStdio} {
+		for _, do := range []func(*Acquired) error{w.stage, w.network, w.giveStdio} {
 			if err := do(a); err != nil {
 				return err
 			}
@@ -156,8 +161,8 @@ func (w *work) mount(a *Acquired) error {
 
 // rewrite lets the spec point to what was mounted.
 func (w *work) rewrite(a *Acquired) {
-	for i, t := range w.trees {
-		t.mount.Source = a.Pins[i].After
+	for _, p := range a.Pins {
+		w.Spec.Mounts[p.index].Source = p.After
 	}
 	if a.Root != nil {
 		w.Spec.Root.Path = a.Root.After

@@ -172,7 +172,7 @@ func TestUndo(t *testing.T) {
 	must(t, (&Acquired{}).Undo())
 }
 
-// Sources that only root can change need no work and no namespace.
+// Whoever may not make mounts needs none for sources that nobody else can change.
 func TestNothingToDo(t *testing.T) {
 	if !inMountNamespace(t) {
 		return

@@ -18,6 +18,7 @@ type Pin struct {
 	Before      string // as the engine wrote it
 	After       string // in the private mount namespace
 	Fd          int    // of the file that was examined
+	index       int    // in the spec's mounts
 }
 
 type tree struct {
@@ -27,14 +28,15 @@ type tree struct {
 	dir   bool
 }
 
-// detach copies the trees of the sources that somebody else could swap. With a
-// user namespace it copies all, and maps their owners as the profile says.
+// detach copies the trees of the sources. With a user namespace it maps their
+// owners as the profile says. Whoever may not make mounts is content with a
+// path that nobody else can change.
 func (w *work) detach() ([]tree, error) {
 	var trees []tree
 	for i := range w.Spec.Mounts {
 		m := &w.Spec.Mounts[i]
 		src, ok := w.Facts.Sources[m.Source]
-		if !ok || !isBind(*m) || src.Steady && w.IDs.Empty() {
+		if !ok || !isBind(*m) || src.Steady && !w.Facts.MayMount && w.IDs.Empty() {
 			continue
 		}
 		fd, ok := w.Sources.Fd(m.Source)
@@ -50,7 +52,7 @@ func (w *work) detach() ([]tree, error) {
 		if err != nil {
 			return trees, fmt.Errorf("mounts[%s].source: it cannot be held: open_tree: %w", m.Destination, err)
 		}
-		trees = append(trees, tree{mount: m, fd: copied, dir: src.Dir, pin: Pin{Destination: m.Destination, Before: m.Source, Fd: fd}})
+		trees = append(trees, tree{mount: m, fd: copied, dir: src.Dir, pin: Pin{Destination: m.Destination, Before: m.Source, Fd: fd, index: i}})
 		if w.IDs.Empty() || !w.Volumes.For(src.Resolved).Mapped() || m.Destination == "/dev/shm" && !src.Idmap.OK {
 			continue
 		}

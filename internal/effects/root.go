@@ -12,12 +12,11 @@ import (
 	"github.com/hatchdog/hatchdog/internal/host"
 )
 
-// Root is a root file system that was replaced by one with the same files,
-// whose owners are mapped.
+// Root is a root file system that was replaced by one with the same files.
 type Root struct {
 	Before string // as the engine wrote it
-	Host   string // its absolute path on the host
-	After  string // in the private mount namespace
+	After  string // in the private mount namespace, or what it is on the host
+	Fd     int    // of the directory that was examined
 	Layers []Layer
 }
 
@@ -31,22 +30,36 @@ type Layer struct {
 // would be undefined (kernel, overlayfs.rst).
 const workDir = "hatchdog-work"
 
-// detachRoot copies the layers of the root file system and maps their owners.
-// The upper layer and the work directory must be on one mount: the directory
-// that both are in is copied.
+// detachRoot copies the root file system that was examined. With a user
+// namespace it maps the owners, of an overlay those of its layers. The upper
+// layer and the work directory must be on one mount: the directory that both are
+// in is copied.
 func (w *work) detachRoot() error {
-	o := w.Facts.UserNS.Root.Overlay
+	if w.Spec.Root == nil {
+		return nil
+	}
+	held, ok := w.Sources.Root()
+	if !ok {
+		return fmt.Errorf("it was not examined: %w", unix.ENOENT)
+	}
+	o := w.overlay()
 	if o == nil {
-		fd, err := w.copyMapped(w.Facts.UserNS.Root.Path, unix.AT_RECURSIVE)
-		w.root, w.mapped = fd, err == nil
-		return err
+		fd, err := unix.OpenTree(held, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE)
+		if err != nil {
+			return fmt.Errorf("open_tree: %w", err)
+		}
+		w.root = fd
+		if w.IDs.Empty() {
+			return nil
+		}
+		return host.Idmap(fd, w.userns, unix.AT_RECURSIVE)
 	}
 	paths := o.Lower
 	if o.Upper != "" {
 		paths = append([]string{filepath.Dir(o.Upper)}, o.Lower...)
 	}
 	for _, path := range paths {
-		fd, err := w.copyMapped(path, 0)
+		fd, err := w.copyMapped(path)
 		if err != nil {
 			return fmt.Errorf("layer %s: %w", path, err)
 		}
@@ -55,12 +68,20 @@ func (w *work) detachRoot() error {
 	return nil
 }
 
-func (w *work) copyMapped(path string, recursive uint) (int, error) {
-	fd, err := unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|recursive)
+// overlay is the overlay whose layers are mapped one by one, nil for none.
+func (w *work) overlay() *host.Overlay {
+	if w.IDs.Empty() {
+		return nil
+	}
+	return w.Facts.UserNS.Root.Overlay
+}
+
+func (w *work) copyMapped(path string) (int, error) {
+	fd, err := unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
 	if err != nil {
 		return -1, fmt.Errorf("open_tree: %w", err)
 	}
-	if err := host.Idmap(fd, w.userns, recursive); err != nil {
+	if err := host.Idmap(fd, w.userns, 0); err != nil {
 		_ = unix.Close(fd)
 		return -1, err
 	}
@@ -69,12 +90,16 @@ func (w *work) copyMapped(path string, recursive uint) (int, error) {
 
 // attachRoot mounts the root file system anew.
 func (w *work) attachRoot(a *Acquired) error {
-	r := &Root{Before: w.Spec.Root.Path, Host: w.Facts.UserNS.Root.Path, After: filepath.Join(a.base, rootDir)}
+	if w.Spec.Root == nil {
+		return nil
+	}
+	r := &Root{Before: w.Spec.Root.Path, After: filepath.Join(a.base, rootDir)}
+	r.Fd, _ = w.Sources.Root()
 	var err error
-	if w.Facts.UserNS.Root.Overlay == nil {
+	if w.overlay() == nil {
 		err = attach(w.root, r.After, true)
 	} else {
-		err = w.overlay(a, r)
+		err = w.mountOverlay(a, r)
 	}
 	if err != nil {
 		return fmt.Errorf("root.path: %w", err)
@@ -83,8 +108,8 @@ func (w *work) attachRoot(a *Acquired) error {
 	return nil
 }
 
-func (w *work) overlay(a *Acquired, r *Root) error {
-	o := w.Facts.UserNS.Root.Overlay
+func (w *work) mountOverlay(a *Acquired, r *Root) error {
+	o := w.overlay()
 	dir := filepath.Join(a.base, "layers")
 	for _, d := range []string{dir, r.After} {
 		if err := unix.Mkdir(d, 0o711); err != nil {

@@ -18,8 +18,10 @@ const leastHostID = 1 << 16
 
 // RootSwap says that the root file system was replaced by another mount of the
 // same layers, the upper one first; without layers it is the same directory.
+// Handle is a path (/proc/self/fd/N) of the directory that was examined.
 type RootSwap struct {
 	Before, After string // as the documents have them
+	Handle        string
 	Layers        []Pair
 }
 
@@ -146,23 +148,25 @@ func rootPath(c *check, at string, before, after jsontext.Value) {
 	}
 }
 
-// sameRoot: the new mount has the layers of the old one in their order, each
-// the same directory. Which layers the old one has is asked of the kernel.
+// sameRoot: the new root is the directory that was examined, or the new mount
+// has the layers of the old one in their order, each the same directory. Which
+// layers the old one has is asked of the kernel, by a path that leads to what was
+// examined.
 func (c *check) sameRoot(was, is string) bool {
 	ev, r := c.evidence, c.evidence.Root
 	if r == nil || r.Before != was || r.After != is || ev.Identify == nil || ev.Layers == nil {
 		return false
+	}
+	if len(r.Layers) == 0 {
+		return c.sameFile(r.Handle, r.After)
 	}
 	host := was
 	if !path.IsAbs(host) {
 		host = path.Join(ev.Bundle, host)
 	}
 	layers, err := ev.Layers(host)
-	if err != nil || len(layers) != len(r.Layers) {
+	if err != nil || len(layers) != len(r.Layers) || !c.sameFile(host, r.Handle) {
 		return false
-	}
-	if len(layers) == 0 {
-		return c.sameFile(host, r.After)
 	}
 	for i, l := range r.Layers {
 		if l.Path != layers[i] || !c.sameFile(l.Path, l.Handle) {

@@ -74,7 +74,7 @@ func TestRootNeedsTheSameLayers(t *testing.T) {
 	before, after := `{"root":{"path":"rootfs"}}`, `{"root":{"path":"/private/root"}}`
 	layers := []string{"/u", "/l1", "/l2"}
 	pairs := []Pair{{"/u", "hu"}, {"/l1", "h1"}, {"/l2", "h2"}}
-	good := map[string]uint64{"/u": 1, "hu": 1, "/l1": 2, "h1": 2, "/l2": 3, "h2": 3, "/b/rootfs": 9, "/private/root": 9}
+	good := map[string]uint64{"/u": 1, "hu": 1, "/l1": 2, "h1": 2, "/l2": 3, "h2": 3, "/b/rootfs": 9, "/private/root": 9, "held": 9}
 	for name, c := range map[string]struct {
 		host, claimed []string
 		pairs         []Pair
@@ -82,17 +82,21 @@ func TestRootNeedsTheSameLayers(t *testing.T) {
 		swap          RootSwap
 		ok            bool
 	}{
-		"the same":        {host: layers, pairs: pairs, ids: good, ok: true},
-		"one fewer":       {host: layers, pairs: pairs[:2], ids: good},
-		"another order":   {host: layers, pairs: []Pair{pairs[0], pairs[2], pairs[1]}, ids: good},
-		"another file":    {host: layers, pairs: pairs, ids: map[string]uint64{"/u": 1, "hu": 1, "/l1": 2, "h1": 7, "/l2": 3, "h2": 3}},
-		"one that is not": {host: layers, pairs: pairs, ids: map[string]uint64{"/u": 1, "hu": 1}},
-		"no overlay":      {pairs: nil, ids: good, ok: true},
-		"no overlay, two": {pairs: nil, ids: map[string]uint64{"/b/rootfs": 9, "/private/root": 8}},
-		"layers made up":  {pairs: pairs, ids: good},
+		"the same":         {host: layers, pairs: pairs, ids: good, ok: true},
+		"one fewer":        {host: layers, pairs: pairs[:2], ids: good},
+		"another order":    {host: layers, pairs: []Pair{pairs[0], pairs[2], pairs[1]}, ids: good},
+		"another file":     {host: layers, pairs: pairs, ids: map[string]uint64{"/u": 1, "hu": 1, "/l1": 2, "h1": 7, "/l2": 3, "h2": 3}},
+		"one that is not":  {host: layers, pairs: pairs, ids: map[string]uint64{"/u": 1, "hu": 1}},
+		"no overlay":       {pairs: nil, ids: good, ok: true},
+		"no overlay, two":  {pairs: nil, ids: map[string]uint64{"/b/rootfs": 9, "/private/root": 8, "held": 9}},
+		"by name, swapped": {pairs: nil, ids: map[string]uint64{"/b/rootfs": 8, "/private/root": 8, "held": 9}},
+		"layers, swapped": {host: layers, pairs: pairs, ids: map[string]uint64{
+			"/u": 1, "hu": 1, "/l1": 2, "h1": 2, "/l2": 3, "h2": 3, "/b/rootfs": 8, "held": 9,
+		}},
+		"layers made up": {pairs: pairs, ids: good},
 	} {
 		ev := Evidence{
-			Bundle: "/b", Identify: files(c.ids), Root: &RootSwap{Before: "rootfs", After: "/private/root", Layers: c.pairs},
+			Bundle: "/b", Identify: files(c.ids), Root: &RootSwap{Before: "rootfs", After: "/private/root", Handle: "held", Layers: c.pairs},
 			Layers: func(path string) ([]string, error) {
 				if path != "/b/rootfs" {
 					t.Errorf("asked of %s", path)

@@ -8,7 +8,11 @@ package host
 // nothing.
 type Facts struct {
 	// Euid is who we are.
-	Euid     int      `json:"euid"`
+	Euid int `json:"euid"`
+	// MayMount is true where we may make mounts (CAP_SYS_ADMIN).
+	MayMount bool `json:"mayMount,omitempty"`
+	// Bundle is the bundle's path with every symlink followed.
+	Bundle   string   `json:"bundle,omitempty"`
 	Cgroup   Cgroup   `json:"cgroup"`
 	Kernel   Kernel   `json:"kernel"`
 	Runtime  Runtime  `json:"runtime"`

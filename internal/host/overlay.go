@@ -36,6 +36,10 @@ func overlayAt(path string) (*Overlay, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mounts of this host: %w", err)
 	}
+	return overlayOf(at, all)
+}
+
+func overlayOf(at place, all []*mountinfo.Info) (*Overlay, error) {
 	for _, m := range all {
 		switch {
 		case m.ID != at.mount:

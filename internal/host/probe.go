@@ -26,7 +26,10 @@ type Request struct {
 // the sources. A path of the spec that cannot be examined is a fact with its
 // error; an error is a host that cannot be told.
 func Probe(r Request) (Facts, *Sources, error) {
-	f := Facts{Euid: os.Geteuid(), Limits: Limits(), Runtime: r.Runtime, HostNamespaces: map[string][]FileID{}, Joined: map[string]JoinedNamespace{}, Hooks: map[string]HookFile{}}
+	if real, err := filepath.EvalSymlinks(r.Bundle); err == nil {
+		r.Bundle = real
+	}
+	f := Facts{Bundle: r.Bundle, MayMount: mayMount(), Euid: os.Geteuid(), Limits: Limits(), Runtime: r.Runtime, HostNamespaces: map[string][]FileID{}, Joined: map[string]JoinedNamespace{}, Hooks: map[string]HookFile{}}
 	var err error
 	if f.Cgroup, err = probeCgroup("/"); err != nil {
 		return f, nil, err
@@ -60,7 +63,7 @@ func Probe(r Request) (Facts, *Sources, error) {
 	}
 	f.Nodes = nodes(r.Spec)
 	f.Globs = globs(r.Profile)
-	s := &Sources{open: map[string]int{}}
+	s := newSources()
 	if f.Sources, f.Root, err = s.probe(r); err == nil && r.Profile.UserNS.Wanted() {
 		f.UserNS, err = s.userns(r, f.Sources)
 	}
@@ -96,7 +99,9 @@ func allHooks(h *specs.Hooks) []specs.Hook {
 	return all
 }
 
-// inBundle makes a source absolute as runc does.
+// inBundle makes a source absolute as runc does, which joins the words behind
+// the kernel's name of the bundle: a .. behind a link leads out of what the link
+// leads to.
 func inBundle(bundle, source string) string {
 	if filepath.IsAbs(source) {
 		return source

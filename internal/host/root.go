@@ -12,20 +12,16 @@ import (
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
 
-// examineRoot looks at the directory of a root file system.
-func examineRoot(bundle, path string, names *nameTable) *Root {
+// examineRoot looks at the directory of a root file system, and holds it.
+func (s *Sources) examineRoot(bundle, path string, names *nameTable) *Root {
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return &Root{Source: Source{Err: err.Error()}, Missing: errors.Is(err, unix.ENOENT)}
 	}
-	defer unix.Close(fd)
+	s.root = fd
 	r := &Root{Source: examine(fd, path, names)}
-	at, err := filepath.EvalSymlinks(bundle)
-	if err != nil {
-		return r
-	}
-	rest, in := below(at, r.Resolved)
-	r.InBundle = in && rest != "." && at != "/"
+	rest, in := below(bundle, r.Resolved)
+	r.InBundle = in && rest != "." && bundle != "/"
 	return r
 }
 

@@ -12,9 +12,14 @@ import (
 	"github.com/hatchdog/hatchdog/internal/bundle"
 )
 
-// Sources holds the sources of the bind mounts open, as O_PATH descriptors, so
-// that what was examined is what gets mounted.
-type Sources struct{ open map[string]int }
+// Sources holds the sources of the bind mounts and the root file system open, as
+// O_PATH descriptors, so that what was examined is what gets mounted.
+type Sources struct {
+	open map[string]int
+	root int // -1 is none
+}
+
+func newSources() *Sources { return &Sources{open: map[string]int{}, root: -1} }
 
 // Fd is the descriptor of a source, as the spec writes it.
 func (s *Sources) Fd(source string) (int, bool) {
@@ -22,10 +27,17 @@ func (s *Sources) Fd(source string) (int, bool) {
 	return fd, ok
 }
 
+// Root is the descriptor of the root file system.
+func (s *Sources) Root() (int, bool) { return s.root, s.root >= 0 }
+
 // Close gives the descriptors back.
 func (s *Sources) Close() {
 	if s == nil {
 		return
+	}
+	if s.root >= 0 {
+		_ = unix.Close(s.root)
+		s.root = -1
 	}
 	for _, fd := range s.open {
 		_ = unix.Close(fd)
@@ -42,7 +54,7 @@ func (s *Sources) probe(r Request) (map[string]Source, *Root, error) {
 		if names, err = newNameTable(r.Profile); err != nil {
 			return nil, nil, err
 		}
-		root = examineRoot(r.Bundle, inBundle(r.Bundle, r.Spec.Root.Path), names)
+		root = s.examineRoot(r.Bundle, inBundle(r.Bundle, r.Spec.Root.Path), names)
 	}
 	for _, m := range r.Spec.Mounts {
 		if _, done := found[m.Source]; done || !isBind(m) {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
+
+	"github.com/hatchdog/hatchdog/internal/bundle"
 )
 
 // UserNS is what a user namespace of a container's own needs of this host.
@@ -53,7 +55,7 @@ func (s *Sources) userns(r Request, found map[string]Source) (UserNS, error) {
 	if err != nil {
 		return u, fmt.Errorf("mounts of this host: %w", err)
 	}
-	u.Root = p.root(inBundle(r.Bundle, r.Spec.Root.Path), all)
+	u.Root = p.root(s.root, inBundle(r.Bundle, r.Spec.Root.Path), all)
 	for source, fd := range s.open {
 		src := found[source]
 		if src.Err == "" {
@@ -65,25 +67,23 @@ func (s *Sources) userns(r Request, found map[string]Source) (UserNS, error) {
 }
 
 // root tells whether all layers of the root file system take a mapping.
-func (p *idmapProbe) root(path string, all []*mountinfo.Info) RootFS {
+func (p *idmapProbe) root(fd int, path string, all []*mountinfo.Info) RootFS {
 	r := RootFS{Path: path}
-	at, err := resolve(path)
+	if fd < 0 {
+		r.Idmap = no("%v", unix.ENOENT)
+		return r
+	}
+	at, err := placeOf(fd)
 	if err != nil {
 		r.Idmap = no("%v", err)
 		return r
 	}
 	r.Path = at.path
-	if r.Overlay, err = overlayAt(at.path); err != nil {
+	if r.Overlay, err = overlayOf(at, all); err != nil {
 		r.Idmap = no("%v", err)
 		return r
 	}
 	if r.Overlay == nil {
-		fd, err := unix.Open(at.path, unix.O_PATH|unix.O_CLOEXEC, 0)
-		if err != nil {
-			r.Idmap = no("%v", err)
-			return r
-		}
-		defer unix.Close(fd)
 		r.Idmap = p.tree(fd, at.path, all)
 		return r
 	}
@@ -92,6 +92,11 @@ func (p *idmapProbe) root(path string, all []*mountinfo.Info) RootFS {
 		return r
 	}
 	for _, layer := range r.Overlay.All() {
+		// It is opened by its name again, to be mapped.
+		if !bundle.Steady(layer) {
+			r.Idmap = no("layer %s: %v", layer, bundle.ErrUnsteady)
+			return r
+		}
 		if s := p.takesPath(layer); !s.OK {
 			r.Idmap = no("layer %s: %s", layer, s.Why)
 			return r

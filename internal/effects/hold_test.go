@@ -1,0 +1,105 @@
+package effects
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/hatchdog/hatchdog/internal/host"
+	"github.com/hatchdog/hatchdog/internal/policy"
+)
+
+func look(t *testing.T, bundle string, spec *specs.Spec) Request {
+	t.Helper()
+	facts, sources, err := host.Probe(host.Request{Spec: spec, Profile: &policy.Profile{}, Bundle: bundle})
+	must(t, err)
+	t.Cleanup(sources.Close)
+	return Request{Spec: spec, Facts: facts, Sources: sources}
+}
+
+// steps are the places between an examination and the hand-over.
+func steps() []string { return []string{"", "detached", "entered", "pinned", "mounted"} }
+
+// Whatever is swapped, and whenever: what the spec leads to in the end is what
+// was examined.
+func TestSwappedAtEachStep(t *testing.T) {
+	if !inMountNamespace(t) {
+		return
+	}
+	for _, at := range steps() {
+		dir := place(t)
+		must(t, os.MkdirAll(dir+"/users/rootfs", 0o755))
+		write(t, dir+"/users/rootfs/file", "examined")
+		spec := &specs.Spec{Root: &specs.Root{Path: dir + "/users/rootfs"}, Mounts: []specs.Mount{bind(dir+"/users/data", "/vol", "rbind")}}
+		r := look(t, dir, spec)
+		r.StateDir = dir + "/record"
+		swap := func(name string) {
+			if name != at {
+				return
+			}
+			for _, was := range []string{"rootfs", "data"} {
+				must(t, os.Rename(dir+"/users/"+was, dir+"/users/gone-"+was))
+				must(t, os.Symlink(dir+"/other", dir+"/users/"+was))
+			}
+		}
+		swap("")
+		r.Step = func(name string) error { swap(name); return nil }
+		a, err := Acquire(r)
+		must(t, err)
+		for what, path := range map[string]string{"root": spec.Root.Path, "source": spec.Mounts[0].Source} {
+			if got := text(path + "/file"); got != "examined" {
+				t.Errorf("swapped at %q: the %s holds %q", at, what, got)
+			}
+		}
+		must(t, a.Undo())
+	}
+}
+
+// A .. is where the words lead from where the bundle really is, as for runc, and
+// what is handed on does not depend on who reads it.
+func TestRelativePaths(t *testing.T) {
+	if !inMountNamespace(t) {
+		return
+	}
+	for _, may := range []bool{true, false} {
+		dir := place(t)
+		for _, d := range []string{"real/deep/bundle/rootfs", "real/deep/vol", "vol", "rootfs"} {
+			must(t, os.MkdirAll(filepath.Join(dir, d), 0o755))
+			write(t, filepath.Join(dir, d, "file"), d)
+		}
+		must(t, os.Symlink("real/deep/bundle", dir+"/link"))
+		spec := &specs.Spec{Root: &specs.Root{Path: "rootfs"}, Mounts: []specs.Mount{bind("../vol", "/vol", "rbind")}}
+		r := look(t, dir+"/link", spec)
+		r.StateDir, r.Facts.MayMount = dir+"/record", may
+		if got := r.Facts.Sources["../vol"].Resolved; got != dir+"/real/deep/vol" {
+			t.Errorf("judged: %s", got)
+		}
+		a, err := Acquire(r)
+		must(t, err)
+		if (a.Base() != "") != may {
+			t.Errorf("may mount %v: private mounts at %q", may, a.Base())
+		}
+		for path, want := range map[string]string{spec.Root.Path: "real/deep/bundle/rootfs", spec.Mounts[0].Source: "real/deep/vol"} {
+			if got := text(path + "/file"); got != want || !filepath.IsAbs(path) {
+				t.Errorf("may mount %v: %s holds %q, want %q", may, path, got, want)
+			}
+		}
+		must(t, a.Undo())
+	}
+}
+
+// Without the right to mount, a root that others can swap is nothing to start.
+func TestUnsteadyRootWithoutMounts(t *testing.T) {
+	if !inMountNamespace(t) {
+		return
+	}
+	dir := place(t)
+	must(t, os.MkdirAll(dir+"/users/rootfs", 0o755))
+	r := look(t, dir, &specs.Spec{Root: &specs.Root{Path: dir + "/users/rootfs"}})
+	r.StateDir, r.Facts.MayMount = dir+"/record", false
+	if _, err := Acquire(r); err == nil {
+		t.Error("taken")
+	}
+}
