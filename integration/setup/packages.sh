@@ -8,7 +8,7 @@ case $1 in
 demo) packages="busybox-static libseccomp-dev pkg-config" ;;
 *) packages="busybox-static libseccomp-dev pkg-config docker.io containerd runc \
 iproute2 iptables nftables containernetworking-plugins util-linux procps apparmor rpm \
-qemu-system-x86 mmdebstrap debian-archive-keyring e2fsprogs" ;;
+podman uidmap slirp4netns fuse-overlayfs qemu-system-x86 mmdebstrap debian-archive-keyring e2fsprogs" ;;
 esac
 
 missing=

@@ -14,6 +14,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/control"
 	"github.com/hatchdog/hatchdog/internal/decision"
 	"github.com/hatchdog/hatchdog/internal/effects/idrange"
+	"github.com/hatchdog/hatchdog/internal/engine"
 	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/plan"
 	"github.com/hatchdog/hatchdog/internal/policy"
@@ -58,7 +59,8 @@ func judge(r *request) (*judgement, error) {
 	if err != nil {
 		return nil, err
 	}
-	j.profile = res.Profile.Relocated(workload.EngineDirs(r.doc.Value, r.dir)).For(who.Own())
+	asker := engine.Asker{Spec: r.doc.Value, ID: r.id, Bundle: r.dir}
+	j.profile = res.Profile.Relocated(engine.Dirs(asker)).For(who.Own(joined(r.root, asker)...))
 	j.decision.Profile, j.decision.Rule, j.notes = res.Profile.Name, res.Rule, res.Notes
 	j.facts, j.sources, err = host.Probe(host.Request{Spec: r.doc.Value, Profile: j.profile, Bundle: r.dir, Runtime: r.runtime, Record: r.record, Own: r.own, StateDir: r.pol.StateDir})
 	if err != nil {

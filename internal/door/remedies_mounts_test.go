@@ -28,6 +28,12 @@ func remediesOfMounts() []remedy {
 		{site: "control/mounts:bind#2", name: "read", ask: bind(host.Source{Resolved: "/etc/app", Dir: true, Idmap: takes}, "ro"), follow: own},
 		{site: "control/mounts:bind#2", name: "by several names", ask: bind(host.Source{Resolved: "/srv/x", Aliases: []string{"/etc/x", "/root/x"}, Dir: true, Idmap: takes}), follow: own},
 		{site: "control/mounts:bind#3", ask: bind(host.Source{Resolved: "/srv/app.sock", Socket: true, Idmap: takes}), follow: own},
+		{site: "control/mounts:bind#3", name: "a FIFO", ask: bind(host.Source{Resolved: "/srv/app.fifo", Fifo: true, Idmap: takes}), follow: own},
+		{site: "control/mounts:bind#2", name: "with what is protected in it", ask: bind(host.Source{Resolved: "/var/log", Dir: true, Idmap: takes}, "ro"), follow: own},
+		{site: "control/mounts:bind#2", name: "the whole host", ask: bind(host.Source{Resolved: "/", Dir: true, Idmap: takes}, "ro"), follow: own},
+		{site: "control/mounts:bind#2", name: "with what is protected in it by another name", ask: bind(host.Source{Resolved: "/srv/x", Contains: []string{"/etc"}, Dir: true, Idmap: takes}), follow: own},
+		{site: "control/mounts:spread#1", ask: bind(host.Source{Resolved: "/srv/data", Dir: true, Idmap: takes}, "rshared"), follow: bind(host.Source{Resolved: "/srv/data", Dir: true, Idmap: takes}, "rslave"), ungranted: true},
+		{site: "control/mounts:propagation#1", ask: func(r *asking) { r.spec.Linux.RootfsPropagation = "shared" }, follow: func(r *asking) { r.spec.Linux.RootfsPropagation = "rslave" }, ungranted: true},
 		{site: "control/mounts:bind#4", ask: bind(host.Source{Resolved: "/srv/disk", Device: true, Idmap: takes}), follow: own},
 		{site: "control/mounts:readOnly#1", ask: func(r *asking) {
 			bind(host.Source{Resolved: "/usr/share", Dir: true, Idmap: takes})(r)

@@ -100,7 +100,12 @@ type Source struct {
 	ID       FileID `json:"id"`
 	Dir      bool   `json:"dir"`
 	Socket   bool   `json:"socket"`
+	Fifo     bool   `json:"fifo,omitempty"`
 	Device   bool   `json:"device"`
+	// Node is what a device node stands for.
+	Node Node `json:"node,omitzero"`
+	// MountPoint is true where something is mounted at Resolved.
+	MountPoint bool `json:"mountPoint,omitempty"`
 	// Aliases are the other paths that lead to the same file, through bind
 	// mounts or where a protected path is itself a link.
 	Aliases []string `json:"aliases,omitempty"`

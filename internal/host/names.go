@@ -127,6 +127,12 @@ func (t *nameTable) aliases(at place) ([]string, error) {
 	return names, nil
 }
 
+// mountPoint reports whether a file is what a mount has at its mount point.
+func (t *nameTable) mountPoint(at place) bool {
+	on, ok := t.byID[at.mount]
+	return ok && on.Mountpoint == at.path
+}
+
 // contained lists the protected paths that lie strictly below one of names.
 func (t *nameTable) contained(names []string) []string {
 	var in []string

@@ -100,17 +100,26 @@ func examine(fd int, path string, names *nameTable) Source {
 		src.Dir = true
 	case unix.S_IFSOCK:
 		src.Socket = true
-	case unix.S_IFCHR, unix.S_IFBLK:
-		src.Device = true
+	case unix.S_IFCHR:
+		src.Device, src.Node = true, node("c", st.Rdev)
+	case unix.S_IFBLK:
+		src.Device, src.Node = true, node("b", st.Rdev)
+	case unix.S_IFIFO:
+		src.Fifo = true
 	case unix.S_IFREG:
 	default:
-		return Source{Err: "neither a file, a directory, a socket nor a device"}
+		return Source{Err: "neither a file, a directory, a FIFO, a socket nor a device"}
 	}
+	src.MountPoint = names.mountPoint(place)
 	if src.Aliases, err = names.aliases(place); err != nil {
 		return Source{Err: err.Error()}
 	}
 	src.Contains = names.contained(append([]string{place.path}, src.Aliases...))
 	return src
+}
+
+func node(typ string, rdev uint64) Node {
+	return Node{Type: typ, Major: int64(unix.Major(rdev)), Minor: int64(unix.Minor(rdev))}
 }
 
 // place is where an open file is: its path and the mount that it lies on.

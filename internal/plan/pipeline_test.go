@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"path"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/bundle"
 	"github.com/hatchdog/hatchdog/internal/control"
 	"github.com/hatchdog/hatchdog/internal/control/resources"
+	"github.com/hatchdog/hatchdog/internal/engine"
 	"github.com/hatchdog/hatchdog/internal/guard"
 	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/policy"
@@ -131,9 +133,30 @@ func runSpec(raw []byte, p *policy.Profile, restore bool) outcome {
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return outcome{before: raw, err: err}
 	}
-	own := p.For(workload.Identify(doc.Value, "c1", bundleOf(doc.Value)).Own())
+	id := idOf(doc.Value)
+	var joined []string
+	if slices.ContainsFunc(namespacesOf(doc.Value), func(ns specs.LinuxNamespace) bool { return ns.Path != "" }) {
+		joined = engine.Others(engine.Asker{Spec: doc.Value, ID: id})
+	}
+	own := p.For(workload.Identify(doc.Value, id, bundleOf(doc.Value)).Own(joined...))
 	res, err := New(own, fixedFacts(doc.Value), Options{Restore: restore}).Apply(&s)
 	return finish(doc, &s, res, err)
+}
+
+// idOf is the id that the engine gave: Docker and CRI name the control group
+// by it.
+func idOf(s *specs.Spec) string {
+	if s.Linux == nil || s.Linux.CgroupsPath == "" {
+		return "c1"
+	}
+	return path.Base(s.Linux.CgroupsPath)
+}
+
+func namespacesOf(s *specs.Spec) []specs.LinuxNamespace {
+	if s.Linux == nil {
+		return nil
+	}
+	return s.Linux.Namespaces
 }
 
 // bundleOf is where the engine that wrote the spec keeps it.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/policy"
+	"github.com/hatchdog/hatchdog/internal/workload"
 )
 
 func TestOrder(t *testing.T) {
@@ -83,7 +84,7 @@ func TestHostNamespacesOfRealSpecsAreRefused(t *testing.T) {
 		for _, m := range s.Mounts {
 			facts.Sources[m.Source] = host.Source{Resolved: m.Source, Steady: true}
 		}
-		res, err := New(pol.Profiles["builtin/restricted"], facts, Options{}).Apply(&s)
+		res, err := New(pol.Profiles["builtin/restricted"].For(workload.Identify(&s, idOf(&s), bundleOf(&s)).Own()), facts, Options{}).Apply(&s)
 		if err != nil {
 			t.Fatal(err)
 		}

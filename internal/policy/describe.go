@@ -143,7 +143,7 @@ func describePlace(key string) string {
 	case "MountRules.protect":
 		return "host paths that no bind mount may give, nor anything below or above them"
 	case "MountRules.allow":
-		return "exceptions to protect and sockets; the longest path wins, an element * stands for any one, {id}, {sandbox} and {pod} for the workload's own"
+		return "exceptions to protect and sockets; the longest path wins; one for the very path of a mount opens it with all that is protected below, one with an element * (any name), or with {id}, {sandbox}, {pod} (the workload's own) or {joined} (a container whose namespaces it joins), itself alone"
 	case "MountRules.sockets":
 		return "true: sockets of the host may be mounted"
 	case "MountRules.masked":

@@ -31,6 +31,8 @@ func meetMounts(a, b MountRules) MountRules {
 			to := &m.Protect
 			if _, own := pair.from.least(r.Path); own && named && i >= len(pair.from.Protect) {
 				to = &m.Allow
+				_, both := pair.other.Opens(r.Path)
+				r.Derived = r.Derived || !both
 			}
 			if !slices.Contains(*to, r) {
 				*to = append(*to, r)

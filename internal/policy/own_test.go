@@ -9,7 +9,7 @@ import (
 // for others.
 func TestForOpensTheWorkloadsOwnAlone(t *testing.T) {
 	p := builtins(t).Profiles["builtin/restricted"]
-	own := p.For(map[string]string{"{id}": "c1", "{sandbox}": "s1", "{pod}": "p1"})
+	own := p.For(map[string][]string{"{id}": {"c1"}, "{sandbox}": {"s1"}, "{pod}": {"p1"}, "{joined}": {"c3", "c4"}})
 	for path, want := range map[string]Access{
 		"/var/lib/kubelet/pods/p1/volumes/kubernetes.io~secret/x":                AccessRW,
 		"/var/lib/kubelet/pods/p2/volumes/kubernetes.io~secret/x":                AccessNone,
@@ -21,8 +21,17 @@ func TestForOpensTheWorkloadsOwnAlone(t *testing.T) {
 		"/var/lib/containerd/io.containerd.grpc.v1.cri/sandboxes/s1/resolv.conf": AccessRW,
 		"/var/lib/docker/containers/c1/mounts/secrets":                           AccessRW,
 		"/var/lib/docker/containers/c2/mounts/secrets":                           AccessNone,
-		"/var/lib/docker/containers/c2/mounts/shm":                               AccessRW,
-		"/var/lib/docker/containers/c2/hosts":                                    AccessRW,
+		"/var/lib/docker/containers/c2/mounts/shm":                               AccessNone,
+		"/var/lib/docker/containers/c2/hosts":                                    AccessNone,
+		"/var/lib/docker/containers/c1/hosts":                                    AccessRW,
+		"/var/lib/docker/containers/c3/hosts":                                    AccessRW,
+		"/var/lib/docker/containers/c4/mounts/shm":                               AccessRW,
+		"/var/lib/docker/containers/c4/mounts/secrets":                           AccessNone,
+		"/run/containers/storage/overlay-containers/c1/userdata/hosts":           AccessRW,
+		"/run/containers/storage/overlay-containers/s1/userdata/shm":             AccessRW,
+		"/run/containers/storage/overlay-containers/c2/userdata/hosts":           AccessNone,
+		"/run/containers/storage/overlay-containers/c3/userdata/hosts":           AccessRW,
+		"/run/containers/storage/overlay-containers/c3/userdata/run/secrets":     AccessNone,
 		"/var/lib/docker/containers/c2/config.v2.json":                           AccessNone,
 	} {
 		if got, _ := own.Mounts.AccessFor(path); got != want {
@@ -30,7 +39,7 @@ func TestForOpensTheWorkloadsOwnAlone(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"", "*", "..", ".", "a/b"} {
-		got, _ := p.For(map[string]string{"{pod}": name}).Mounts.AccessFor("/var/lib/kubelet/pods/p2/volumes")
+		got, _ := p.For(map[string][]string{"{pod}": {name}}).Mounts.AccessFor("/var/lib/kubelet/pods/p2/volumes")
 		if got != AccessNone {
 			t.Errorf("%q opens the pods of others", name)
 		}

@@ -149,6 +149,10 @@ type PathRule struct {
 	Path   string `json:"path"`
 	Access Access `json:"access"`
 	Reason string `json:"reason,omitempty"`
+	// Derived is true where the rule does not stand in a policy as it is: it was
+	// moved to where an engine has its files, bears a workload's own name, or is
+	// what two profiles have in common. It opens no more than itself (see Opens).
+	Derived bool `json:"-" policy:"-"`
 }
 
 // ReasonedPath is a path in the container with the reason why it is closed.

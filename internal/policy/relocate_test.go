@@ -1,6 +1,10 @@
 package policy
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/hatchdog/hatchdog/internal/engine"
+)
 
 func TestRelocatedProtectsTheStateInUse(t *testing.T) {
 	pol, err := Default()
@@ -20,9 +24,9 @@ func TestRelocatedProtectsTheStateInUse(t *testing.T) {
 		{"/srv/other", AccessRW, AccessRW},
 		{"/etc/docker/volumes/x/_data", AccessNone, AccessNone},
 	} {
-		r := p.Relocated(map[string]string{"/var/lib/docker": "/srv/docker", "/run/containerd": "/srv/state"})
+		r := p.Relocated([]engine.Dir{{Usual: "/var/lib/docker", Actual: "/srv/docker"}, {Usual: "/run/containerd", Actual: "/srv/state"}})
 		if c.path[:4] == "/etc" {
-			r = p.Relocated(map[string]string{"/var/lib/docker": "/etc/docker"})
+			r = p.Relocated([]engine.Dir{{Usual: "/var/lib/docker", Actual: "/etc/docker"}})
 		}
 		if got, _ := p.Mounts.AccessFor(c.path); got != c.before {
 			t.Errorf("%s before: %s", c.path, got)
@@ -40,9 +44,10 @@ func TestRelocatedIntoWhatIsProtected(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := pol.Profiles["builtin/restricted"].Relocated(map[string]string{
-		"/run/containerd": "/run/k3s/containerd", "/var/lib/containerd": "/var/lib/rancher/k3s/agent/containerd",
-	}).For(map[string]string{"{sandbox}": "s1"})
+	p := pol.Profiles["builtin/restricted"].Relocated([]engine.Dir{
+		{Usual: "/run/containerd", Actual: "/run/k3s/containerd"}, {Usual: "/var/lib/containerd", Actual: "/var/lib/rancher/k3s/agent/containerd"},
+		{Usual: "/var/lib/kubelet", Actual: "/var/lib/k0s/kubelet"},
+	}).For(map[string][]string{"{sandbox}": {"s1"}, "{pod}": {"p1"}})
 	const plugin = "/io.containerd.grpc.v1.cri/sandboxes/"
 	for path, want := range map[string]Access{
 		"/run/k3s/containerd" + plugin + "s1/shm":                        AccessRW,
@@ -50,7 +55,10 @@ func TestRelocatedIntoWhatIsProtected(t *testing.T) {
 		"/run/k3s/containerd/containerd.sock":                            AccessNone,
 		"/var/lib/rancher/k3s/agent/containerd" + plugin + "s1/hostname": AccessRW,
 		"/var/lib/rancher/k3s/agent/containerd" + plugin + "s2/hostname": AccessNone,
-		"/var/lib/rancher/k3s/server/token":                              AccessNone,
+		"/var/lib/k0s/kubelet/pods/p1/volumes/kubernetes.io~secret/x":    AccessRW,
+		"/var/lib/k0s/kubelet/pods/p2/volumes/kubernetes.io~secret/x":    AccessNone,
+		"/var/lib/k0s/pki":                  AccessNone,
+		"/var/lib/rancher/k3s/server/token": AccessNone,
 	} {
 		if got, _ := p.Mounts.AccessFor(path); got != want {
 			t.Errorf("%s: %s, want %s", path, got, want)

@@ -113,6 +113,17 @@ func (m MountRules) AccessFor(resolved string) (Access, PathRule) {
 	return best.Access, best
 }
 
+// Opens finds the exception that an administrator wrote for this very path: it
+// opens all of it, what is protected below included. A pattern, and a rule that
+// was derived, opens no more than itself.
+func (m MountRules) Opens(resolved string) (PathRule, bool) {
+	i := slices.IndexFunc(m.Allow, func(r PathRule) bool { return r.Path == resolved && !r.Derived && r.Access != AccessNone })
+	if i < 0 {
+		return PathRule{}, false
+	}
+	return m.Allow[i], true
+}
+
 // Contains lists the protected paths that lie below dir.
 func (m MountRules) Contains(dir string) []PathRule {
 	var in []PathRule

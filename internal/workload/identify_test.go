@@ -62,18 +62,3 @@ func TestChoices(t *testing.T) {
 		t.Error(diff)
 	}
 }
-
-func TestEngineDirs(t *testing.T) {
-	s := load(t, "docker-default")
-	s.Root.Path = "/srv/docker/overlay2/abc/merged"
-	got := EngineDirs(s, "/srv/exec/containerd/daemon/io.containerd.runtime.v2.task/moby/c1")
-	want := map[string]string{"/var/lib/docker": "/srv/docker", "/run/containerd": "/srv/exec/containerd/daemon"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-	got = EngineDirs(load(t, "cri24-app-kubelet"), tasks+"k8s.io/c1")
-	want = map[string]string{"/run/containerd": "/run/containerd", "/var/lib/containerd": "/var/lib/containerd"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-}

@@ -3,15 +3,19 @@
 // selects a profile, and a profile that it selects by annotation only narrows.
 package workload
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/hatchdog/hatchdog/internal/engine"
+)
 
 // The engines that Identify tells apart.
 const (
-	Docker = "docker"
-	CRI    = "cri"
-	Ctr    = "ctr"
-	Podman = "podman"
-	Other  = "other"
+	Docker = engine.DockerName
+	CRI    = engine.CRIName
+	Ctr    = engine.CtrName
+	Podman = engine.PodmanName
+	Other  = engine.OtherName
 )
 
 // Workload is who asks.

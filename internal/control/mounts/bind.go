@@ -22,14 +22,18 @@ func (c mounts) bind(e *edit, p *specs.Process) {
 		c.refuse(e, ".source", reason, "mounts.protect", "check that the path is there")
 		return
 	}
+	if ordinary(src) && c.recursive() {
+		device(e)
+		return
+	}
 	access, rule, named := c.access(src)
 	switch {
 	case access == policy.AccessNone:
 		c.refuse(e, ".source", sentence(src, rule), "mounts.protect",
 			"mount a directory of its own instead", c.exceptions(src, asked(e.mount))...)
 		return
-	case src.Socket && !c.profile.Mounts.Sockets && !named:
-		c.refuse(e, ".source", src.Resolved+" is a socket of the host: whoever can talk to it can have a service of the host act for them",
+	case (src.Socket || src.Fifo) && !c.profile.Mounts.Sockets && !named:
+		c.refuse(e, ".source", src.Resolved+" is a "+kind(src)+" of the host: whoever can talk to it can have a service of the host act for them",
 			"mounts.sockets", "leave it out", exception(src.Resolved, policy.AccessRW))
 		return
 	case src.Device && !named:
@@ -61,6 +65,28 @@ func (c mounts) bind(e *edit, p *specs.Process) {
 	}
 }
 
+func kind(src host.Source) string {
+	if src.Fifo {
+		return "FIFO"
+	}
+	return "socket"
+}
+
+// ordinary reports whether a source is one of the device nodes that every
+// container has (spec, config-linux.md, "Default Devices"; numbers: the
+// kernel's devices.txt), under whatever name.
+func ordinary(src host.Source) bool {
+	return src.Device && slices.Contains([]host.Node{
+		{Type: "c", Major: 1, Minor: 3}, {Type: "c", Major: 1, Minor: 5}, {Type: "c", Major: 1, Minor: 7}, {Type: "c", Major: 1, Minor: 8}, {Type: "c", Major: 1, Minor: 9},
+	}, src.Node)
+}
+
+// device keeps the host's node as it is: what is written to a device goes
+// there over a read-only mount too, but its owner and mode cannot be changed.
+func device(e *edit) {
+	e.need("rro", "the owner and the mode of the host's device node stay", "rrw")
+}
+
 // asked is the access that a mount asks for.
 func asked(m specs.Mount) policy.Access {
 	if slices.Contains(m.Options, "ro") || slices.Contains(m.Options, "rro") {
@@ -72,8 +98,12 @@ func asked(m specs.Mount) policy.Access {
 // exceptions are those that open a source under each of its names.
 func (c mounts) exceptions(src host.Source, want policy.Access) []control.Grant {
 	var all []control.Grant
-	for _, name := range append([]string{src.Resolved}, src.Aliases...) {
-		if access, _ := c.profile.Mounts.AccessFor(name); rank(access) < rank(want) {
+	for _, name := range c.names(src) {
+		access, _ := c.profile.Mounts.AccessFor(name)
+		if len(c.profile.Mounts.Contains(name))+len(src.Contains) > 0 {
+			access = policy.AccessNone // it opens as a whole, or not at all
+		}
+		if rank(access) < rank(want) {
 			all = append(all, exception(name, want))
 		}
 	}
@@ -99,7 +129,7 @@ func sentence(src host.Source, rule policy.PathRule) string {
 
 // access is the narrowest access of all names that the source has, and of all
 // protected paths that it contains. named is true where an exception of the
-// profile names it.
+// profile names it. A name that the administrator opened is open as a whole.
 func (c mounts) access(src host.Source) (policy.Access, policy.PathRule, bool) {
 	access, by, named := policy.AccessRW, policy.PathRule{}, false
 	narrow := func(a policy.Access, rule policy.PathRule) {
@@ -107,7 +137,14 @@ func (c mounts) access(src host.Source) (policy.Access, policy.PathRule, bool) {
 			access, by = a, rule
 		}
 	}
-	for _, name := range append([]string{src.Resolved}, src.Aliases...) {
+	whole := true
+	for _, name := range c.names(src) {
+		if rule, ok := c.profile.Mounts.Opens(name); ok {
+			narrow(rule.Access, rule)
+			named = true
+			continue
+		}
+		whole = false
 		a, rule := c.profile.Mounts.AccessFor(name)
 		narrow(a, rule)
 		named = named || slices.Contains(c.profile.Mounts.Allow, rule)
@@ -115,12 +152,31 @@ func (c mounts) access(src host.Source) (policy.Access, policy.PathRule, bool) {
 			narrow(below.Access, below)
 		}
 	}
+	if whole {
+		return access, by, named
+	}
 	for _, rule := range c.profile.Mounts.Protect {
 		if slices.Contains(src.Contains, rule.Path) {
 			narrow(rule.Access, rule)
 		}
 	}
 	return access, by, named
+}
+
+// names are those by which a source is judged. Where dockerd mounts a part of a
+// volume before it hands it on (DATA-ROOT/tmp/safe-mountN, 26 and newer), what
+// is mounted there has the name that it has in the volume, and is judged by it.
+func (c mounts) names(src host.Source) []string {
+	if len(src.Aliases) > 0 && src.MountPoint && c.staged(src.Resolved) {
+		return src.Aliases
+	}
+	return append([]string{src.Resolved}, src.Aliases...)
+}
+
+func (c mounts) staged(name string) bool {
+	_, rule := c.profile.Mounts.AccessFor(name)
+	rest, ok := strings.CutPrefix(name, rule.Path+"/tmp/safe-mount")
+	return ok && rest != "" && strings.Trim(rest, "0123456789") == "" && slices.Contains(c.profile.Mounts.Protect, rule)
 }
 
 func rank(a policy.Access) int {

@@ -61,9 +61,8 @@ func (c mounts) Apply(s *specs.Spec) ([]control.Change, error) {
 		}
 	}
 	s.Mounts = kept
-	refusals = append(refusals, c.root(s))
+	refusals = append(refusals, c.root(s), c.propagation(s.Linux))
 	changes = append(changes, c.rootfs(s)...)
-	changes = append(changes, propagation(s.Linux)...)
 	changes = append(changes, c.complete(&s.Linux.MaskedPaths, "linux.maskedPaths", c.profile.Mounts.Masked)...)
 	changes = append(changes, c.complete(&s.Linux.ReadonlyPaths, "linux.readonlyPaths", c.profile.Mounts.ReadOnly)...)
 	return changes, errors.Join(refusals...)
@@ -113,7 +112,7 @@ func (c mounts) judge(m specs.Mount, p *specs.Process) *edit {
 	default:
 		c.fresh(e)
 	}
-	e.spread()
+	c.spread(e)
 	return e
 }
 
@@ -151,26 +150,28 @@ func (e *edit) need(option, reason string, opposites ...string) {
 	}
 }
 
-// spread stops mounts made in the container from reaching the host.
-func (e *edit) spread() {
-	for i, o := range e.mount.Options {
-		if o == "shared" || o == "rshared" {
-			e.mount.Options[i] = strings.Replace(o, "shared", "slave", 1)
-			e.reasons = append(e.reasons, "what the container mounts there would appear on the host")
-		}
+// spreads is why no mount of a container may reach the host: it is made by
+// another, and stays when the container is gone.
+const spreads = "what the container mounts there would appear on the host"
+
+// spread refuses a mount that gives mounts made in the container to the host:
+// without that it would be another mount than the one that was asked for.
+func (c mounts) spread(e *edit) {
+	if slices.ContainsFunc(e.mount.Options, isShared) && e.refusal == nil {
+		c.refuse(e, ".options", spreads, "mounts.protect", "ask for rslave (HostToContainer), which lets the container see what the host mounts")
 	}
 }
 
-func propagation(l *specs.Linux) []control.Change {
-	if l.RootfsPropagation != "shared" && l.RootfsPropagation != "rshared" {
+func isShared(option string) bool { return option == "shared" || option == "rshared" }
+
+func (c mounts) propagation(l *specs.Linux) error {
+	if !isShared(l.RootfsPropagation) {
 		return nil
 	}
-	ch := control.Change{
-		Field: "linux.rootfsPropagation", Before: l.RootfsPropagation, After: "rslave",
-		Reason: "what the container mounts would appear on the host",
+	return &control.Refusal{
+		Control: policy.Mounts, Field: "linux.rootfsPropagation", Reason: "what the container mounts would appear on the host",
+		Policy: c.profile.Where("mounts.protect"), Remedy: "ask for rslave, or leave it out",
 	}
-	l.RootfsPropagation = "rslave"
-	return []control.Change{ch}
 }
 
 // complete adds the paths that are not listed. One that is not there is passed

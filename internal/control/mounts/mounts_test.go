@@ -152,9 +152,79 @@ func TestFreshMounts(t *testing.T) {
 func TestPropagation(t *testing.T) {
 	s := bindSpec("/asked", "rshared")
 	s.Linux = &specs.Linux{RootfsPropagation: "shared"}
-	apply(t, profile(t, "baseline"), able(map[string]host.Source{"/asked": {Resolved: "/srv"}}), s)
-	if !slices.Contains(s.Mounts[0].Options, "rslave") || slices.Contains(s.Mounts[0].Options, "rshared") || s.Linux.RootfsPropagation != "rslave" {
-		t.Error(s.Mounts[0].Options, s.Linux.RootfsPropagation)
+	_, refusals := apply(t, profile(t, "baseline"), able(map[string]host.Source{"/asked": {Resolved: "/srv"}}), s)
+	if len(refusals) != 2 || refusals[0].Field != "mounts[/x].options" || refusals[1].Field != "linux.rootfsPropagation" {
+		t.Error(refusals)
+	}
+}
+
+// An exception of the administrator's opens the very path with all that is
+// protected below; one that was derived, or a pattern, does not.
+func TestExceptionForAPathThatHoldsProtectedOnes(t *testing.T) {
+	for _, c := range []struct {
+		rule policy.PathRule
+		src  host.Source
+		want bool
+	}{
+		{policy.PathRule{Path: "/var/log", Access: policy.AccessRO}, host.Source{Resolved: "/var/log"}, true},
+		{policy.PathRule{Path: "/", Access: policy.AccessRO}, host.Source{Resolved: "/", Contains: []string{"/etc"}}, true},
+		{policy.PathRule{Path: "/", Access: policy.AccessRO}, host.Source{Resolved: "/etc"}, false},
+		{policy.PathRule{Path: "/var/log", Access: policy.AccessRO}, host.Source{Resolved: "/var/log/hatchdog"}, false},
+		{policy.PathRule{Path: "/var/log", Access: policy.AccessRO}, host.Source{Resolved: "/var"}, false},
+		{policy.PathRule{Path: "/var/*", Access: policy.AccessRO}, host.Source{Resolved: "/var/log"}, false},
+		{policy.PathRule{Path: "/var/log", Access: policy.AccessRO, Derived: true}, host.Source{Resolved: "/var/log"}, false},
+		{policy.PathRule{Path: "/var/log", Access: policy.AccessRO}, host.Source{Resolved: "/var/log", Aliases: []string{"/root/log"}}, false},
+	} {
+		p := *profile(t, "restricted")
+		p.Mounts.Allow = append(slices.Clone(p.Mounts.Allow), c.rule)
+		s := bindSpec("/asked", "rbind", "ro")
+		_, refusals := apply(t, &p, able(map[string]host.Source{"/asked": c.src}), s)
+		if got := len(refusals) == 0; got != c.want {
+			t.Errorf("%v for %s: %v", c.rule, c.src.Resolved, refusals)
+		}
+		if c.want && !slices.Contains(s.Mounts[0].Options, "rro") {
+			t.Errorf("%v for %s: not read-only: %v", c.rule, c.src.Resolved, s.Mounts[0].Options)
+		}
+	}
+}
+
+// dockerd hands a part of a volume on under a name of its own in its state.
+func TestPartOfAVolume(t *testing.T) {
+	for _, c := range []struct {
+		src  host.Source
+		want bool
+	}{
+		{host.Source{Resolved: "/var/lib/docker/tmp/safe-mount287", MountPoint: true, Aliases: []string{"/var/lib/docker/volumes/v/_data/sub"}}, true},
+		{host.Source{Resolved: "/var/lib/docker/tmp/safe-mount287", MountPoint: true, Aliases: []string{"/var/lib/docker/containers"}}, false},
+		{host.Source{Resolved: "/var/lib/docker/tmp/safe-mount287", Aliases: []string{"/var/lib/docker/volumes/v/_data/sub"}}, false},
+		{host.Source{Resolved: "/var/lib/docker/tmp/safe-mount287", MountPoint: true}, false},
+		{host.Source{Resolved: "/var/lib/docker/tmp/safe-mount287/x", MountPoint: true, Aliases: []string{"/var/lib/docker/volumes/v/_data/sub"}}, false},
+		{host.Source{Resolved: "/var/lib/docker/tmp/build", MountPoint: true, Aliases: []string{"/var/lib/docker/volumes/v/_data/sub"}}, false},
+		{host.Source{Resolved: "/etc/tmp/safe-mount1", MountPoint: true, Aliases: []string{"/etc/x"}}, false},
+	} {
+		s := bindSpec("/asked", "rbind")
+		_, refusals := apply(t, profile(t, "restricted"), able(map[string]host.Source{"/asked": c.src}), s)
+		if got := len(refusals) == 0; got != c.want {
+			t.Errorf("%+v: %v", c.src, refusals)
+		}
+	}
+}
+
+// The device nodes that every container has are admitted under any name, and
+// the host's stay as they are.
+func TestOrdinaryDeviceUnderAnotherName(t *testing.T) {
+	for node, want := range map[host.Node]bool{
+		{Type: "c", Major: 1, Minor: 3}: true, {Type: "c", Major: 1, Minor: 9}: true,
+		{Type: "c", Major: 1, Minor: 1}: false, {Type: "b", Major: 1, Minor: 3}: false, {Type: "c", Major: 5, Minor: 1}: false, {}: false,
+	} {
+		s := bindSpec("/asked", "rbind")
+		_, refusals := apply(t, profile(t, "restricted"), able(map[string]host.Source{"/asked": {Resolved: "/dev/x", Device: true, Node: node}}), s)
+		if got := len(refusals) == 0; got != want {
+			t.Errorf("%+v: %v", node, refusals)
+		}
+		if want && !slices.Contains(s.Mounts[0].Options, "rro") {
+			t.Errorf("%+v: the host's node can be changed: %v", node, s.Mounts[0].Options)
+		}
 	}
 }
 
