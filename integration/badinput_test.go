@@ -120,7 +120,7 @@ func TestBadRuntimes(t *testing.T) {
 func TestAcceptedRuntime(t *testing.T) {
 	d := newDirect(t)
 	must(t, os.WriteFile(d.dir+"/runc", []byte(strings.Replace(fakeRuntime, "1.5.2", "1.1.5+ds1", 1)), 0o755))
-	must(t, os.WriteFile(d.policy, []byte(strings.Replace(read(t, d.policy), d.dir+"/runc}", d.dir+`/runc, accept: ["runc 1.1.5+ds1"]}`, 1)), 0o600))
+	must(t, os.WriteFile(d.policy, []byte(strings.Replace(read(t, d.policy), d.dir+"/runc}", d.dir+"/runc, "+accepts("runc 1.1.5+ds1")+"}", 1)), 0o600))
 	d.wantCreated(t)
 }
 

@@ -26,12 +26,12 @@ func TestCrunWithAKnownEscape(t *testing.T) {
 	if code == 0 {
 		t.Error("created")
 	}
-	wantLines(t, out, "CVE-2025-24965", `accept: ["crun 1.8.1"]`)
+	wantLines(t, out, "CVE-2025-24965", `accept: [{version: "crun 1.8.1", because: WHY, open: [CVE-2025-24965]}]`)
 }
 
 func TestCrunAsTheDelegate(t *testing.T) {
 	require(t, "cgroup2", "crun")
-	d := newReal(t, `{path: /usr/bin/crun, accept: ["`+crunVersion(t)+`"]}`, small)
+	d := newReal(t, "{path: /usr/bin/crun, "+accepts(crunVersion(t))+"}", small)
 	// It reads no spec newer than its own.
 	editDocument(t, d.bundle, func(s spec) { s["ociVersion"] = "1.0.2" })
 	dir := d.createWith(t, map[string]string{"pids.max": "max"})
@@ -49,7 +49,7 @@ func TestCrunUnderDocker(t *testing.T) {
 }
 
 func crunUnderDocker(t *testing.T, d *docker) {
-	d.withPolicy(t, `{path: /usr/bin/crun, accept: ["`+crunVersion(t)+`"]}`, small)
+	d.withPolicy(t, "{path: /usr/bin/crun, "+accepts(crunVersion(t))+"}", small)
 	id := d.background(t, "--net=none", "busybox", "sh", "-c", "trap 'exit 3' TERM; echo up; while :; do sleep 0.1; done")
 	waitFor(t, "its log", func() bool { return strings.Contains(d.do(t, "logs", id), "up") })
 	wantFiles(t, group(t, id), map[string]string{"memory.max": "67108864", "memory.swap.max": "0", "pids.max": "20", "cpu.max": "50000 100000"})

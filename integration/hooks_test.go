@@ -27,7 +27,7 @@ func TestEnvironmentOfListedHooks(t *testing.T) {
 	for name, runtime := range map[string]string{
 		"pinned": fmt.Sprintf("{path: %s}", pinnedRunc(t)),
 		// It gives createContainer hooks the environment of the container.
-		"debian": `{path: /usr/sbin/runc, accept: ["runc 1.1.5+ds1"]}`,
+		"debian": "{path: /usr/sbin/runc, " + accepts("runc 1.1.5+ds1") + "}",
 	} {
 		t.Run(name, func(t *testing.T) {
 			script, said := listedHook(t)
@@ -77,7 +77,7 @@ func TestStartContainerHooksAreTheContainers(t *testing.T) {
 			path := fmt.Sprintf("{path: %s}", pinnedRunc(t))
 			if runtime == "crun" {
 				require(t, "crun")
-				path = `{path: /usr/bin/crun, accept: ["` + crunVersion(t) + `"]}`
+				path = "{path: /usr/bin/crun, " + accepts(crunVersion(t)) + "}"
 			}
 			d := newReal(t, path, "")
 			d.edit(t, func(s *specs.Spec) {

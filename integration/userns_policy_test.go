@@ -22,7 +22,7 @@ func (d *docker) underRunc(t *testing.T, runc, accept, extra string) {
 	file := d.dir + "/policy.yaml"
 	was := read(t, file)
 	t.Cleanup(func() { must(t, os.WriteFile(file, []byte(was), 0o600)) })
-	text := fmt.Sprintf("version: 1\nstateDir: %s/state\nids: {dir: %s/ids}\naudit: {path: %s/log/audit.jsonl}\nruntime: {path: %s, accept: [%q]}\n%s", d.dir, d.dir, d.dir, runc, accept, extra)
+	text := fmt.Sprintf("version: 1\nstateDir: %s/state\nids: {dir: %s/ids}\naudit: {path: %s/log/audit.jsonl}\nruntime: {path: %s, %s}\n%s", d.dir, d.dir, d.dir, runc, accepts(accept), extra)
 	must(t, os.WriteFile(file, []byte(text), 0o600))
 }
 

@@ -115,10 +115,24 @@ func TestCacheOfOthersIsNotRead(t *testing.T) {
 	}
 }
 
+func accept(version string, open ...string) []policy.Accepted {
+	return []policy.Accepted{{Version: version, Because: "a test", Open: open}}
+}
+
 func TestVet(t *testing.T) {
+	open := []string{"CVE-2024-21626", "CVE-2024-45310", "CVE-2025-31133", "CVE-2025-52565", "CVE-2025-52881"}
+	// The remedy that the error has is true.
+	err := Vet(host.Runtime{Name: "runc", Version: "1.1.5+ds1"}, policy.Runtime{})
+	if want := `runtime: {accept: [{version: "runc 1.1.5+ds1", because: WHY, open: [` + strings.Join(open, ", ") + "]}]}"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %s", err, want)
+	}
+	err = Vet(host.Runtime{Name: "runc", Version: "1.1.5+ds1"}, policy.Runtime{Accept: accept("runc 1.1.5+ds1", open[1:]...)})
+	if err == nil || !strings.Contains(err.Error(), "without naming "+open[0]+";") {
+		t.Error(err)
+	}
 	for _, c := range []struct {
 		name, version, min string
-		accept             []string
+		accept             []policy.Accepted
 		want               error
 	}{
 		{"runc", "1.5.2", "", nil, nil},
@@ -130,8 +144,14 @@ func TestVet(t *testing.T) {
 		{"runc", "1.4.0-rc3", "", nil, nil},
 		{"runc", "1.1.15", "", nil, ErrEscape},
 		{"runc", "1.1.5+ds1", "", nil, ErrEscape},
-		{"runc", "1.1.5+ds1", "", []string{"runc 1.1.5+ds1"}, nil},
-		{"runc", "1.1.5", "", []string{"runc 1.1.5+ds1"}, ErrEscape},
+		{"runc", "1.1.5+ds1", "", accept("runc 1.1.5+ds1", open...), nil},
+		{"runc", "1.1.5+ds1", "", accept("runc 1.1.5+ds1", open[1:]...), ErrEscape},
+		{"runc", "1.1.5+ds1", "", accept("runc 1.1.5+ds1"), ErrEscape},
+		{"runc", "1.1.5+ds1", "", accept("runc 1.1.5+ds1", "unknown"), ErrEscape},
+		{"runc", "1.1.5", "", accept("runc 1.1.5+ds1", open...), ErrEscape},
+		{"runc", "1.5.2", "1.6.0", accept("runc 1.5.2"), nil},
+		{"youki", "0.5.0", "", accept("youki 0.5.0"), ErrUnknown},
+		{"youki", "0.5.0", "", accept("youki 0.5.0", "unknown"), nil},
 		{"runc", "1.5.2", "1.6.0", nil, ErrOld},
 		{"runc", "unknown", "", nil, errVersion},
 		{"runc", "1.5.2-12-gabcdef", "", nil, errVersion},

@@ -23,58 +23,84 @@ var (
 type escape struct {
 	name  string
 	cve   string
+	gives string // what it gives a container
 	fixed []string
 }
 
 // The advisories of opencontainers/runc and containers/crun.
 func escapes() []escape {
+	mended2025 := []string{"1.4.0-rc3", "1.3.3", "1.2.8"}
 	return []escape{
-		{"runc", "CVE-2019-5736", []string{"1.0.0-rc7"}},
-		{"runc", "CVE-2021-30465", []string{"1.0.0-rc95"}},
-		{"runc", "CVE-2024-21626", []string{"1.1.12"}},
-		{"runc", "CVE-2024-45310", []string{"1.2.0-rc3", "1.1.14"}},
-		{"runc", "CVE-2025-31133", []string{"1.4.0-rc3", "1.3.3", "1.2.8"}},
-		{"runc", "CVE-2025-52565", []string{"1.4.0-rc3", "1.3.3", "1.2.8"}},
-		{"runc", "CVE-2025-52881", []string{"1.4.0-rc3", "1.3.3", "1.2.8"}},
-		{"crun", "CVE-2022-27650", []string{"1.4.4"}},
-		{"crun", "CVE-2025-24965", []string{"1.20"}},
+		{"runc", "CVE-2019-5736", "a process of the container overwrites the host's runc", []string{"1.0.0-rc7"}},
+		{"runc", "CVE-2021-30465", "a link on a shared volume mounts the host's folders", []string{"1.0.0-rc95"}},
+		{"runc", "CVE-2024-21626", "a descriptor of the host's file system stays open", []string{"1.1.12"}},
+		{"runc", "CVE-2024-45310", "empty files and folders are made on the host", []string{"1.2.0-rc3", "1.1.14"}},
+		{"runc", "CVE-2025-31133", "a masked path becomes a writable file of /proc", mended2025},
+		{"runc", "CVE-2025-52565", "/dev/console becomes a writable file of /proc", mended2025},
+		{"runc", "CVE-2025-52881", "what runc writes to /proc goes elsewhere, around LSM labels too", mended2025},
+		{"crun", "CVE-2022-27650", "exec gives inheritable capabilities", []string{"1.4.4"}},
+		{"crun", "CVE-2025-24965", "the krun handler writes files of the host", []string{"1.20"}},
 	}
 }
 
+// unknownOpen stands in a policy for what hatchdog knows nothing of.
+const unknownOpen = "unknown"
+
 // Vet says whether the policy lets this low-level runtime be used. A version
-// that the policy accepts by name passes, whatever is known of it.
+// that has something open passes where the policy accepts it and names all of
+// that. hatchdog works none of it around.
 func Vet(rt host.Runtime, r policy.Runtime) error {
 	named := rt.Name + " " + rt.Version
-	if slices.Contains(r.Accept, named) {
+	open, err := findings(rt, r.MinVersion)
+	if err == nil {
 		return nil
 	}
-	remedy := fmt.Sprintf("update it, or accept it with runtime: {accept: [%q]} in the policy", named)
+	unnamed := slices.Clone(open)
+	for _, a := range r.Accept {
+		if a.Version == named {
+			unnamed = slices.DeleteFunc(unnamed, func(o string) bool { return slices.Contains(a.Open, o) })
+			if len(unnamed) == 0 { // for one that is only old there is nothing to name
+				return nil
+			}
+		}
+	}
+	err = fmt.Errorf("low-level runtime %q: %w", named, err)
+	if len(unnamed) < len(open) {
+		err = fmt.Errorf("%w; the policy accepts it without naming %s", err, strings.Join(unnamed, ", "))
+	}
+	return fmt.Errorf("%w; update it, or accept what stays open: runtime: {accept: [{version: %q, because: WHY, open: [%s]}]} in the policy",
+		err, named, strings.Join(open, ", "))
+}
+
+// findings is what is wrong with a low-level runtime, and the names of what is
+// open with it.
+func findings(rt host.Runtime, least string) (open []string, err error) {
 	if rt.Name != "runc" && rt.Name != "crun" {
-		return fmt.Errorf("low-level runtime %q: %w; %s", named, ErrUnknown, remedy)
+		return []string{unknownOpen}, ErrUnknown
 	}
 	have, err := parse(rt.Version)
 	if err != nil {
-		return fmt.Errorf("low-level runtime %q: %w; %s", named, err, remedy)
+		return []string{unknownOpen}, err
 	}
-	if r.MinVersion != "" {
-		least, err := parse(r.MinVersion)
-		if err != nil {
-			return fmt.Errorf("runtime.minVersion: %w", err)
-		}
-		if have.less(least) {
-			return fmt.Errorf("low-level runtime %q: %w %s; %s", named, ErrOld, r.MinVersion, remedy)
-		}
-	}
-	var open []string
+	var told []string
 	for _, e := range escapes() {
 		if e.name == rt.Name && !e.mendedIn(have) {
-			open = append(open, e.cve)
+			open, told = append(open, e.cve), append(told, e.cve+" ("+e.gives+")")
+		}
+	}
+	if least != "" {
+		wanted, err := parse(least)
+		if err != nil {
+			return []string{unknownOpen}, fmt.Errorf("runtime.minVersion: %w", err)
+		}
+		if have.less(wanted) {
+			return open, fmt.Errorf("%w %s", ErrOld, least)
 		}
 	}
 	if len(open) > 0 {
-		return fmt.Errorf("low-level runtime %q: %w: %s; %s", named, ErrEscape, strings.Join(open, ", "), remedy)
+		return open, fmt.Errorf("%w: %s", ErrEscape, strings.Join(told, ", "))
 	}
-	return nil
+	return nil, nil
 }
 
 // beforeFeatures says whether a version has no features command yet (the change

@@ -374,6 +374,13 @@ func (b *builder) check() {
 		b.policy.Offers[i] = b.full(b.policy.Offers[i])
 		want(b.policy.Offers[i], b.set["offers"], "offers")
 	}
+	for i, a := range b.policy.Runtime.Accept {
+		if a.Because == "" || a.Version == "" {
+			b.errs = append(b.errs, Error{
+				File: b.set["runtime"], Line: 1, Column: 1, Key: fmt.Sprintf("runtime.accept[%d]", i), Message: "version and because are wanted",
+			})
+		}
+	}
 	b.checkPaths()
 }
 

@@ -29,7 +29,13 @@ func describe(key string) string {
 	case "Runtime.minVersion":
 		return "an older version is refused"
 	case "Runtime.accept":
-		return "versions with a known way out of the container that are used all the same, as in \"runc 1.1.5+ds1\""
+		return "versions with a known way out of the container that are used all the same"
+	case "Accepted.version":
+		return "the low-level runtime and its version, as in \"runc 1.1.5+ds1\""
+	case "Accepted.because":
+		return "why, for whoever reads the policy; required"
+	case "Accepted.open":
+		return "the CVEs that stay open with it, each by name, or unknown for what hatchdog knows nothing of; the error of a version that is not accepted lists them"
 	case "Audit.path":
 		return "the log's file"
 	case "Audit.onFailure":

@@ -72,6 +72,10 @@ func (r *reader) value(n *yaml.Node, key, unit string, v reflect.Value) {
 		v.Set(reflect.New(v.Type().Elem()))
 		v = v.Elem()
 	}
+	if v.Type() == reflect.TypeFor[Accepted]() && n.Kind == yaml.ScalarNode {
+		r.fail(n, key, "", "a version alone is not taken: write {version: %q, because: WHY, open: [CVE-...]}; without open, the error at create lists what stays open", n.Value)
+		return
+	}
 	switch v.Kind() {
 	case reflect.Struct:
 		r.object(n, key, v)

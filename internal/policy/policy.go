@@ -59,9 +59,18 @@ type Policy struct {
 type Runtime struct {
 	Path       string `json:"path"` // absolute, or empty: runc, then crun on PATH
 	MinVersion string `json:"minVersion"`
-	// Accept lists versions with a known escape that are used all the same, as
-	// "NAME VERSION" ("runc 1.1.5+ds1").
-	Accept []string `json:"accept"`
+	// Accept lists versions with a known escape that are used all the same.
+	Accept []Accepted `json:"accept"`
+}
+
+// Accepted is a version of a low-level runtime that is used although something
+// of it is known, or nothing is.
+type Accepted struct {
+	Version string `json:"version"` // "NAME VERSION", as in "runc 1.1.5+ds1"
+	Because string `json:"because"`
+	// Open names all that stays open: the CVEs, or "unknown" for a runtime or a
+	// version that hatchdog knows nothing of.
+	Open []string `json:"open"`
 }
 
 // Audit says where the audit log is and how it is kept.

@@ -90,6 +90,20 @@ profiles:
 	}
 }
 
+func TestAcceptedVersions(t *testing.T) {
+	for text, want := range map[string]string{
+		`["runc 1.1.5"]`:                          `p.yaml:2:20: runtime.accept[0]: a version alone is not taken: write {version: "runc 1.1.5", because: WHY, open: [CVE-...]}`,
+		`[{version: runc 1.1.5, open: [CVE-1]}]`:  "runtime.accept[0]: version and because are wanted",
+		`[{because: it has to be}]`:               "runtime.accept[0]: version and because are wanted",
+		`[{version: runc 1.1.5, because: it is}]`: "",
+	} {
+		err := Check("p.yaml", []byte("version: 1\nruntime: {accept: "+text+"}\n"))
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
 func TestRulesAndChoices(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "policy.yaml")
 	text := `version: 1
