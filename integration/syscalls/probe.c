@@ -61,6 +61,19 @@ static long int80(long nr) { (void)nr; return 0; }
 	P(af_unix, sock(1, SOCK_STREAM, 0)) \
 	P(af_inet, sock(2, SOCK_STREAM, 0)) \
 	P(af_inet6, sock(10, SOCK_DGRAM, 0)) \
+	P(tcp, sock(2, SOCK_STREAM, 6)) \
+	P(udp, sock(10, SOCK_DGRAM | SOCK_CLOEXEC, 17)) \
+	P(sctp, sock(2, SOCK_STREAM, 132)) \
+	P(sctp_by_type, sock(10, SOCK_SEQPACKET, 0)) \
+	P(udplite, sock(2, SOCK_DGRAM, 136)) \
+	P(l2tp, sock(2, SOCK_DGRAM, 115)) \
+	P(netlink_audit, sock(16, SOCK_RAW, 9)) \
+	P(vmsplice, raw(SYS_vmsplice, -1, 0, 0, 0, 0)) \
+	P(mrelease, raw(448, -1, 0, 0, 0, 0)) \
+	P(futex_waitv, raw(449, 0, 0, 0, 0, 0)) \
+	P(chroot, raw(SYS_chroot, (long)"/", 0, 0, 0, 0)) \
+	P(clock_settime, raw(SYS_clock_settime, 99, 0, 0, 0, 0)) \
+	P(syslog, raw(SYS_syslog, 10, 0, 0, 0, 0)) \
 	P(tiocsti, tty(0x5412)) \
 	P(tioclinux, tty(0x541c)) \
 	P(tiocsti_upper, tty(0x100005412UL)) \

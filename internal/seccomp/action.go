@@ -3,6 +3,7 @@ package seccomp
 import (
 	"errors"
 	"fmt"
+	"syscall"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -27,6 +28,15 @@ const (
 	eNOSYS  = 38
 	maxErrn = 4095 // MAX_ERRNO: what the kernel cuts larger ones down to
 )
+
+// errnos are the errors that a table may answer with, as numbers of the
+// architecture that hatchdog runs on.
+func errnos() map[string]uint16 {
+	return map[string]uint16{
+		"EPERM": ePERM, "ENOSYS": eNOSYS, "EIO": uint16(syscall.EIO), "EINVAL": uint16(syscall.EINVAL), "ENOTTY": uint16(syscall.ENOTTY),
+		"EPROTONOSUPPORT": uint16(syscall.EPROTONOSUPPORT), "ESOCKTNOSUPPORT": uint16(syscall.ESOCKTNOSUPPORT), "EAFNOSUPPORT": uint16(syscall.EAFNOSUPPORT),
+	}
+}
 
 // Kind is what becomes of a call, from the strictest on: the order in which the
 // kernel lets one filter win over another (seccomp(2)).
@@ -101,10 +111,11 @@ func (a Action) String() string {
 	switch {
 	case a.Kind != Errno && a.Kind != Trace:
 		return name
-	case a.Errno == ePERM:
-		return name + " EPERM"
-	case a.Errno == eNOSYS:
-		return name + " ENOSYS"
+	}
+	for text, number := range errnos() {
+		if number == a.Errno {
+			return name + " " + text
+		}
 	}
 	return fmt.Sprintf("%s %d", name, a.Errno)
 }

@@ -163,12 +163,34 @@ func (m *merger) one(name string, v *verdict, g *grant) {
 			kind = Log
 		}
 		m.emit.add(name, Action{Kind: kind}, part)
+		m.answers(name, v, g, part)
 	case v.notify && !v.explicit && g.allow.Always():
 		m.emit.add(name, Action{Kind: Notify}, Always())
 	default:
 		if a, ok := m.denial(v, g); ok {
 			m.emit.add(name, a, Always())
 		}
+	}
+}
+
+// answers adds the table's answers to arguments that are denied, as far as
+// libseccomp keeps them apart from those that are admitted. What is left gets
+// the default.
+func (m *merger) answers(name string, v *verdict, g *grant, part Set) {
+	if part.Always() || m.fallback.Kind != Errno || v.explicit && v.deny.Kind < Errno {
+		return
+	}
+	all := slices.Clone(part)
+	from := len(m.emit.calls)
+	for _, a := range g.answers {
+		if !a.when.comparable(m.narrow) || slices.ContainsFunc(part, func(c Conj) bool { return !c.apart(a.when) }) {
+			continue
+		}
+		all = append(all, a.when)
+		m.emit.add(name, Action{Errno, a.errno}, Set{a.when})
+	}
+	if len(all) > maxSet || !all.faithful() {
+		m.emit.calls = m.emit.calls[:from]
 	}
 }
 

@@ -11,6 +11,14 @@ type grant struct {
 	allow  Set
 	errno  uint16 // the answer where it denies by name; 0 is none
 	reason string
+	// answers are those to some of the arguments that allow leaves out.
+	answers []reply
+}
+
+// reply is the answer to a call with some arguments.
+type reply struct {
+	when  Conj
+	errno uint16
 }
 
 // Grants is a table resolved for one container.
@@ -93,6 +101,8 @@ func (c *grant) apply(e *entry) {
 		} else if !c.allow.Always() {
 			c.allow = append(c.allow, e.when)
 		}
+	case answer:
+		c.answers = append(c.answers, reply{e.when, e.errno})
 	case drop:
 		c.allow, c.errno, c.reason = nil, e.errno, e.reason
 	case deny:

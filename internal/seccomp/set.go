@@ -131,13 +131,34 @@ func (s Set) and(t Set) (both Set, exact bool) {
 // less takes away what meets every condition of c. exact is false where more
 // had to go.
 func (s Set) less(c Conj) (rest Set, exact bool) {
-	var not Set
+	var kept, touched, not Set
+	for _, d := range s {
+		if d.apart(c) {
+			kept = append(kept, d)
+		} else {
+			touched = append(touched, d)
+		}
+	}
+	if len(touched) == 0 {
+		return s, true
+	}
 	for _, x := range c {
 		for _, inverse := range x.inverse() {
 			not = append(not, Conj{inverse})
 		}
 	}
-	return s.and(not)
+	rest, exact = touched.and(not)
+	return append(kept, rest...).normal(), exact
+}
+
+// apart is true where surely no arguments meet both.
+func (c Conj) apart(d Conj) bool {
+	for _, y := range d {
+		if x, ok := c.at(y.Index); ok && disjoint(x, y) {
+			return true
+		}
+	}
+	return false
 }
 
 // normal sorts, and leaves out what another conjunction admits already.

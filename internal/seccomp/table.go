@@ -23,6 +23,7 @@ const (
 	allow verb = iota // admits the calls
 	deny              // answers with an error where nothing admits them
 	drop              // takes away what lines before admit
+	answer            // answers with an error for some arguments, where nothing admits them
 )
 
 // entry is one line of a table:
@@ -30,6 +31,7 @@ const (
 //	allow [with=CAP] [without=CAP] [on=ARCH,...] [off=ARCH,...] [argN==VALUE ...]: CALL ...
 //	deny EPERM (REASON): CALL ...
 //	drop EPERM (REASON): CALL ...
+//	answer ERRNO [conditions as of allow] argN==VALUE ...: CALL ...
 type entry struct {
 	verb          verb
 	errno         uint16
@@ -98,12 +100,22 @@ func parseEntry(line string) (entry, error) {
 	switch words[0] {
 	case "allow":
 		return e, e.conditions(words[1:])
+	case "answer":
+		e.verb = answer
+		if len(words) < 2 || errnos()[words[1]] == 0 {
+			return e, errors.New("want an error to answer with")
+		}
+		e.errno = errnos()[words[1]]
+		if err := e.conditions(words[2:]); err != nil || len(e.when) > 0 {
+			return e, err
+		}
+		return e, errors.New("answers for all arguments: write deny")
 	case "deny":
 		e.verb = deny
 	case "drop":
 		e.verb = drop
 	default:
-		return e, fmt.Errorf("%q is not allow, deny or drop", words[0])
+		return e, fmt.Errorf("%q is not allow, deny, drop or answer", words[0])
 	}
 	switch {
 	case e.reason == "":

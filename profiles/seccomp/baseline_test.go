@@ -21,6 +21,32 @@ const baselineHead = `# Docker's table (github.com/moby/profiles/seccomp), writt
 # Ours: where memory lies on machines of several nodes. Databases ask for it
 # without any capability.
 allow: get_mempolicy mbind set_mempolicy set_mempolicy_home_node
+
+# Ours: the answers of a kernel without the family, for those that Docker's table
+# leaves out: DECnet's neighbours, KEY, ASH, ECONET, SNA, WANPIPE, PPPOX, IB, IUCV,
+# ALG, VSOCK, and what is beyond. Namespaces take a capability.
+answer EAFNOSUPPORT arg0==3: socket
+answer EAFNOSUPPORT arg0&0xfffffffffffffffe==4: socket
+answer EAFNOSUPPORT arg0==6: socket
+answer EAFNOSUPPORT arg0==11: socket
+answer EAFNOSUPPORT arg0==12: socket
+answer EAFNOSUPPORT arg0==19: socket
+answer EAFNOSUPPORT arg0==20: socket
+answer EAFNOSUPPORT arg0==23: socket
+answer EAFNOSUPPORT arg0==25: socket
+answer EAFNOSUPPORT arg0==34: socket
+answer EAFNOSUPPORT arg0==37: socket
+answer EAFNOSUPPORT arg0==38: socket
+answer EAFNOSUPPORT arg0==40: socket
+answer EAFNOSUPPORT arg0&0xffffffffffffffc0==0x40: socket
+answer EPERM without=CAP_SYS_ADMIN off=s390,s390x arg0&0x20000==0x20000: clone
+answer EPERM without=CAP_SYS_ADMIN off=s390,s390x arg0&0x2000000==0x2000000: clone
+answer EPERM without=CAP_SYS_ADMIN off=s390,s390x arg0&0x4000000==0x4000000: clone
+answer EPERM without=CAP_SYS_ADMIN off=s390,s390x arg0&0x8000000==0x8000000: clone
+answer EPERM without=CAP_SYS_ADMIN off=s390,s390x arg0&0x10000000==0x10000000: clone
+answer EPERM without=CAP_SYS_ADMIN off=s390,s390x arg0&0x20000000==0x20000000: clone
+answer EPERM without=CAP_SYS_ADMIN off=s390,s390x arg0&0x40000000==0x40000000: clone
+answer EPERM arg0&0x40001==0x40000: personality
 `
 
 // What hatchdog carries is what the module says.

@@ -3,7 +3,8 @@
 // what hatchdog reads when it starts.
 //
 // baseline.table is Docker's own table (github.com/moby/profiles), which
-// `make golden` writes anew. denied.table is common to all.
+// `make golden` writes anew, with the capabilities' lines in it. denied.table is
+// common to all, capabilities.table to the others.
 package seccomp
 
 import (
@@ -28,8 +29,11 @@ func Load(name string) (*seccomp.Table, error) {
 		return nil, fmt.Errorf("seccomp table %q: there is none", name)
 	}
 	parts := []string{"denied", name}
-	if name == "untrusted" {
-		parts = []string{"denied", "restricted", name}
+	switch name {
+	case "restricted":
+		parts = []string{"denied", name, "capabilities"}
+	case "untrusted":
+		parts = []string{"denied", "restricted", name, "capabilities"}
 	}
 	var text strings.Builder
 	for _, p := range parts {

@@ -113,6 +113,71 @@ func TestDenied(t *testing.T) {
 	}
 }
 
+// What a call answers that a table denies for its arguments: what a kernel
+// answers that cannot do it, or what its callers go on with.
+func TestAnswers(t *testing.T) {
+	w := seccomp.Wish{Native: specs.ArchX86_64}
+	const inet, inet6, netlink = 2, 10, 16
+	for _, c := range []struct {
+		call string
+		args [6]uint64
+		want string
+		from int // the first table that denies it
+	}{
+		{"socket", [6]uint64{38, 5}, "EAFNOSUPPORT", 0},            // AF_ALG
+		{"socket", [6]uint64{40, 1}, "EAFNOSUPPORT", 0},            // AF_VSOCK
+		{"socket", [6]uint64{17, 3}, "EAFNOSUPPORT", 1},            // AF_PACKET
+		{"socket", [6]uint64{0, 1}, "EAFNOSUPPORT", 1},             // AF_UNSPEC
+		{"socket", [6]uint64{29, 3}, "EAFNOSUPPORT", 1},            // AF_CAN
+		{"socket", [6]uint64{30, 5}, "EAFNOSUPPORT", 1},            // AF_TIPC
+		{"socket", [6]uint64{31, 3}, "EAFNOSUPPORT", 1},            // AF_BLUETOOTH
+		{"socket", [6]uint64{43, 1}, "EAFNOSUPPORT", 1},            // AF_SMC
+		{"socket", [6]uint64{44, 3}, "EAFNOSUPPORT", 1},            // AF_XDP
+		{"socket", [6]uint64{netlink, 3, 9}, "EPROTONOSUPPORT", 1}, // NETLINK_AUDIT, of libaudit
+		{"socket", [6]uint64{netlink, 0x80003, 15}, "EPROTONOSUPPORT", 1},
+		{"socket", [6]uint64{netlink, 3, 12}, "EPROTONOSUPPORT", 1},
+		{"socket", [6]uint64{netlink, 3, 16}, "EPROTONOSUPPORT", 1},
+		{"socket", [6]uint64{inet, 1, 132}, "EPROTONOSUPPORT", 1},  // SCTP
+		{"socket", [6]uint64{inet6, 2, 136}, "EPROTONOSUPPORT", 1}, // UDP-Lite
+		{"socket", [6]uint64{inet, 2, 115}, "EPROTONOSUPPORT", 1},  // L2TP
+		{"socket", [6]uint64{inet, 2, 33}, "EPROTONOSUPPORT", 1},   // DCCP
+		{"socket", [6]uint64{inet, 1, 256}, "EPROTONOSUPPORT", 1},  // SMC
+		{"socket", [6]uint64{inet, 1, 262}, "EPROTONOSUPPORT", 2},  // MPTCP
+		{"socket", [6]uint64{inet, 0x80005}, "ESOCKTNOSUPPORT", 1}, // SCTP by its type
+		{"socket", [6]uint64{inet6, 6, 33}, "ESOCKTNOSUPPORT", 1},  // DCCP by its type
+		{"socket", [6]uint64{inet, 10}, "ESOCKTNOSUPPORT", 1},      // SOCK_PACKET
+		{"socketpair", [6]uint64{2, 1}, "EAFNOSUPPORT", 1},
+		{"clone", [6]uint64{0x10000011}, "EPERM", 0},
+		{"clone", [6]uint64{0x20000}, "EPERM", 0},
+		{"clone", [6]uint64{0x7e020011}, "EPERM", 0},
+		{"clone3", [6]uint64{}, "ENOSYS", 0},
+		{"personality", [6]uint64{0x40000}, "EPERM", 0},
+		{"ioctl", [6]uint64{0, 0x5412}, "EIO", 1},
+		{"ioctl", [6]uint64{0, 0xffffffff00005412}, "EIO", 1},
+		{"ioctl", [6]uint64{0, 0x541c}, "ENOTTY", 1},
+		{"vmsplice", [6]uint64{}, "ENOSYS", 1},
+		{"process_mrelease", [6]uint64{}, "ENOSYS", 1},
+		{"futex_waitv", [6]uint64{}, "ENOSYS", 2},
+		{"pidfd_open", [6]uint64{}, "ENOSYS", 2},
+		{"unshare", [6]uint64{0x10000000}, "EPERM", 0},
+		{"mount", [6]uint64{}, "EPERM", 0},
+	} {
+		for i, name := range Names() {
+			f, err := seccomp.Parse(seccomp.Intersect(nil, grants(t, name, w), w).Spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := "ERRNO " + c.want
+			if i < c.from {
+				want = "ALLOW"
+			}
+			if got := f.Evaluate(seccomp.Call{Name: c.call, Arch: specs.ArchX86_64, Args: c.args}, specs.ArchX86_64); got.Action.String() != want {
+				t.Errorf("%s: %s %#x: %v, want %s", name, c.call, c.args, got.Action, want)
+			}
+		}
+	}
+}
+
 // What programs cannot do without.
 func TestAllowed(t *testing.T) {
 	w := seccomp.Wish{Native: specs.ArchX86_64}
