@@ -20,10 +20,10 @@ type Table struct {
 type verb uint8
 
 const (
-	allow verb = iota // admits the calls
-	deny              // answers with an error where nothing admits them
-	drop              // takes away what lines before admit
-	answer            // answers with an error for some arguments, where nothing admits them
+	allow  verb = iota // admits the calls
+	deny               // answers with an error where nothing admits them
+	drop               // takes away what lines before admit
+	answer             // answers with an error for some arguments, where nothing admits them
 )
 
 // entry is one line of a table:
