@@ -25,7 +25,7 @@ export RUNC_VERSION CONTAINERD_VERSION DOCKERD_VERSION
 
 UNIT = $(shell $(GO) list ./... | grep -v /integration)
 
-.PHONY: all build test unit integration test-vm lint tools fuzz golden bench demo setup package nfpm clean
+.PHONY: all build test unit integration test-vm lint tools fuzz golden freshness bench demo setup package nfpm clean
 
 all: build
 
@@ -76,6 +76,10 @@ fuzz:
 # you commit it.
 golden:
 	$(GO) test $$(grep -rl --include='*_test.go' 'flag.Bool("update"' . | xargs -n1 dirname | sort -u) -run Golden -update
+
+# Says which of our lists upstream's has left behind.
+freshness:
+	$(GO) test -count=1 ./integration/freshness
 
 bench: build
 	@integration/setup/setup.sh $(CACHE) bench

@@ -74,7 +74,7 @@ func remediesOfControls() []remedy {
 		{site: "control/resources:unified#1", ask: unified("cgroup.procs", "1"), follow: noUnified, ungranted: true},
 		{site: "control/resources:unified#2", ask: unified("pids.max", "many"), follow: unified("pids.max", "max"), ungranted: true},
 
-		{site: "control/sysctls:Apply#1", name: "not listed", ask: sysctl("net.ipv4.tcp_rmem"), follow: noSysctl},
+		{site: "control/sysctls:Apply#1", name: "not listed", ask: sysctl("net.ipv4.tcp_sack"), follow: noSysctl},
 		{site: "control/sysctls:Apply#1", name: "with slashes", ask: sysctl("net/ipv4/conf/eth0.1/arp_ignore"), follow: noSysctl},
 		{site: "control/sysctls:Apply#1", name: "the host's", ask: sysctl("kernel.core_pattern"), follow: noSysctl, ungranted: true},
 		{site: "control/sysctls:Apply#1", name: "shared", profile: ", namespaces: {host: [ipc]}", ask: func(r *asking) {
