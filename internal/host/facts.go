@@ -76,8 +76,6 @@ type Runtime struct {
 	// UnsafeAnnotations are the annotations, or prefixes ending in ".", that
 	// it acts on (features: potentiallyUnsafeConfigAnnotations).
 	UnsafeAnnotations []string `json:"unsafeAnnotations"`
-	// SeccompActions are the actions of filters that it supports.
-	SeccompActions []string `json:"seccompActions,omitempty"`
 }
 
 // JoinedNamespace is a namespace that the spec joins by path.

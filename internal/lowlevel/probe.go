@@ -144,9 +144,6 @@ func ask(path string, patience time.Duration) (host.Runtime, error) {
 	rt.MountOptions, rt.UnsafeAnnotations = f.MountOptions, f.PotentiallyUnsafeConfigAnnotations
 	if f.Linux != nil {
 		rt.Namespaces = f.Linux.Namespaces
-		if f.Linux.Seccomp != nil {
-			rt.SeccompActions = f.Linux.Seccomp.Actions
-		}
 	}
 	return rt, nil
 }
