@@ -24,6 +24,14 @@ func idStore(pol *policy.Policy) idrange.Store {
 // IDs is who holds which ids on this host.
 func IDs(pol *policy.Policy) ([]idrange.Range, error) { return idStore(pol).Held() }
 
+// owners finds out whose the ids are that the request maps itself.
+func (j *judgement) owners(r *request) (err error) {
+	if j.facts.Euid == 0 && plan.MapsIDs(r.doc.Value) {
+		j.facts.UserNS.Owners, err = idStore(r.pol).Owners()
+	}
+	return err
+}
+
 // setAside decides on a user namespace and sets ids aside for it. A dry run
 // takes none.
 func (j *judgement) setAside(r *request, options plan.Options) error {

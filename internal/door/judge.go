@@ -66,7 +66,10 @@ func judge(r *request) (*judgement, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := j.plan(r); err != nil {
+	if err = j.owners(r); err == nil {
+		err = j.plan(r)
+	}
+	if err != nil {
 		j.sources.Close()
 		return nil, err
 	}

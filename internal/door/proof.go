@@ -15,6 +15,9 @@ func evidence(a *effects.Acquired, f host.Facts) guard.Evidence {
 		Bundle: f.Bundle, Identify: host.Identify, Layers: host.Layers, Node: host.DeviceNode, FSType: host.FSType, Mapping: hostIDs,
 		Enforced: f.Apparmor.Enforced,
 	}
+	if f.Euid == 0 {
+		ev.Foreign = foreignIDs(f)
+	}
 	if f.Own.Path != "" {
 		h := f.Own.Hook()
 		ev.Hook = &guard.Hook{Path: h.Path, Args: h.Args, Handle: "/proc/self/exe"}
@@ -38,6 +41,19 @@ func evidence(a *effects.Acquired, f host.Facts) guard.Evidence {
 }
 
 func handle(fd int) string { return fmt.Sprintf("/proc/self/fd/%d", fd) }
+
+// foreignIDs are the ranges that belong to somebody else than this container, where
+// the request maps ids itself.
+func foreignIDs(f host.Facts) [][2]uint32 {
+	o := f.UserNS.Owners
+	ids := [][2]uint32{}
+	for _, all := range [][]host.IDRange{o.Users, o.Groups, o.Others} {
+		for _, r := range all {
+			ids = append(ids, [2]uint32{r.Base, r.Size})
+		}
+	}
+	return ids
+}
 
 // hostIDs are the first host id and the size of each line of a mapping.
 func hostIDs(path string) ([][2]uint32, error) {

@@ -55,6 +55,10 @@ type Evidence struct {
 	// Mapping reads the first host id and the size of each line of the mapping
 	// of a user namespace.
 	Mapping func(path string) ([][2]uint32, error)
+	// Foreign are the first id and the size of the ranges that no mapping of
+	// this container may hold; nil where nobody judges it: without root the
+	// kernel does.
+	Foreign [][2]uint32
 	// Enforced says whether the kernel enforces an AppArmor profile.
 	Enforced func(profile string) bool
 }
@@ -77,6 +81,7 @@ type check struct {
 func Check(before, after []byte, ev Evidence) error {
 	c := &check{evidence: ev}
 	c.look(before, after)
+	c.ownMappings(after)
 	return c.run(spec, before, after)
 }
 

@@ -138,6 +138,8 @@ func (c *check) mount(field string, was, is mount, before, after jsontext.Value)
 		switch name {
 		case "source":
 			return func(*check, string, jsontext.Value, jsontext.Value) {} // see stem
+		case "uidMappings", "gidMappings":
+			return mountMapping
 		case "options":
 			return func(c *check, at string, _, _ jsontext.Value) { c.options(at, was, is) }
 		}
@@ -175,6 +177,9 @@ func (c *check) options(at string, was, is mount) {
 	}
 	if is.Type == "proc" && !is.bind() {
 		narrowedProc(c, at, &x, &y)
+	}
+	if !c.users[0].there && c.users[1].there { // what they ask for is the container's mapping
+		x.others = slices.DeleteFunc(x.others, func(o string) bool { return o == "idmap" || o == "ridmap" })
 	}
 	if !slices.Equal(x.others, y.others) {
 		c.refuse(at, "changed, and no order says that it is stricter")

@@ -96,7 +96,7 @@ func mappings(c *check, at string, before, after jsontext.Value) {
 		c.refuse(at, errShape.Error())
 		return
 	}
-	if len(was) > 0 || c.users[0].there || !c.users[1].there {
+	if c.users[0].there || !c.users[1].there || len(was) > 0 && len(is) == 0 && c.users[1].path == "" {
 		same(c, at, before, after)
 		return
 	}

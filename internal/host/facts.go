@@ -84,8 +84,8 @@ type JoinedNamespace struct {
 	Type string `json:"type"` // as the kernel says (NS_GET_NSTYPE), spec name
 	// Owner is the user namespace that it belongs to.
 	Owner UserNSOwner `json:"owner"`
-	// NoHostRoot is true for a user namespace that surely maps no root of the
-	// host.
+	// NoHostRoot is true for a user namespace that surely maps no id of the host
+	// below 65536.
 	NoHostRoot bool `json:"noHostRoot,omitempty"`
 	// Err is set where the path could not be opened as a namespace.
 	Err string `json:"err,omitempty"`

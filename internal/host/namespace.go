@@ -146,7 +146,9 @@ func joined(path string) JoinedNamespace {
 	j := JoinedNamespace{ID: FileID{st.Dev, st.Ino}, Type: nsType(flag)}
 	if j.Type == "user" {
 		ids, err := Mapping(path)
-		j.NoHostRoot = err == nil && len(ids) > 0 && !slices.ContainsFunc(ids, func(m IDMap) bool { return m.Outside == 0 })
+		j.NoHostRoot = err == nil && len(ids) > 0 && !slices.ContainsFunc(ids, func(m IDMap) bool {
+			return m.Outside < leastHostID || !(IDRange{m.Outside, m.Size}).Valid()
+		})
 		return j
 	}
 	j.Owner = ownerOf(ns, path)

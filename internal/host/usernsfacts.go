@@ -23,6 +23,8 @@ type UserNS struct {
 	Root RootFS `json:"root"`
 	// Range are the ids that were set aside for the container.
 	Range IDRange `json:"range"`
+	// Owners says whose ids there are, where the spec maps some.
+	Owners IDOwners `json:"owners"`
 }
 
 // RootFS is a root file system on this host.

@@ -99,6 +99,9 @@ func Decide(p *policy.Profile, f host.Facts, s *specs.Spec, o Options) userns.Ve
 	return userns.Decide(p, f, s, o.Restore)
 }
 
+// MapsIDs reports whether a spec asks for a user namespace itself.
+func MapsIDs(s *specs.Spec) bool { return userns.Given(s) }
+
 // Exec is the plan for a further process of a container, which inherits these
 // limits.
 func Exec(p *policy.Profile, limits map[string]host.Limit) Plan {

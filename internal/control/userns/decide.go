@@ -29,7 +29,7 @@ func Decide(p *policy.Profile, f host.Facts, s *specs.Spec, restore bool) Verdic
 	if !p.UserNS.Wanted() || given(s) {
 		return Verdict{}
 	}
-	for _, look := range []func(*policy.Profile, host.Facts, *specs.Spec) Verdict{system, process, hooks, root, sources} {
+	for _, look := range []func(*policy.Profile, host.Facts, *specs.Spec) Verdict{system, hooks, root, sources} {
 		if v := look(p, f, s); v.Why != "" {
 			return v
 		}
@@ -56,22 +56,8 @@ func system(_ *policy.Profile, f host.Facts, s *specs.Spec) Verdict {
 		return because(field, "the low-level runtime has no user namespaces", "use runc 1.1 or later")
 	case !f.UserNS.Place.OK:
 		return because(field, f.UserNS.Place.Why, "set stateDir in the policy to a directory below ones that all may pass through")
-	case s.Linux == nil || len(s.Linux.UIDMappings) > 0 || len(s.Linux.GIDMappings) > 0:
-		return because(field, "the spec has no linux section, or maps ids without a user namespace", "leave the mappings out")
-	}
-	return Verdict{}
-}
-
-// process looks for ids that a container of 65,536 does not have.
-func process(_ *policy.Profile, _ host.Facts, s *specs.Spec) Verdict {
-	if s.Process == nil {
-		return Verdict{}
-	}
-	for _, id := range append([]uint32{s.Process.User.UID, s.Process.User.GID}, s.Process.User.AdditionalGids...) {
-		if id >= size {
-			return because("process.user", fmt.Sprintf("the process runs as user or group %d, and a user namespace of hatchdog has 0 to %d", id, size-1),
-				"run as a user below 65536")
-		}
+	case s.Linux == nil:
+		return because(field, "the spec has no linux section", "ask for a container of Linux")
 	}
 	return Verdict{}
 }
@@ -112,9 +98,6 @@ func root(_ *policy.Profile, f host.Facts, s *specs.Spec) Verdict {
 func sources(p *policy.Profile, f host.Facts, s *specs.Spec) Verdict {
 	for _, m := range s.Mounts {
 		field := "mounts[" + m.Destination + "]"
-		if len(m.UIDMappings) > 0 || len(m.GIDMappings) > 0 {
-			return because(field, "the mount has an id mapping of its own", "let the engine ask for the user namespace that it belongs to")
-		}
 		src, ok := f.Sources[m.Source]
 		if !isBind(m) || ok && src.Err != "" { // the mounts control refuses that
 			continue

@@ -4,8 +4,10 @@
 // Guarantees: a container that did not ask for a user namespace gets one with
 // the ids that were set aside for it, or the user namespace of the container
 // whose namespaces it joins; one that asked for a user namespace keeps it,
-// which maps no user of the host that the caller is not; where none can be had,
-// the reason is told, and nothing is started if the profile requires one.
+// which maps only ids that belong to an engine; a mapping of a mount is the
+// container's own; where the host has none, the reason is told, and nothing is
+// started if the profile requires one. Ids, groups and mappings of a request
+// that would stand against one are taken away or refused.
 // Does not cover: making the files and devices of the container fit, which is
 // the host work that follows (package effects).
 // Requires: facts on the root file system, the sources of the bind mounts and
@@ -45,7 +47,7 @@ func (userns) Name() string { return policy.UserNS }
 
 func (c userns) Apply(s *specs.Spec) ([]control.Change, error) {
 	if given(s) {
-		return c.volumes(s), c.keep(s)
+		return c.volumes(s), errors.Join(c.keep(s), c.mounted(s))
 	}
 	v := Decide(c.profile, c.facts, s, c.restore)
 	if v.Why != "" && c.profile.UserNS.Mode == policy.UserNSRequired {
@@ -56,7 +58,10 @@ func (c userns) Apply(s *specs.Spec) ([]control.Change, error) {
 		return nil, r.Granting(control.Set("userns.mode", string(policy.UserNSAuto)))
 	}
 	if !v.Use {
-		return c.volumes(s), nil
+		return c.volumes(s), c.mounted(s)
+	}
+	if err := beyond(c.profile, s); err != nil {
+		return nil, err
 	}
 	ids := v.Join.Range
 	if v.Join.Path == "" {
@@ -65,7 +70,7 @@ func (c userns) Apply(s *specs.Spec) ([]control.Change, error) {
 	if ids.Size != size {
 		return nil, errNoRange
 	}
-	changes := []control.Change{c.namespace(s, v, ids)}
+	changes := append(mend(s), c.namespace(s, v, ids))
 	if !foreignNet(c.facts, s) {
 		changes = append(changes, clip(s)...)
 	}
@@ -80,46 +85,6 @@ var errNoRange = errors.New("no ids were set aside for the user namespace")
 // given reports whether the spec asks for a user namespace itself.
 func given(s *specs.Spec) bool {
 	return s.Linux != nil && slices.ContainsFunc(s.Linux.Namespaces, func(ns specs.LinuxNamespace) bool { return ns.Type == specs.UserNamespace })
-}
-
-// keep judges the user namespace that the engine asked for.
-func (c userns) keep(s *specs.Spec) error {
-	refuse := func(field, reason, remedy string) error {
-		return &control.Refusal{Control: policy.UserNS, Field: field, Reason: reason, Policy: c.profile.Where("userns.mode"), Remedy: remedy}
-	}
-	for field, all := range map[string][]specs.LinuxIDMapping{"linux.uidMappings": s.Linux.UIDMappings, "linux.gidMappings": s.Linux.GIDMappings} {
-		for _, m := range all {
-			if m.HostID == 0 && m.Size > 0 && c.facts.Euid == 0 {
-				return refuse(field, "it maps the host's root: whoever has that id inside is root outside",
-					"give the container ids of its own (hostUsers: false, userns-remap, /etc/subuid)")
-			}
-		}
-	}
-	for _, ns := range s.Linux.Namespaces {
-		if ns.Type != specs.UserNamespace {
-			continue
-		}
-		if ns.Path == "" {
-			if len(s.Linux.UIDMappings) == 0 || len(s.Linux.GIDMappings) == 0 {
-				return refuse("linux.uidMappings", "it has a user namespace without ids, and some runtimes then map the host's root", "map ids of its own")
-			}
-			continue
-		}
-		if c.facts.Euid == 0 && !slices.Contains(c.profile.Namespaces.Host, "user") && !c.facts.Joined[ns.Path].NoHostRoot && !c.held(s) {
-			return refuse("linux.namespaces[user].path", "it joins a user namespace that maps the host's root, or whose mapping cannot be told",
-				"join the user namespace of a container that has ids of its own")
-		}
-	}
-	return nil
-}
-
-// held reports whether the low-level runtime holds a user namespace that is
-// joined to the mapping in the spec, of which keep knows that it maps no root of
-// the host. runc does from 1.2 on (libcontainer/specconv, setupUserNamespace).
-// containerd pins the namespace of a pod with hostUsers: false where its mapping
-// cannot be read.
-func (c userns) held(s *specs.Spec) bool {
-	return len(s.Linux.UIDMappings) > 0 && len(s.Linux.GIDMappings) > 0 && c.facts.Runtime.Name == "runc" && !readsNoMapping(c.facts.Runtime)
 }
 
 // namespace asks the low-level runtime for it. runc before 1.2 wants the

@@ -84,15 +84,12 @@ func TestWhatStandsAgainstOne(t *testing.T) {
 		"place":     {func(_ *specs.Spec, f *host.Facts) { f.UserNS.Place = host.Support{Why: "P"} }, "P"},
 		"runtime":   {func(_ *specs.Spec, f *host.Facts) { f.Runtime.Namespaces = nil }, "low-level runtime"},
 		"not root":  {func(_ *specs.Spec, f *host.Facts) { f.Euid = 1000 }, "without root"},
-		"user":      {func(s *specs.Spec, _ *host.Facts) { s.Process.User.UID = size }, "user or group 65536"},
-		"group":     {func(s *specs.Spec, _ *host.Facts) { s.Process.User.AdditionalGids = []uint32{70000} }, "user or group 70000"},
 		"hook": {func(s *specs.Spec, _ *host.Facts) {
 			s.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/gpu"}}}
 		}, "/gpu"},
 		"root":       {func(_ *specs.Spec, f *host.Facts) { f.UserNS.Root.Idmap = host.Support{Why: "R"} }, "R"},
 		"volume":     {func(_ *specs.Spec, f *host.Facts) { f.Sources["/v"] = host.Source{Idmap: host.Support{Why: "V"}} }, "mount /d (from /v): V"},
 		"unknown":    {func(_ *specs.Spec, f *host.Facts) { f.Sources = nil }, "mount /d"},
-		"own map":    {func(s *specs.Spec, _ *host.Facts) { s.Mounts[0].UIDMappings = []specs.LinuxIDMapping{{Size: 1}} }, "mapping of its own"},
 		"host's pid": {func(s *specs.Spec, _ *host.Facts) { s.Linux.Namespaces = s.Linux.Namespaces[1:] }, "host's pid namespace"},
 		"joined": {func(s *specs.Spec, f *host.Facts) {
 			s.Linux.Namespaces[3].Path = "/proc/5/ns/ipc"
@@ -187,6 +184,8 @@ func TestOneThatIsAskedForIsKept(t *testing.T) {
 		"joined and unsure": {host: 100000, path: "/run/userns/pod", refused: true, facts: func(f *host.Facts) { f.Runtime = host.Runtime{Name: "runc", Version: "1.1.5"} }},
 	} {
 		s, f := request(), able()
+		f.UserNS.Owners.EngineUIDs = []host.IDRange{{Base: 100000, Size: 65536}}
+		f.UserNS.Owners.EngineGIDs = f.UserNS.Owners.EngineUIDs
 		if c.facts != nil {
 			c.facts(&f)
 		}
