@@ -56,7 +56,7 @@ func remediesOfHostAccess() []remedy {
 		{site: "control/namespaces:others#2", ask: func(r *asking) { r.spec.Linux.CgroupsPath = "/../x" }, follow: func(r *asking) { r.spec.Linux.CgroupsPath = "/docker/x" }, ungranted: true},
 
 		{site: "control/devices:refusal#1", ask: node(specs.LinuxDevice{Path: "/dev/p", Type: "p"}), follow: node(), ungranted: true},
-		{site: "control/devices:refusal#2", ask: func(r *asking) { node(kvm)(r); mapped(100000)(r) }, follow: func(r *asking) {
+		{site: "control/devices:refusal#2", ask: func(r *asking) { node(kvm)(r); mapped(3 << 16)(r) }, follow: func(r *asking) {
 			r.spec.Linux.Devices = nil
 		}, ungranted: true},
 		{site: "control/devices:refusal#3", ask: node(kvm, specs.LinuxDevice{Path: "/dev/sda", Type: "b", Major: 8}), follow: node()},
@@ -67,10 +67,33 @@ func remediesOfHostAccess() []remedy {
 		{site: "control/hooks:stage#1", name: "not there", ask: hook(host.HookFile{Err: "no such file"}), follow: noHook, ungranted: true},
 		{site: "control/hooks:stage#1", name: "others can change it", profile: ", hooks: {allow: [/opt/real]}", ask: hook(host.HookFile{Resolved: "/opt/real"}), follow: hook(host.HookFile{Resolved: "/opt/real", RootOnly: true}), ungranted: true},
 
-		{site: "control/userns:keep#1", ask: mapped(0), follow: mapped(100000), ungranted: true},
-		{site: "control/userns:keep#2", ask: func(r *asking) { r.namespace("user", new(string)) }, follow: mapped(100000), ungranted: true},
-		{site: "control/userns:keep#3", ask: func(r *asking) { r.joins("user", host.JoinedNamespace{ID: other}) }, follow: func(r *asking) {
+		{site: "control/userns:keep#1", ask: mapped(0), follow: mapped(3 << 16), ungranted: true},
+		{site: "control/userns:keep#1", name: "another container's", ask: func(r *asking) {
+			mapped(5 << 16)(r)
+			r.facts.UserNS.Owners.Others = []host.IDRange{{Base: 5 << 16, Size: 1 << 16}}
+		}, follow: func(r *asking) {
+			r.facts.UserNS.Owners.EngineUIDs = []host.IDRange{{Base: 5 << 16, Size: 1 << 16}}
+			r.facts.UserNS.Owners.EngineGIDs = r.facts.UserNS.Owners.EngineUIDs
+		}, ungranted: true},
+		{site: "control/userns:keep#2", ask: func(r *asking) {
+			mapped(3 << 16)(r)
+			r.spec.Linux.GIDMappings = []specs.LinuxIDMapping{{HostID: 100, Size: 1}}
+		}, follow: mapped(3 << 16), ungranted: true},
+		{site: "control/userns:joins#1", ask: func(r *asking) { r.namespace("user", new(string)) }, follow: mapped(3 << 16), ungranted: true},
+		{site: "control/userns:joins#2", ask: func(r *asking) { r.joins("user", host.JoinedNamespace{ID: other}) }, follow: func(r *asking) {
 			r.joins("user", host.JoinedNamespace{ID: other, NoHostRoot: true})
 		}, ungranted: true},
+		{site: "control/userns:beyond#1", ask: func(r *asking) {
+			yes := host.Support{OK: true}
+			r.facts.UserNS = host.UserNS{Kernel: yes, Place: yes, Root: host.RootFS{Idmap: yes}, Range: host.IDRange{Base: 200000, Size: 1 << 16}}
+			r.facts.Runtime.Namespaces = []string{"user"}
+			r.spec.Process.User.UID = 1 << 16
+		}, follow: func(r *asking) { r.spec.Process.User.UID = 1000 }},
+		{site: "control/userns:mounted#1", ask: func(r *asking) {
+			r.facts.UserNS.Kernel = host.Support{Why: "none"}
+			r.spec.Mounts = append(r.spec.Mounts, specs.Mount{
+				Destination: "/t", Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "nodev"}, UIDMappings: []specs.LinuxIDMapping{{Size: 1}},
+			})
+		}, follow: func(r *asking) { r.spec.Mounts[len(r.spec.Mounts)-1].UIDMappings = nil }, ungranted: true},
 	}...)
 }

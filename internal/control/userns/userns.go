@@ -14,6 +14,7 @@
 // the joined namespaces; ids that were set aside.
 // Spec fields touched: linux.namespaces, linux.uidMappings, linux.gidMappings,
 // linux.sysctl (net.ipv4.ping_group_range), mounts[].options,
+// mounts[].uidMappings, mounts[].gidMappings, process.user.additionalGids,
 // process.rlimits[RLIMIT_NPROC].
 package userns
 
