@@ -2,7 +2,6 @@ package integration
 
 import (
 	"bytes"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,8 +9,8 @@ import (
 	"time"
 )
 
-// Failing or dying at any step: nothing is started, the spec is the old one or
-// the new one, and the next create goes through with the whole evidence.
+// Failing or dying at any step: nothing is started, the bundle is as its owner
+// wrote it, and the next create goes through with the whole evidence.
 func TestEveryStep(t *testing.T) {
 	for _, step := range []string{"judged", "acquired", "audited", "kept", "written"} {
 		for _, how := range []string{"error", "kill"} {
@@ -26,12 +25,8 @@ func TestEveryStep(t *testing.T) {
 				} else if code == 0 || d.starts(t) != 0 {
 					t.Fatalf("exit code %d, %d starts\n%s", code, d.starts(t), out)
 				}
-				now := read(t, d.bundle+"/config.json")
-				if now != original && step != "written" {
+				if read(t, d.bundle+"/config.json") != original {
 					t.Error("config.json was changed")
-				}
-				if !json.Valid([]byte(now)) {
-					t.Error("config.json is not whole")
 				}
 				if out, code := d.create(t); code != 0 {
 					t.Fatalf("afterwards: %d %s", code, out)
@@ -41,9 +36,7 @@ func TestEveryStep(t *testing.T) {
 				if len(kept) != 1 {
 					t.Fatal(kept)
 				}
-				// Killed behind the write, the evidence of the first try is kept.
-				// After an error behind the write it was given back.
-				if read(t, kept[0]) != original && (step != "written" || how != "error") {
+				if read(t, kept[0]) != original {
 					t.Error("the original is not what the engine wrote")
 				}
 				if out, code := run(t, tested.hatchctl, "audit", "verify", d.dir+"/log/audit.jsonl"); code != 0 {
@@ -51,22 +44,6 @@ func TestEveryStep(t *testing.T) {
 				}
 			})
 		}
-	}
-}
-
-func TestSecondCreateChangesNothing(t *testing.T) {
-	d := newDirect(t)
-	d.wantCreated(t)
-	once := read(t, d.bundle+"/config.json")
-	d.wantCreated(t)
-	if read(t, d.bundle+"/config.json") != once {
-		t.Error("changed again")
-	}
-	var event struct{ Event struct{ Outcome string } }
-	lines := strings.Split(strings.TrimSpace(read(t, d.dir+"/log/audit.jsonl")), "\n")
-	must(t, json.Unmarshal([]byte(lines[len(lines)-1]), &event))
-	if event.Event.Outcome != "unchanged" {
-		t.Errorf("the second outcome is %q", event.Event.Outcome)
 	}
 }
 

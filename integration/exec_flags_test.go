@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"encoding/json"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -22,6 +24,14 @@ func TestExecFlagsMeanWhatTheyMeanToRunc(t *testing.T) {
 	if out, code := d.call(t, nil, "run", "--detach", "--bundle", d.bundle, "c1"); code != 0 {
 		t.Fatal(out)
 	}
+	// runc alone begins with the process of the bundle: let that be the one that it
+	// got at create.
+	kept, err := filepath.Glob(d.dir + "/state/*/c1/process.json")
+	must(t, err)
+	if len(kept) != 1 {
+		t.Fatal(kept)
+	}
+	editSpec(t, d.bundle, func(s *specs.Spec) { must(t, json.Unmarshal([]byte(read(t, kept[0])), &s.Process)) })
 	const look = "env | sort; pwd; id; umask; ulimit -u; grep -E '^(Cap|NoNew|Groups)' /proc/self/status; [ -t 0 ] && echo a terminal; ls /proc/self/fd"
 	for _, flags := range []string{
 		"", "--cwd /bin", "--cwd=", "-e A=b -e OWN=2 -e C=d,e", "--env=A=b", "--user 5", "--user 5:6", "-u 0:9 -g 11 -g 16 -g 12",

@@ -89,7 +89,7 @@ func tighten(t *testing.T, dir, profile string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Write(doc); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, bundle.Config), doc.Raw, 0o600); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -46,7 +46,7 @@ func (b *bench) prepare(specFile string) error {
 	if err := unix.Mount("tmpfs", b.dir, "tmpfs", 0, "mode=0755"); err != nil {
 		return err
 	}
-	for _, sub := range []string{"rootfs/bin", "rootfs/proc", "rootfs/sys", "rootfs/dev", "rootfs/etc", "etc", "noop"} {
+	for _, sub := range []string{"rootfs/bin", "rootfs/proc", "rootfs/sys", "rootfs/dev", "rootfs/etc", "etc", "noop", "copy"} {
 		if err := os.MkdirAll(b.path(sub), 0o755); err != nil {
 			return err
 		}
@@ -67,16 +67,28 @@ func (b *bench) prepare(specFile string) error {
 		"etc/resolv.conf": "", "etc/hostname": "bench\n", "etc/hosts": "127.0.0.1 localhost\n",
 		"policy.yaml":      b.policy(b.runc),
 		"noop/policy.yaml": b.policy(b.path("noop/runc")),
+		"copy/policy.yaml": b.policy(b.path("copy/runc")),
 	} {
 		if err := os.WriteFile(b.path(name), []byte(text), 0o644); err != nil {
 			return err
 		}
 	}
-	if err := os.WriteFile(b.path("noop/runc"), fmt.Appendf(nil, noop, b.runc), 0o755); err != nil {
-		return err
+	for name, text := range map[string]string{"noop/runc": fmt.Sprintf(noop, b.runc), "copy/runc": fmt.Sprintf(copying, b.runc, b.path("copy/config.json"))} {
+		if err := os.WriteFile(b.path(name), []byte(text), 0o755); err != nil {
+			return err
+		}
 	}
 	return b.readSpec(specFile)
 }
+
+// copying keeps the spec that a low-level runtime gets: nobody else sees it.
+// The bundle is where containerd's shim writes it (see args).
+const copying = `#!/bin/busybox sh
+case "$1" in
+--version | features) exec %s "$1" ;;
+esac
+[ "$7" != create ] || exec /bin/busybox cp "$9/config.json" %s
+`
 
 // noop speaks of itself as the real one does, and otherwise ends at once.
 const noop = `#!/bin/busybox sh

@@ -1,9 +1,6 @@
 package bundle
 
 import (
-	"bytes"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -22,29 +19,16 @@ var (
 	ErrNotRegular = errors.New("not a regular file")
 	ErrWritable   = errors.New("writable by users other than its owner")
 	ErrOwner      = errors.New("owned by another user")
-	ErrChanged    = errors.New("changed since it was read")
 	ErrUnsteady   = errors.New("users other than root can change what the path leads to")
 )
 
 // Bundle is an opened bundle directory with its spec.
 type Bundle struct {
-	dir  string
-	fd   int
-	id   identity
-	stat unix.Stat_t
-	doc  *Document[specs.Spec] // as it was asked for
-	raw  []byte                // the file
-}
-
-// identity tells one content of one file.
-type identity struct {
-	dev, ino     uint64
-	size         int64
-	mtime, ctime unix.Timespec
-}
-
-func identityOf(st *unix.Stat_t) identity {
-	return identity{st.Dev, st.Ino, st.Size, st.Mtim, st.Ctim}
+	dir    string
+	fd     int
+	steady bool
+	stat   unix.Stat_t // of the spec
+	doc    *Document[specs.Spec]
 }
 
 // Open opens the bundle at dir and reads its spec.
@@ -66,26 +50,19 @@ func Open(dir string) (*Bundle, error) {
 }
 
 func (b *Bundle) read() error {
-	// The low-level runtime opens it by its path once more.
-	if !Steady(b.dir) {
-		return ErrUnsteady
-	}
 	var dir unix.Stat_t
 	if err := unix.Fstat(b.fd, &dir); err != nil {
 		return err
 	}
-	if err := checkOwner(&dir); err != nil {
-		return err
-	}
+	b.steady = Steady(b.dir) && checkOwner(&dir) == nil
 	raw, st, err := readAt(b.fd, Config)
 	if err != nil {
 		return fmt.Errorf("%s: %w", Config, err)
 	}
-	b.raw = raw
-	if b.doc, err = Decode[specs.Spec](askedAt(b.fd, raw)); err != nil {
+	if b.doc, err = Decode[specs.Spec](raw); err != nil {
 		return fmt.Errorf("%s: %w", Config, err)
 	}
-	b.stat, b.id = *st, identityOf(st)
+	b.stat = *st
 	return nil
 }
 
@@ -158,75 +135,26 @@ func (b *Bundle) Close() { _ = unix.Close(b.fd) }
 // Dir is the bundle's absolute path.
 func (b *Bundle) Dir() string { return b.dir }
 
-// Document is the spec as it was asked for: the file, or where hatchdog rewrote
-// that, what it was before.
+// Document is the spec.
 func (b *Bundle) Document() *Document[specs.Spec] { return b.doc }
 
-// Raw is the file.
-func (b *Bundle) Raw() []byte { return b.raw }
+// Steady reports whether nobody but root, and the user we are, can change what
+// the bundle's path leads to, and write into the folder. The low-level runtime
+// opens it by its path once more.
+func (b *Bundle) Steady() bool { return b.steady }
 
-// Write replaces the spec as a whole, with the mode and owner it had. It
-// refuses when the file is no longer the one that was read.
-func (b *Bundle) Write(doc *Document[specs.Spec]) error {
-	if bytes.Equal(doc.Raw, b.raw) {
-		return nil
+// Is reports whether an open folder is the bundle.
+func (b *Bundle) Is(dirfd int) (bool, error) {
+	var own, other unix.Stat_t
+	if err := errors.Join(unix.Fstat(b.fd, &own), unix.Fstat(dirfd, &other)); err != nil {
+		return false, err
 	}
-	var now unix.Stat_t
-	if err := unix.Fstatat(b.fd, Config, &now, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return fmt.Errorf("%s: %w", Config, err)
-	}
-	if identityOf(&now) != b.id {
-		return fmt.Errorf("%s: %w", Config, ErrChanged)
-	}
-	tmp, err := b.writeTemp(doc.Raw)
-	if err != nil {
-		return fmt.Errorf("%s: %w", Config, err)
-	}
-	if err := unix.Renameat(b.fd, tmp, b.fd, Config); err != nil {
-		_ = unix.Unlinkat(b.fd, tmp, 0)
-		return fmt.Errorf("%s: %w", Config, err)
-	}
-	return nil
+	return own.Dev == other.Dev && own.Ino == other.Ino, nil
 }
 
-func (b *Bundle) writeTemp(data []byte) (string, error) {
-	var random [8]byte
-	_, _ = rand.Read(random[:]) // never fails (crypto/rand)
-	name := ".hatchdog-" + hex.EncodeToString(random[:])
-	fd, err := unix.Openat(b.fd, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
-	if err != nil {
-		return "", err
-	}
-	f := os.NewFile(uintptr(fd), name)
-	defer f.Close()
-	if err := b.fill(f, data); err != nil {
-		_ = unix.Unlinkat(b.fd, name, 0)
-		return "", err
-	}
-	return name, nil
-}
-
-func (b *Bundle) fill(f *os.File, data []byte) error {
-	if _, err := f.Write(data); err != nil {
-		return err
-	}
-	fd := int(f.Fd())
-	if int(b.stat.Uid) != os.Geteuid() || int(b.stat.Gid) != os.Getegid() {
-		if err := unix.Fchown(fd, int(b.stat.Uid), int(b.stat.Gid)); err != nil {
-			return err
-		}
-	}
-	if err := unix.Fchmod(fd, b.stat.Mode&0o7777); err != nil {
-		return err
-	}
-	var fs unix.Statfs_t
-	if err := unix.Fstatfs(fd, &fs); err != nil {
-		return err
-	}
-	if fs.Type == unix.TMPFS_MAGIC {
-		return nil // nothing of it outlives the machine
-	}
-	return unix.Fdatasync(fd)
+// Owner is who owns the spec's file, and its mode.
+func (b *Bundle) Owner() (uid, gid int, mode uint32) {
+	return int(b.stat.Uid), int(b.stat.Gid), b.stat.Mode & 0o777
 }
 
 // Seal puts data into a sealed memory file that the low-level runtime inherits

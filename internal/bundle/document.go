@@ -1,14 +1,12 @@
-// Package bundle reads and replaces the documents that an engine hands to the
+// Package bundle reads the documents that an engine hands to the
 // low-level runtime: config.json, the process file of exec, the resources of
 // update.
 //
 // It guarantees that a document is opened once, that it can be read in one way
 // only (no duplicate keys, none that differ from a known one by case alone, no
-// invalid UTF-8, nothing behind it), that fields which are not known stay byte
-// for byte, and that a reader sees the old file or the new one.
-//
-// It does not guard against a bundle that others than root may write to: such
-// a bundle is refused.
+// invalid UTF-8, nothing behind it), and that fields which are not known stay
+// byte for byte. It says whether others than root may write to a bundle: the
+// low-level runtime must not read from such a one.
 package bundle
 
 import (

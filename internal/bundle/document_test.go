@@ -165,41 +165,6 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-func TestWriteKeepsModeAndOwner(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, Config)
-	if err := os.WriteFile(path, []byte(`{"ociVersion":"1.0.2","x":1}`), 0o640); err != nil {
-		t.Fatal(err)
-	}
-	b, err := Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	after := *b.Document().Value
-	after.Hostname = "h"
-	doc, err := b.Document().With(&after)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Write(doc); err != nil {
-		t.Fatal(err)
-	}
-	got, err := os.ReadFile(path)
-	if err != nil || string(got) != `{"ociVersion":"1.0.2","x":1,"hostname":"h"}` {
-		t.Errorf("%s %v", got, err)
-	}
-	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o640 {
-		t.Errorf("mode %v %v", info.Mode(), err)
-	}
-	if err := b.Write(doc); !errors.Is(err, ErrChanged) {
-		t.Errorf("a file that changed since it was read: %v", err)
-	}
-	if left, _ := filepath.Glob(dir + "/.hatchdog-*"); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
-	}
-}
-
 func TestSeal(t *testing.T) {
 	fd, err := Seal([]byte("x"), 50)
 	if err != nil {

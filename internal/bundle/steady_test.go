@@ -1,7 +1,6 @@
 package bundle
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -64,11 +63,22 @@ func TestBundleOnAPathOfOthers(t *testing.T) {
 	dir := filepath.Join(home, "bundle")
 	must(t, os.MkdirAll(dir, 0o755))
 	must(t, os.WriteFile(filepath.Join(dir, Config), []byte(`{"ociVersion":"1.0.0"}`), 0o600))
-	b, err := Open(dir)
-	must(t, err)
-	b.Close()
+	steady := func() bool {
+		b, err := Open(dir)
+		must(t, err)
+		defer b.Close()
+		return b.Steady()
+	}
+	if !steady() {
+		t.Error("not steady")
+	}
 	must(t, os.Chown(home, 1000, 1000))
-	if _, err := Open(dir); !errors.Is(err, ErrUnsteady) {
-		t.Error(err)
+	if steady() {
+		t.Error("its path is another's")
+	}
+	must(t, os.Chown(home, 0, 0))
+	must(t, os.Chmod(dir, 0o777))
+	if steady() {
+		t.Error("all may write to it")
 	}
 }

@@ -17,12 +17,7 @@ import (
 const sweepMax = 16
 
 // Claim is the right of one process to create one container.
-type Claim struct {
-	dir string
-	// Previous is the record that was there, of an earlier create of the same
-	// id that is no longer running, or nil.
-	Previous *Record
-}
+type Claim struct{ dir string }
 
 // Claim takes the id for this process. It returns ErrExists when the low-level
 // runtime knows the id, and ErrBusy when another live process has claimed it.
@@ -54,12 +49,8 @@ func (s Store) Claim(root, id string) (*Claim, error) {
 	if err := writeLink(dir, creatorLink, self().String()); err != nil {
 		return nil, err
 	}
-	c := &Claim{dir: dir}
-	if prev, err := load(dir); err == nil {
-		c.Previous = prev
-	}
 	sweep(keyDir, root)
-	return c, nil
+	return &Claim{dir}, nil
 }
 
 // Dir is the record's directory.

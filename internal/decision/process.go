@@ -9,7 +9,10 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-const processFile = "process.json"
+const (
+	processFile = "process.json"
+	configFile  = "config.json" // the spec of a bundle (OCI runtime spec)
+)
 
 // KeepProcess keeps the process of the spec that the low-level runtime gets:
 // what an exec that is described by flags begins from. It is apart from the
@@ -23,6 +26,11 @@ func (c *Claim) KeepProcess(p *specs.Process) error {
 		return fmt.Errorf("record: %w", err)
 	}
 	return writeFile(c.dir, processFile, data)
+}
+
+// KeepConfig makes the record's directory a bundle for the low-level runtime.
+func (c *Claim) KeepConfig(spec []byte) error {
+	return writeFile(c.dir, configFile, spec)
 }
 
 // Process reads what KeepProcess kept in the directory of a record. Where there

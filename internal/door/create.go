@@ -34,7 +34,8 @@ type creation struct {
 	claim    *decision.Claim
 	acquired *effects.Acquired
 	firewall *firewall.Installed
-	started  bool // the hand-over itself failed
+	argv     []string // for the low-level runtime
+	started  bool     // the hand-over itself failed
 }
 
 // create holds config.json to the policy and hands over to the low-level
@@ -58,7 +59,7 @@ func (w World) create(call *argv.Call) error {
 	runtime, err := c.tighten()
 	if err == nil {
 		c.started = true
-		err = lowlevel.Exec(runtime, call.Argv, w.Environ)
+		err = lowlevel.Exec(runtime, c.argv, w.Environ)
 	}
 	return errors.Join(err, c.undo(err))
 }
@@ -108,12 +109,7 @@ func (c *creation) tighten() (string, error) {
 	if err := step("kept"); err != nil {
 		return path, err
 	}
-	if c.acquired.Base() != "" {
-		if err := b.KeepAsked(after.Raw); err != nil {
-			return path, err
-		}
-	}
-	if err := b.Write(after); err != nil {
+	if err := c.write(b, after.Raw); err != nil {
 		return path, err
 	}
 	return path, step("written")
@@ -156,7 +152,6 @@ func (c *creation) keep(original []byte, after *bundle.Document[specs.Spec]) err
 	d := &c.judged.decision
 	d.SpecIn, d.SpecOut = digest(original), digest(after.Raw)
 	c.settle()
-	original = c.carryOver(original)
 	if err := c.log(); err != nil {
 		return err
 	}
@@ -188,21 +183,6 @@ func (c *creation) settle() {
 	default:
 		d.Outcome = decision.Unchanged
 	}
-}
-
-// carryOver keeps the evidence of an earlier create of the same bundle, of
-// which runc never heard: what comes now is already what we wrote. It returns
-// the original to keep, nil for the one that is there.
-func (c *creation) carryOver(original []byte) []byte {
-	prev, d := c.claim.Previous, &c.judged.decision
-	if prev == nil || prev.Decision.SpecOut != d.SpecIn || prev.Decision.SpecIn == d.SpecIn {
-		return original
-	}
-	d.SpecIn = prev.Decision.SpecIn
-	d.Changes = append(prev.Decision.Changes, d.Changes...)
-	d.Notes = append(d.Notes, "a create of this bundle was cut off before; its changes are listed with these")
-	d.Outcome = decision.Tightened
-	return nil
 }
 
 // log appends the decision to the audit log. What a log that cannot be written

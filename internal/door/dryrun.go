@@ -1,7 +1,6 @@
 package door
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -29,11 +28,7 @@ func DryRun(pol *policy.Policy, file string) (decision.Decision, error) {
 	if err != nil {
 		return decision.Decision{}, err
 	}
-	asked := raw
-	if filepath.Base(abs) == bundle.Config {
-		asked = bundle.Asked(filepath.Dir(abs), raw)
-	}
-	doc, err := bundle.Decode[specs.Spec](asked)
+	doc, err := bundle.Decode[specs.Spec](raw)
 	if err != nil {
 		return decision.Decision{}, fmt.Errorf("%s: %w", abs, err)
 	}
@@ -52,10 +47,6 @@ func DryRun(pol *policy.Policy, file string) (decision.Decision, error) {
 	switch {
 	case len(d.Refusals) > 0 || d.Failure != "":
 		d.Outcome = decision.Refused
-		return d, nil
-	case !bytes.Equal(asked, raw):
-		d.Outcome, d.Changes = decision.Unchanged, nil
-		d.Notes = append(d.Notes, "hatchdog wrote this spec; what it changed: hatchctl explain "+d.ID)
 		return d, nil
 	case len(d.Changes) == 0:
 		d.Outcome = decision.Unchanged

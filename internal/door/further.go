@@ -2,6 +2,7 @@ package door
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -104,14 +105,14 @@ func (w World) unrecorded(root, id string) (*decision.Record, error) {
 		return nil, err
 	}
 	defer b.Close()
+	if !b.Steady() {
+		return nil, fmt.Errorf("bundle %s: %w", dir, bundle.ErrUnsteady)
+	}
 	path, rt, err := findRuntime(pol, w)
 	if err != nil {
 		return nil, err
 	}
-	doc, err := bundle.Decode[specs.Spec](b.Raw()) // what runs, not what was asked for
-	if err != nil {
-		return nil, err
-	}
+	doc := b.Document()
 	who := workload.Identify(doc.Value, id, b.Dir())
 	res, err := pol.Resolve(who)
 	if err != nil {

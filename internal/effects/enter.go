@@ -22,8 +22,8 @@ func enter(base string) error {
 	if err := unix.Mount("", "/", "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {
 		return fmt.Errorf("private mount namespace: propagation: %w", err)
 	}
-	// Device nodes are staged in it: not nodev.
-	if err := unix.Mount("tmpfs", base, "tmpfs", unix.MS_NOSUID|unix.MS_NOEXEC, "mode=0711,size=256k"); err != nil {
+	// Device nodes are staged in it: not nodev. The largest spec fits.
+	if err := unix.Mount("tmpfs", base, "tmpfs", unix.MS_NOSUID|unix.MS_NOEXEC, "mode=0711,size=8m"); err != nil {
 		return fmt.Errorf("private mount namespace: %s: %w", base, err)
 	}
 	return nil
