@@ -121,7 +121,7 @@ func TestClaim(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(first.Dir(), recordFile), []byte("{"), 0o600))
 	must(t, os.RemoveAll(root))
 	if _, err := s.Claim(root, "c1"); err != nil {
-		t.Errorf("with a record that cannot be read: %v %v", c, err)
+		t.Errorf("with a record that cannot be read: %v", err)
 	}
 	if _, err := s.Load(root, "c1"); err == nil || errors.Is(err, ErrNoRecord) {
 		t.Errorf("a record that cannot be read is not none: %v", err)
