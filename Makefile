@@ -21,11 +21,11 @@ HATCHDOG_REQUIRE ?= root,netns,overlay,cgroup,pids,memory
 
 export HATCHDOG_CACHE = $(CACHE)
 export HATCHDOG_REQUIRE
-export RUNC_VERSION CONTAINERD_VERSION DOCKERD_VERSION
+export RUNC_VERSION CONTAINERD_VERSION DOCKERD_VERSION DOCKER_CLI_VERSION
 
 UNIT = $(shell $(GO) list ./... | grep -v /integration)
 
-.PHONY: all build test unit integration test-vm lint tools fuzz golden freshness bench demo setup package nfpm clean
+.PHONY: all build test unit integration test-vm lint tools fuzz golden golden-specs freshness bench demo setup package nfpm clean
 
 all: build
 
@@ -76,6 +76,10 @@ fuzz:
 # you commit it.
 golden:
 	$(GO) test $$(grep -rl --include='*_test.go' 'flag.Bool("update"' . | xargs -n1 dirname | sort -u) -run Golden -update
+
+# Takes the specs of the newest Docker anew, as root; then make golden.
+golden-specs: setup
+	$(GO) test -count=1 ./integration -run TestCurrentDockersSpecs -update-specs
 
 # Says which of our lists upstream's has left behind.
 freshness:

@@ -20,6 +20,7 @@ func (d *docker) start(t *testing.T) *docker {
 		must(t, err)
 		d.ns, d.cli = ns, d.program(t, d.client)
 		policyFile(t, d.dir, "unrecorded: refuse\n")
+		removeLater("/etc/docker/key.json") // dockerd 20.10 makes one wherever its data is
 		d.config(t)
 		d.below = startContainerd(t, d.ns, d.program(t, d.containerd), d.dir+"/containerd", d.env(t)...)
 		d.up(t)

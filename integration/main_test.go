@@ -38,12 +38,16 @@ func testMain(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	before := hostState()
+	before, files := hostState(), hostFiles()
 	code := m.Run()
 	stopEngines()
 	if left := leftovers(before, hostState(), dir); len(left) > 0 {
 		fmt.Fprintln(os.Stderr, "left on the host:\n  "+strings.Join(left, "\n  "))
-		return 1
+		code = 1
+	}
+	if other := changed(files, hostFiles()); len(other) > 0 {
+		fmt.Fprintln(os.Stderr, "changed on the host:\n  "+strings.Join(other, "\n  "))
+		code = 1
 	}
 	return code
 }
