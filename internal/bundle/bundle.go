@@ -50,11 +50,7 @@ func Open(dir string) (*Bundle, error) {
 }
 
 func (b *Bundle) read() error {
-	var dir unix.Stat_t
-	if err := unix.Fstat(b.fd, &dir); err != nil {
-		return err
-	}
-	b.steady = Steady(b.dir) && checkOwner(&dir) == nil
+	b.steady = Steady(filepath.Join(b.dir, Config))
 	raw, st, err := readAt(b.fd, Config)
 	if err != nil {
 		return fmt.Errorf("%s: %w", Config, err)
@@ -100,6 +96,9 @@ func readAt(dirfd int, name string) ([]byte, *unix.Stat_t, error) {
 	}
 	if err := checkOwner(&st); err != nil {
 		return nil, nil, err
+	}
+	if st.Mode&0o020 != 0 && hasACL(fmt.Sprintf("/proc/self/fd/%d", fd)) {
+		return nil, nil, fmt.Errorf("%w (an access control list)", ErrWritable)
 	}
 	if st.Size > MaxSize {
 		return nil, nil, ErrTooLarge

@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"errors"
 	"path/filepath"
 	"strings"
 
@@ -32,7 +33,7 @@ func steadyFrom(dir string, names []string, links *int) bool {
 		if unix.Lstat(dir, &st) != nil || !trusted(st.Uid) {
 			return false
 		}
-		open := st.Mode&0o002 != 0 || st.Mode&0o020 != 0 && st.Gid != 0 && int(st.Gid) != unix.Getegid()
+		open := st.Mode&0o002 != 0 || st.Mode&0o020 != 0 && (st.Gid != 0 && int(st.Gid) != unix.Getegid() || hasACL(dir))
 		sticky := st.Mode&unix.S_ISVTX != 0
 		next := filepath.Join(dir, name)
 		if unix.Lstat(next, &st) != nil {
@@ -66,6 +67,14 @@ func steadyFrom(dir string, names []string, links *int) bool {
 		return steadyFrom(dir, append(strings.Split(to, "/"), names[i+1:]...), links)
 	}
 	return true
+}
+
+// hasACL reports whether the group's bits of a mode may be those of other users:
+// with an access control list they are its mask (acl(5)). What it cannot tell
+// has one.
+func hasACL(path string) bool {
+	_, err := unix.Getxattr(path, "system.posix_acl_access", nil)
+	return !errors.Is(err, unix.ENODATA) && !errors.Is(err, unix.EOPNOTSUPP)
 }
 
 func trusted(uid uint32) bool { return uid == 0 || int(uid) == unix.Geteuid() }

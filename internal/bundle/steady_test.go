@@ -1,9 +1,13 @@
 package bundle
 
 import (
+	"encoding/binary"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func must(t *testing.T, err error) {
@@ -80,5 +84,36 @@ func TestBundleOnAPathOfOthers(t *testing.T) {
 	must(t, os.Chmod(dir, 0o777))
 	if steady() {
 		t.Error("all may write to it")
+	}
+}
+
+// An access control list lets a user write where the mode names root's group.
+func TestAccessControlList(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to give files away")
+	}
+	// user::rwx user:1000:rwx group::r-x mask::rwx other::r-x (kernel,
+	// include/uapi/linux/posix_acl_xattr.h)
+	acl := []byte{2, 0, 0, 0}
+	for _, e := range [][2]uint32{{0x00070001, 0xffffffff}, {0x00070002, 1000}, {0x00050004, 0xffffffff}, {0x00070010, 0xffffffff}, {0x00050020, 0xffffffff}} {
+		acl = binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(acl, e[0]), e[1])
+	}
+	dir := filepath.Join(t.TempDir(), "bundle")
+	must(t, os.Mkdir(dir, 0o755))
+	must(t, os.WriteFile(filepath.Join(dir, Config), []byte(`{"ociVersion":"1.0.0"}`), 0o600))
+	must(t, unix.Setxattr(dir, "system.posix_acl_access", acl, 0))
+	b, err := Open(dir)
+	must(t, err)
+	b.Close()
+	if b.Steady() || Steady(filepath.Join(dir, Config)) {
+		t.Error("a folder that user 1000 may write to")
+	}
+	must(t, os.Chmod(dir, 0o755)) // the mask, too: nobody may write
+	if !Steady(filepath.Join(dir, Config)) {
+		t.Error("the list gives nothing")
+	}
+	must(t, unix.Setxattr(filepath.Join(dir, Config), "system.posix_acl_access", acl, 0))
+	if _, err := Open(dir); !errors.Is(err, ErrWritable) {
+		t.Errorf("a spec that user 1000 may write to: %v", err)
 	}
 }

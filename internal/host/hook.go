@@ -32,13 +32,27 @@ func hookFile(path string) HookFile {
 	if err != nil {
 		return HookFile{Err: err.Error()}
 	}
-	// An engine that was updated runs a file that has no name any more.
-	resolved = strings.TrimSuffix(resolved, " (deleted)")
-	h := HookFile{Resolved: resolved, ID: FileID{st.Dev, st.Ino}}
 	pid := exeOf(path)
+	id := FileID{st.Dev, st.Ino}
+	if !leadsTo(resolved, id) {
+		// An engine that was updated runs a file that has no name any more. In
+		// another mount namespace the text is a path there.
+		name, gone := strings.CutSuffix(resolved, " (deleted)")
+		if !gone || pid == "" || !isHostRoot(pid) {
+			return HookFile{Err: "its name leads to another file here"}
+		}
+		resolved = name
+	}
+	h := HookFile{Resolved: resolved, ID: id}
 	h.RootOnly = trusted(st.Uid) && st.Mode&0o022 == 0 && bundle.Steady(filepath.Dir(resolved)) && (pid != "" || bundle.Steady(path))
 	h.Dockerd = pid != "" && h.RootOnly && filepath.Base(resolved) == "dockerd" && isHostRoot(pid)
 	return h
+}
+
+// leadsTo reports whether a path leads to a file in our mount namespace.
+func leadsTo(path string, id FileID) bool {
+	var st unix.Stat_t
+	return unix.Stat(path, &st) == nil && FileID{st.Dev, st.Ino} == id
 }
 
 // exeOf is PID of /proc/PID/exe, or "".
