@@ -10,6 +10,9 @@ import (
 // remove takes a record's directory away. It never goes into a directory: what
 // is mounted below it belongs to a container.
 func remove(dir string) error {
+	if err := disown(dir); err != nil {
+		return err
+	}
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

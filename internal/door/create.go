@@ -96,6 +96,8 @@ func (c *creation) tighten() (string, error) {
 	if err := c.confine(r); err != nil {
 		return path, err
 	}
+	o := others{c.store, c.claim.Dir(), c.judged.decision.Workload, b.Dir(), c.judged.profile}
+	c.judged.decision.Refusals = append(c.judged.decision.Refusals, o.refusals(b.Document().Value, c.judged.facts)...)
 	if len(c.judged.decision.Refusals) > 0 {
 		return path, &refused{c.judged.decision.Refusals, c.judged.decision.Workload}
 	}
@@ -167,6 +169,9 @@ func (c *creation) keep(original []byte, after *bundle.Document[specs.Spec]) err
 	}
 	rec.Network = c.judged.network
 	if err := c.claim.KeepProcess(after.Value.Process); err != nil {
+		return err
+	}
+	if err := c.own(); err != nil {
 		return err
 	}
 	return c.claim.Commit(rec, original)

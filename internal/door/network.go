@@ -45,6 +45,9 @@ func (c *creation) holdNetwork() error {
 		}
 		d := &c.judged.decision
 		d.Notes = append(d.Notes, "the profile's network rules are in its network namespace; hatchctl net shows them")
+		if err := c.store.Owned(c.claim.Dir(), decision.NetworkNamespace(n.ID)); err != nil {
+			return err
+		}
 		return decision.KeepNamespace(c.claim.Dir(), n.ID)
 	}
 	return fmt.Errorf("%s: %w", n.Kind, errUnheld)
@@ -87,6 +90,10 @@ func holdIn(path, dir string, rec *decision.Record) error {
 	}
 	id, err := firewall.ID(in.FD())
 	if err != nil {
+		return err
+	}
+	store := decision.Store{Base: filepath.Join(dir, "..", "..")}
+	if err := store.Owned(filepath.Clean(dir), decision.NetworkNamespace(id)); err != nil {
 		return err
 	}
 	return decision.KeepNamespace(dir, id)

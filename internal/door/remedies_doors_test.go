@@ -28,6 +28,8 @@ func testedElsewhere(site string) string {
 	switch {
 	case site == "door:unrecorded#1":
 		return "TestRemedyOfAContainerThatNobodyKnows"
+	case strings.HasPrefix(site, "door:refusals#"):
+		return "TestWhatIsAnothersIsRefused"
 	case site == "door:labels#1":
 		return "a host with AppArmor: integration, TestApparmorExec"
 	case site == "control/apparmor:choose#1":

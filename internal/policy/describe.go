@@ -74,6 +74,8 @@ func describeProfile(key string) string {
 		return "by control: tighten takes away what the engine asked for beyond the profile, refuse does not start the container"
 	case "Profile.unknownFields":
 		return "fields of config.json that this version does not know: keep or refuse"
+	case "Profile.others":
+		return "admit: a container may be given what the records show to be another workload's own (its root file system, its control group, its namespaces); refuse: it may not"
 	case "Profile.restore":
 		return "a checkpoint gives its processes back with what they had, whatever the spec says: refuse it, or admit those of a workload that you trust"
 	case "Profile.capabilities":

@@ -21,6 +21,9 @@ func Meet(a, b *Profile) *Profile {
 	if b.UnknownFields == RefuseUnknown {
 		p.UnknownFields = RefuseUnknown
 	}
+	if b.Others != OthersAdmit {
+		p.Others = b.Others
+	}
 	if b.Restore != RestoreAdmit {
 		p.Restore = b.Restore
 	}

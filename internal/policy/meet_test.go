@@ -74,6 +74,7 @@ var orders = map[string]func(m, p *Profile) bool{
 	"UserNS.Volumes.Rules": func(m, p *Profile) bool {
 		return !slices.ContainsFunc(somePaths(), func(path string) bool { return !m.UserNS.Volumes.within(p.UserNS.Volumes, path) })
 	},
+	"Others":           func(m, p *Profile) bool { return m.Others != OthersAdmit || p.Others == OthersAdmit },
 	"Restore":          func(m, p *Profile) bool { return m.Restore != RestoreAdmit || p.Restore == RestoreAdmit },
 	"Capabilities.Max": func(m, p *Profile) bool { return holds(p.Capabilities.Max, m.Capabilities.Max) },
 	"Capabilities.NonRoot": func(m, p *Profile) bool {
@@ -264,6 +265,7 @@ func drawProfile(t *rapid.T) *Profile {
 			Visible: some("/a", "/b"), WritableOptions: []MountFlag{NoExec, NoSuid}[:rapid.IntRange(0, 2).Draw(t, "writable")], ReadOnlyAt: some("/a", "/b"),
 			ProcOptions: []ProcOption{ProcPtraceable, ProcInvisible}[:rapid.IntRange(0, 2).Draw(t, "proc")],
 		},
+		Others:      rapid.SampledFrom([]Others{OthersAdmit, OthersRefuse}).Draw(t, "others"),
 		Restore:     rapid.SampledFrom([]Restore{RestoreAdmit, RestoreRefuse}).Draw(t, "restore"),
 		RootFS:      RootFSRules{Allow: some("/x/*", "/y"), ReadOnly: on(), Tmpfs: some("/tmp", "/run"), TmpfsSize: rapid.SampledFrom([]int64{0, 5, 10}).Draw(t, "size")},
 		Devices:     DeviceRules{[]DeviceRule{{"c", new(int64(1)), nil, "rw"}, {"c", new(int64(1)), new(int64(3)), "r"}, {"b", nil, nil, "rwm"}}[:rapid.IntRange(0, 3).Draw(t, "devices")]},

@@ -19,6 +19,8 @@ func valuesOf(t reflect.Type) []string {
 		return []string{string(Tighten), string(Refuse)}
 	case reflect.TypeFor[UnknownFields]():
 		return []string{string(KeepUnknown), string(RefuseUnknown)}
+	case reflect.TypeFor[Others]():
+		return []string{string(OthersRefuse), string(OthersAdmit)}
 	case reflect.TypeFor[Restore]():
 		return []string{string(RestoreRefuse), string(RestoreAdmit)}
 	case reflect.TypeFor[NonRootCaps]():

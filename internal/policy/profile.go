@@ -38,6 +38,7 @@ type Profile struct {
 	OnExcess      map[string]Excess `json:"onExcess"`      // by control; every control has an entry
 	UnknownFields UnknownFields     `json:"unknownFields"` // of config.json
 	Restore       Restore           `json:"restore"`
+	Others        Others            `json:"others"`
 
 	UserNS       UserNSRules     `json:"userns"`
 	Capabilities CapabilityRules `json:"capabilities"`
@@ -71,6 +72,16 @@ type UnknownFields string
 const (
 	KeepUnknown   UnknownFields = "keep"   // forwarded byte for byte
 	RefuseUnknown UnknownFields = "refuse" // the container is not started
+)
+
+// Others says what becomes of a request for what the records show to be another
+// workload's own: its root file system, its control group, its namespaces.
+type Others string
+
+// The two answers to others.
+const (
+	OthersRefuse Others = "refuse"
+	OthersAdmit  Others = "admit"
 )
 
 // Restore says whether a checkpoint may be brought back. Its processes have
