@@ -104,8 +104,11 @@ func (o *options) network(id string) (*network, error) {
 }
 
 func whyNone(kind any) string {
-	if kind == plan.NetworkFree {
+	switch kind {
+	case plan.NetworkFree:
 		return "its profile stops nothing"
+	case plan.NetworkLoopback:
+		return "it was started without root, who alone can install them"
 	}
 	return "it was started as asked (complain mode), or by a version that had none"
 }

@@ -33,7 +33,7 @@ var (
 func (c *creation) holdNetwork() error {
 	n := c.judged.network
 	switch n.Kind {
-	case plan.NetworkFree, plan.NetworkStart, plan.NetworkHooked:
+	case plan.NetworkFree, plan.NetworkLoopback, plan.NetworkStart, plan.NetworkHooked:
 		return nil
 	case plan.NetworkJoined:
 		var err error

@@ -95,6 +95,9 @@ func (w World) holdFirst(rec *decision.Record, dir string) error {
 	if rec.Ceiling == nil {
 		return errNoCeiling
 	}
+	if !decision.Live(rec.Decision.Root, rec.Decision.ID) {
+		return nil // the low-level runtime knows none, and says so
+	}
 	first, err := lowlevel.FindInit(rec.Decision.Root, rec.Decision.ID)
 	if err != nil {
 		return err

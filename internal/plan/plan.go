@@ -72,11 +72,12 @@ type Network = egress.Place
 
 // The kinds of places.
 const (
-	NetworkFree   = egress.Free
-	NetworkStart  = egress.Start
-	NetworkHooked = egress.Hooked
-	NetworkJoined = egress.Joined
-	NetworkHosts  = egress.Hosts
+	NetworkFree     = egress.Free
+	NetworkStart    = egress.Start
+	NetworkHooked   = egress.Hooked
+	NetworkLoopback = egress.Loopback
+	NetworkJoined   = egress.Joined
+	NetworkHosts    = egress.Hosts
 )
 
 // NetworkOf finds it in a spec that the plan was applied to.

@@ -6,7 +6,9 @@
 // low-level runtime makes the namespace, they are installed at start, or by our
 // own hook where the same call makes and starts the container; the container
 // has no capability with which it could change the rules or go around them.
-// Does not cover: whoever starts the container by the low-level runtime itself.
+// Does not cover: whoever starts the container by the low-level runtime itself;
+// a user other than root, who may not reach into the namespace: the record says
+// so.
 // Requires: facts on the network namespace that is joined and on our own
 // executable.
 // Spec fields touched: hooks.createRuntime; process.capabilities where the
@@ -42,7 +44,7 @@ func (c egress) Apply(s *specs.Spec) ([]control.Change, error) {
 	var changes []control.Change
 	var refusals []error
 	switch place.Kind {
-	case Free:
+	case Free, Loopback:
 		return nil, nil
 	case Hosts:
 		if !slices.Contains(c.profile.Namespaces.Host, string(specs.NetworkNamespace)) {
@@ -57,6 +59,14 @@ func (c egress) Apply(s *specs.Spec) ([]control.Change, error) {
 	}
 	ch, err := c.capabilities(s)
 	return append(changes, ch...), errors.Join(append(refusals, err)...)
+}
+
+// Note says where there are no rules although the profile has some.
+func (c egress) Note(s *specs.Spec) string {
+	if PlaceOf(c.profile, c.facts, s, c.starts).Kind != Loopback {
+		return ""
+	}
+	return "egress: without root the profile's network rules are not installed; the namespace has loopback alone, unless its engine wires it"
 }
 
 func (c egress) refuse(field, reason, remedy string, grants ...control.Grant) error {

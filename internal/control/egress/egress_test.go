@@ -84,6 +84,22 @@ func TestWhereTheRulesGo(t *testing.T) {
 	}
 }
 
+func TestWithoutRoot(t *testing.T) {
+	f := facts()
+	f.Euid = 1000
+	for _, starts := range []bool{false, true} {
+		s := spec("", false)
+		c := New(profile(policy.Refuse, false), f, starts)
+		changes, err := c.Apply(s)
+		if note := c.(control.Noter).Note(s); err != nil || len(changes) > 0 || !strings.Contains(note, "without root") {
+			t.Errorf("%v %v %q", changes, err, note)
+		}
+	}
+	if got := PlaceOf(profile(policy.Refuse, false), f, spec("", true), true); got.Kind != Hooked {
+		t.Errorf("wired by a hook: %s", got.Kind) // which fails, and ends the create
+	}
+}
+
 func TestCapabilitiesThatUndoTheRules(t *testing.T) {
 	for _, name := range []string{"CAP_NET_ADMIN", "CAP_NET_RAW", "cap_net_admin"} {
 		s := spec("", true, "CAP_CHOWN", name)

@@ -18,6 +18,9 @@ const (
 	Start  Kind = "start"  // a new namespace, whose processes wait for start
 	Hooked Kind = "hooked" // a new namespace, whose processes start with the same call
 	Joined Kind = "joined" // a namespace that is there already
+	// Loopback is a new namespace of a user other than root, who cannot reach
+	// into it, and whose engine wires it from inside or not at all.
+	Loopback Kind = "loopback"
 	Hosts  Kind = "host"   // the host's
 )
 
@@ -41,7 +44,10 @@ func PlaceOf(p *policy.Profile, f host.Facts, s *specs.Spec, starts bool) Place 
 	case ns == nil:
 		place.Kind = Hosts
 	case ns.Path == "":
-		if starts {
+		switch {
+		case f.Euid != 0 && !wired(s.Hooks):
+			place.Kind = Loopback
+		case starts:
 			place.Kind = Hooked
 		}
 	default:
@@ -52,6 +58,11 @@ func PlaceOf(p *policy.Profile, f host.Facts, s *specs.Spec, starts bool) Place 
 		}
 	}
 	return place
+}
+
+// wired reports whether a hook may bring an interface into the namespace.
+func wired(h *specs.Hooks) bool {
+	return h != nil && len(h.Prestart)+len(h.CreateRuntime)+len(h.CreateContainer)+len(h.StartContainer)+len(h.Poststart) > 0 //nolint:staticcheck // Docker uses prestart
 }
 
 func resolvConf(s *specs.Spec) string {
