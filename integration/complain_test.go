@@ -215,7 +215,7 @@ func TestDocumentsFromPipes(t *testing.T) {
 			cmd := exec.Command("bash", "-c", script)
 			cmd.Env = append(os.Environ(), "HATCHDOG_POLICY="+d.policy)
 			var said bytes.Buffer
-			out, err := os.Create(d.dir + "/said")
+			out, err := os.OpenFile(d.dir+"/said", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 			must(t, err)
 			cmd.Stdout, cmd.Stderr = out, out
 			err = cmd.Run()

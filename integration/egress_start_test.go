@@ -36,7 +36,7 @@ func createHeld(t *testing.T, dir, id string, args ...string) held {
 	t.Cleanup(func() { h.hatchdog(t, "delete", "--force", id) })
 	ns, err := netns()
 	must(t, err)
-	out, err := os.Create(dir + "/" + id + ".out") //nolint:forbidigo // a file of the test's own
+	out, err := os.OpenFile(dir+"/"+id+".out", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	must(t, err)
 	defer out.Close()
 	cmd := exec.Command("nsenter", "--net="+ns, tested.hatchdog, "--root", dir+"/root", "create", "--bundle", bundle, "--pid-file", dir+"/"+id+".pid", id)

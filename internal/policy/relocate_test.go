@@ -45,7 +45,8 @@ func TestRelocatedIntoWhatIsProtected(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := pol.Profiles["builtin/restricted"].Relocated([]engine.Dir{
-		{Usual: "/run/containerd", Actual: "/run/k3s/containerd"}, {Usual: "/var/lib/containerd", Actual: "/var/lib/rancher/k3s/agent/containerd"},
+		{Usual: "/run/containerd", Actual: "/run/k3s/containerd"},
+		{Usual: "/var/lib/containerd", Actual: "/var/lib/rancher/k3s/agent/containerd"},
 		{Usual: "/var/lib/kubelet", Actual: "/var/lib/k0s/kubelet"},
 	}).For(map[string][]string{"{sandbox}": {"s1"}, "{pod}": {"p1"}})
 	const plugin = "/io.containerd.grpc.v1.cri/sandboxes/"

@@ -21,7 +21,7 @@ const (
 	// Loopback is a new namespace of a user other than root, who cannot reach
 	// into it, and whose engine wires it from inside or not at all.
 	Loopback Kind = "loopback"
-	Hosts  Kind = "host"   // the host's
+	Hosts    Kind = "host" // the host's
 )
 
 // Place is where a container's network rules are installed.

@@ -89,9 +89,21 @@ func TestWhoseIDsARequestMaps(t *testing.T) {
 		first, size uint32
 		want        string
 	}{
-		{300000, 65536, ""}, {310000, 10, ""}, {65536 * 3, 65536, ""}, {0, 1, "host's root"}, {1000, 1, "accounts"}, {1, 4294967294, "accounts"},
-		{4294967295, 2, "do not exist"}, {4294967295, 1, "do not exist"}, {300001, 65536, "no engine"}, {131072, 65536, "accounts"}, {500000, 65536, "belong to other"}, {524288 - 65536, 131072, "belong to other"},
-		{1879048192, 65536, "belong to other"}, {400000, 10, "no engine"}, {65536 * 5000, 65536, "no engine"},
+		{300000, 65536, ""},
+		{310000, 10, ""},
+		{65536 * 3, 65536, ""},
+		{0, 1, "host's root"},
+		{1000, 1, "accounts"},
+		{1, 4294967294, "accounts"},
+		{4294967295, 2, "do not exist"},
+		{4294967295, 1, "do not exist"},
+		{300001, 65536, "no engine"},
+		{131072, 65536, "accounts"},
+		{500000, 65536, "belong to other"},
+		{524288 - 65536, 131072, "belong to other"},
+		{1879048192, 65536, "belong to other"},
+		{400000, 10, "no engine"},
+		{65536 * 5000, 65536, "no engine"},
 	} {
 		for _, groups := range []bool{false, true} {
 			s := request()
