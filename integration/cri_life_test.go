@@ -102,12 +102,12 @@ func criLogs(t *testing.T, k *kubelet, handler string) {
 
 // hostUsers: false gives the pod a range of the kubelet's.
 func criUserNamespace(t *testing.T, k *kubelet, handler string) {
-	ids := []any{object{"hostId": 3000000, "containerId": 0, "length": 65536}}
+	ids := []any{object{"hostId": 3014656, "containerId": 0, "length": 65536}}
 	config := pod("users", "userns-"+handler, object{"securityContext": object{"namespaceOptions": object{
 		"pid": "CONTAINER", "usernsOptions": object{"mode": "POD", "uids": ids, "gids": ids},
 	}}}, nil)
 	_, id := k.one(t, handler, config)
-	if got := strings.Fields(k.exec(t, id, "cat", "/proc/self/uid_map")); strings.Join(got, " ") != "0 3000000 65536" {
+	if got := strings.Fields(k.exec(t, id, "cat", "/proc/self/uid_map")); strings.Join(got, " ") != "0 3014656 65536" {
 		t.Errorf("uid_map: %v", got)
 	}
 	wantLines(t, k.exec(t, id, "grep", "-E", "CapEff|NoNew", "/proc/self/status"), "CapEff:\t"+restrictedCaps, "NoNewPrivs:\t1")

@@ -29,7 +29,9 @@ func startShimmed(t *testing.T, name, program string) *shimmed {
 	s := &shimmed{ctr: filepath.Join(filepath.Dir(program), "ctr"), dir: filepath.Join(tested.dir, "shim-"+name)}
 	s.socket = s.dir + "/containerd.sock"
 	s.policy = policyFile(t, s.dir, "")
-	cmd := startContainerd(t, program, s.dir, "HATCHDOG_POLICY="+s.policy, "PATH="+bin+":"+os.Getenv("PATH"))
+	ns, err := netns()
+	must(t, err)
+	cmd := startContainerd(t, ns, program, s.dir, "HATCHDOG_POLICY="+s.policy, "PATH="+bin+":"+os.Getenv("PATH"))
 	t.Cleanup(func() { stop(cmd); killMatching(s.dir); unmountBelow(s.dir) })
 	importArchive(t, s.ctr, s.socket, "default", criImage, ociArchive(t, criImage, busyboxTar(t), "sh"))
 	return s
@@ -82,7 +84,9 @@ func TestShimUnderAnOldDaemon(t *testing.T) {
 	bin := buildShim(t)
 	dir := filepath.Join(tested.dir, "shim-old")
 	policy := policyFile(t, dir, "")
-	cmd := startContainerd(t, "containerd", dir, "HATCHDOG_POLICY="+policy, "PATH="+bin+":"+os.Getenv("PATH"))
+	ns, err := netns()
+	must(t, err)
+	cmd := startContainerd(t, ns, "containerd", dir, "HATCHDOG_POLICY="+policy, "PATH="+bin+":"+os.Getenv("PATH"))
 	t.Cleanup(func() { stop(cmd); killMatching(dir); unmountBelow(dir) })
 	s := &shimmed{ctr: "ctr", socket: dir + "/containerd.sock", dir: dir, policy: policy}
 	importArchive(t, s.ctr, s.socket, "default", criImage, ociArchive(t, criImage, busyboxTar(t), "sh"))

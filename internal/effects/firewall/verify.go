@@ -2,9 +2,11 @@ package firewall
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -26,15 +28,30 @@ func (k *kernel) verify(l layer) error {
 		if s.Dynamic {
 			continue // the kernel fills it
 		}
-		found, err := k.nft.GetSetElements(s.Set)
-		if err != nil {
+		if err := k.verifySet(s); err != nil {
 			return fmt.Errorf("%w: set %s: %w", errUnverified, s.Name, err)
-		}
-		if !slices.EqualFunc(sorted(found), sorted(s.elements), sameElement) {
-			return fmt.Errorf("%w: set %s", errUnverified, s.Name)
 		}
 	}
 	return nil
+}
+
+var errElements = errors.New("it has other elements")
+
+// looks is how often a set is read. The kernel may answer twice for an element,
+// or not at all, while it makes room for those that are there.
+const looks = 20
+
+func (k *kernel) verifySet(s set) error {
+	for look := 1; ; look++ {
+		found, err := k.nft.GetSetElements(s.Set)
+		if err == nil && !slices.EqualFunc(sorted(found), sorted(s.elements), sameElement) {
+			err = errElements
+		}
+		if err == nil || look == looks {
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 func (k *kernel) verifyChain(p *program, want, have *nftables.Chain) error {
