@@ -31,8 +31,13 @@ func (h held) hatchdog(t *testing.T, args ...string) (string, int) {
 // createHeld creates a container that runs reach, its output in a file.
 func createHeld(t *testing.T, dir, id string, args ...string) held {
 	t.Helper()
+	return createBundle(t, dir, id, bundleOf(t, args, func(*specs.Spec) {}))
+}
+
+// createBundle creates a container of a bundle.
+func createBundle(t *testing.T, dir, id, bundle string) held {
+	t.Helper()
 	h := held{dir, id}
-	bundle := bundleOf(t, args, func(*specs.Spec) {})
 	t.Cleanup(func() { h.hatchdog(t, "delete", "--force", id) })
 	ns, err := netns()
 	must(t, err)

@@ -132,6 +132,9 @@ func (c *creation) acquire(before *bundle.Document[specs.Spec]) (*bundle.Documen
 	if err != nil {
 		return nil, err
 	}
+	if r := c.acquired.Root; r != nil && r.NoSuid {
+		c.judged.decision.Notes = append(c.judged.decision.Notes, noteNoSuid)
+	}
 	if err := c.holdNetwork(); err != nil {
 		return nil, err
 	}
@@ -147,6 +150,9 @@ func (c *creation) acquire(before *bundle.Document[specs.Spec]) (*bundle.Documen
 	}
 	return after, nil
 }
+
+// noteNoSuid says what a reader may miss in the container.
+const noteNoSuid = "the root file system is mounted nosuid: under noNewPrivileges setuid programs and file capabilities give nothing, and a program with capabilities on its file starts without them"
 
 // keep writes the audit log and the record, in this order: what runs is always
 // in the log.

@@ -83,6 +83,14 @@ func remediesOfHostAccess() []remedy {
 		{site: "control/userns:joins#2", ask: func(r *asking) { r.joins("user", host.JoinedNamespace{ID: other}) }, follow: func(r *asking) {
 			r.joins("user", host.JoinedNamespace{ID: other, NoHostRoot: true})
 		}, ungranted: true},
+		{site: "control/userns:unowned#1", ask: func(r *asking) {
+			r.spec.Mounts = []specs.Mount{{Destination: "/v", Type: "bind", Source: "/srv/v", Options: []string{"rbind"}}}
+			r.facts.Sources["/srv/v"] = host.Source{Resolved: "/srv/v", Dir: true, Highest: 1234567, Idmap: host.Support{OK: true}}
+		}, follow: func(r *asking) {
+			src := r.facts.Sources["/srv/v"]
+			src.Highest = 1000
+			r.facts.Sources["/srv/v"] = src
+		}},
 		{site: "control/userns:beyond#1", ask: func(r *asking) {
 			yes := host.Support{OK: true}
 			r.facts.UserNS = host.UserNS{Kernel: yes, Place: yes, Root: host.RootFS{Idmap: yes}, Range: host.IDRange{Base: 200000, Size: 1 << 16}}

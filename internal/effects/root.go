@@ -18,6 +18,7 @@ type Root struct {
 	After  string // in the private mount namespace, or what it is on the host
 	Fd     int    // of the directory that was examined
 	Layers []Layer
+	NoSuid bool // nothing in it gives its user or its capabilities to who runs it
 }
 
 // Layer is one layer of an overlay, and the file that takes its place.
@@ -101,10 +102,27 @@ func (w *work) attachRoot(a *Acquired) error {
 	} else {
 		err = w.mountOverlay(a, r)
 	}
+	if err == nil && w.Spec.Process != nil && w.Spec.Process.NoNewPrivileges {
+		// Without a user namespace, which locks it, runc clears the flag where it
+		// makes the root file system read-only (rootfs_linux.go, setReadonly).
+		r.NoSuid, err = !w.Spec.Root.Readonly || !w.IDs.Empty(), nosuid(r.After)
+	}
 	if err != nil {
 		return fmt.Errorf("root.path: %w", err)
 	}
 	a.Root = r
+	return nil
+}
+
+// nosuid lets the kernel take setuid bits and file capabilities for nothing, as
+// noNewPrivileges does. Without it, a program whose file has a capability that
+// the bounding set lacks does not start at all (capabilities(7), "Safety
+// checking for capability-dumb binaries").
+func nosuid(root string) error {
+	err := unix.MountSetattr(unix.AT_FDCWD, root, unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NOSUID})
+	if err != nil && !errors.Is(err, unix.ENOSYS) { // before 5.12
+		return fmt.Errorf("mount_setattr: %w", err)
+	}
 	return nil
 }
 

@@ -104,6 +104,9 @@ type Source struct {
 	Node Node `json:"node,omitzero"`
 	// MountPoint is true where something is mounted at Resolved.
 	MountPoint bool `json:"mountPoint,omitempty"`
+	// Highest is the highest id of a user or a group that owns the file, or, of a
+	// directory, one of the first files in it (32 at most).
+	Highest uint32 `json:"highest,omitempty"`
 	// Aliases are the other paths that lead to the same file, through bind
 	// mounts or where a protected path is itself a link.
 	Aliases []string `json:"aliases,omitempty"`

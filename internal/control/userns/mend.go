@@ -1,6 +1,7 @@
 package userns
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -88,6 +89,28 @@ func beyond(p *policy.Profile, s *specs.Spec) error {
 	}
 	return nil
 }
+
+// unowned refuses volumes with an owner whom the user namespace would not have:
+// inside, the files would be nobody's, and root could not read them.
+func (c userns) unowned(s *specs.Spec) error {
+	var all []error
+	for _, m := range s.Mounts {
+		src := c.facts.Sources[m.Source]
+		if !isBind(m) || src.Err != "" || src.Highest < size || src.Highest == overflow || !c.profile.UserNS.Volumes.For(src.Resolved).Mapped() {
+			continue
+		}
+		all = append(all, (&control.Refusal{
+			Control: policy.UserNS, Field: "mounts[" + m.Destination + "].source",
+			Reason: fmt.Sprintf("files of %s belong to the user or group %d, and the container's user namespace has 0 to %d: they would be nobody's inside", src.Resolved, src.Highest, size-1),
+			Policy: c.profile.Where("userns.mode"), Remedy: "let the files belong to a user and a group below 65536",
+		}).Granting(control.Set("userns.mode", string(policy.UserNSOff))))
+	}
+	return errors.Join(all...)
+}
+
+// overflow is what the kernel shows for an owner that it cannot (its own
+// mapping of ids, 32 bits, -1).
+const overflow = 1<<32 - 1
 
 // mounted refuses mappings of mounts that are not the container's own.
 func (c userns) mounted(s *specs.Spec) error {

@@ -124,3 +124,19 @@ func TestWhoseIDsARequestMaps(t *testing.T) {
 		}
 	}
 }
+
+// A volume whose owner the user namespace does not have is refused, and not
+// mounted as nobody's.
+func TestOwnersOfVolumes(t *testing.T) {
+	for highest, want := range map[uint32]bool{0: true, 65535: true, 65536: false, 1234567: false, overflow: true} {
+		for _, mode := range []policy.VolumeMode{policy.VolumeTransparent, policy.VolumeShifted} {
+			s := &specs.Spec{Mounts: []specs.Mount{{Destination: "/v", Type: "bind", Source: "/asked"}}}
+			p := &policy.Profile{}
+			p.UserNS.Volumes.Default = mode
+			c := userns{p, host.Facts{Sources: map[string]host.Source{"/asked": {Resolved: "/srv", Highest: highest}}}, false}
+			if err := c.unowned(s); (err == nil) != (want || mode == policy.VolumeShifted) {
+				t.Errorf("%d %s: %v", highest, mode, err)
+			}
+		}
+	}
+}
