@@ -2,6 +2,7 @@ package door
 
 import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"strings"
 
 	"github.com/hatchdog/hatchdog/internal/host"
 )
@@ -27,6 +28,14 @@ func remediesOfControls() []remedy {
 		}
 	}
 	one, none := int64(1<<20), int64(0)
+	supervised := func(metadata string) func(*asking) {
+		return func(r *asking) {
+			r.spec.Linux.Seccomp = &specs.LinuxSeccomp{
+				DefaultAction: specs.ActErrno, ListenerPath: "/run/a socket", ListenerMetadata: metadata,
+				Syscalls: []specs.LinuxSyscall{{Names: []string{"mkdir"}, Action: specs.ActNotify}},
+			}
+		}
+	}
 	return []remedy{
 		{site: "control/apparmor:Apply#1", ask: label("a//&b"), follow: label("hatchdog-restricted"), ungranted: true},
 		{site: "control/apparmor:Apply#2", profile: ", apparmor: {profile: own, require: ifAvailable, onMissing: refuse}", ask: label("own"), follow: apparmor(func(a *host.Apparmor) {
@@ -44,6 +53,10 @@ func remediesOfControls() []remedy {
 			a.Err, a.Enabled = "", true
 		})},
 		{site: "control/apparmor:Further#1", ask: func(r *asking) { r.labels[0] = "custom" }, follow: func(r *asking) { r.labels = [2]string{"", "u:r:container_t:s0:c1"} }, ungranted: true},
+
+		{site: "control/seccomp:listener#1", ask: supervised(""), follow: func(r *asking) { r.spec.Linux.Seccomp = nil }},
+		{site: "control/seccomp:listener#1", name: "with text", ask: supervised("text"), follow: func(r *asking) { r.spec.Linux.Seccomp = nil }},
+		{site: "control/seccomp:listener#2", profile: ", seccomp: {listeners: [/run/a socket]}", ask: supervised(strings.Repeat("x", 5000)), follow: supervised("text"), ungranted: true},
 
 		{site: "control/egress:Apply#1", profile: ", namespaces: {host: [network]}", ask: func(r *asking) { r.namespace("network", nil) }, follow: func(r *asking) {
 			r.namespace("network", new(string))

@@ -208,6 +208,8 @@ func describePlace(key string) string { //nolint:funlen // a table, a line for e
 		return "calls admitted beyond the table, whatever their arguments; what the engine's filter denies stays denied"
 	case "SeccompRules.deny":
 		return "calls that answer EPERM, whatever the table says"
+	case "SeccompRules.listeners":
+		return "sockets of supervisors that a filter may name (listenerPath), which the low-level runtime connects to as the host's root"
 	case "SeccompRules.log":
 		return "true: the kernel logs what is denied"
 	case "AnnotationRules.strip":

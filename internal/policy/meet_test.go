@@ -164,6 +164,7 @@ var orders = map[string]func(m, p *Profile) bool{
 	"Seccomp.Architectures": func(m, p *Profile) bool { return holds(p.Seccomp.Architectures, m.Seccomp.Architectures) },
 	"Seccomp.Allow":         func(m, p *Profile) bool { return holds(p.Seccomp.Allow, m.Seccomp.Allow) },
 	"Seccomp.Deny":          func(m, p *Profile) bool { return holds(m.Seccomp.Deny, p.Seccomp.Deny) },
+	"Seccomp.Listeners":     func(m, p *Profile) bool { return holds(p.Seccomp.Listeners, m.Seccomp.Listeners) },
 	"Seccomp.Log":           func(m, p *Profile) bool { return m.Seccomp.Log || !p.Seccomp.Log },
 	"Egress.Default":        reachesNoMore,
 	"Egress.Allow":          reachesNoMore,
@@ -236,7 +237,7 @@ func drawProfile(t *rapid.T) *Profile {
 	p := &Profile{
 		Seccomp: SeccompRules{
 			Table:         SeccompTable(rapid.SampledFrom(seccompTables()).Draw(t, "table")),
-			Architectures: some("SCMP_ARCH_X86", "SCMP_ARCH_ARM"), Allow: some("read", "keyctl"), Deny: some("mount", "bpf"), Log: on(),
+			Architectures: some("SCMP_ARCH_X86", "SCMP_ARCH_ARM"), Allow: some("read", "keyctl"), Deny: some("mount", "bpf"), Listeners: some("/run/a.sock", "/run/b.sock"), Log: on(),
 		},
 		Name: "p", OnExcess: map[string]Excess{}, UnknownFields: rapid.SampledFrom([]UnknownFields{KeepUnknown, RefuseUnknown}).Draw(t, "unknown"),
 		UserNS: UserNSRules{

@@ -29,6 +29,9 @@ type SeccompRules struct {
 	// arguments, Deny calls that are not.
 	Allow []string `json:"allow"`
 	Deny  []string `json:"deny"`
+	// Listeners are the sockets of supervisors (SCMP_ACT_NOTIFY) that a filter may
+	// name: the low-level runtime sends the filter there as the host's root.
+	Listeners []string `json:"listeners"`
 	// Log true has the kernel log what the filter denies.
 	Log bool `json:"log"`
 }
@@ -45,7 +48,7 @@ func meetSeccomp(a, b SeccompRules) SeccompRules {
 	}
 	return SeccompRules{
 		Table: table, Architectures: common(a.Architectures, b.Architectures),
-		Allow: common(a.Allow, b.Allow), Deny: union(a.Deny, b.Deny), Log: a.Log || b.Log,
+		Allow: common(a.Allow, b.Allow), Deny: union(a.Deny, b.Deny), Listeners: common(a.Listeners, b.Listeners), Log: a.Log || b.Log,
 	}
 }
 

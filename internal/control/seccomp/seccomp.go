@@ -6,9 +6,10 @@
 // two filters cannot be combined exactly the call is denied, and the record
 // names it. A filter with an action, operator, architecture or flag that is not
 // known is an error.
+// A supervisor (SCMP_ACT_NOTIFY) is one that the policy lists.
 // Does not cover: what a call that is allowed can do; arguments behind a
-// pointer. A supervisor (SCMP_ACT_NOTIFY) is left where the table admits the
-// call whatever its arguments, and may do what it likes.
+// pointer; what a supervisor does, which is left where the table admits the call
+// whatever its arguments.
 // Requires: that capabilities are settled before.
 // Spec fields touched: linux.seccomp.
 package seccomp
@@ -30,14 +31,59 @@ import (
 
 const field = "linux.seccomp"
 
-type table struct{ rules policy.SeccompRules }
+type table struct {
+	rules policy.SeccompRules
+	where func(key string) string // the line of the policy
+}
 
 // New makes the control of the profile.
-func New(p *policy.Profile) control.Control { return table{p.Seccomp} }
+func New(p *policy.Profile) control.Control { return table{p.Seccomp, p.Where} }
 
 func (table) Name() string { return policy.Seccomp }
 
 func (t table) Apply(s *specs.Spec) ([]control.Change, error) {
+	changes, err := t.intersect(s)
+	if err != nil {
+		return changes, err
+	}
+	return changes, t.listener(s)
+}
+
+// maxMetadata is how much text of the request the low-level runtime may send to
+// a supervisor, in bytes.
+const maxMetadata = 4 << 10
+
+// listener refuses a supervisor that the policy does not list: the low-level
+// runtime connects to its socket as the host's root, and sends a text of the
+// request's.
+func (t table) listener(s *specs.Spec) error {
+	if s.Linux == nil || s.Linux.Seccomp == nil {
+		return nil
+	}
+	l := s.Linux.Seccomp
+	switch {
+	case l.ListenerPath == "" && l.ListenerMetadata == "":
+		return nil
+	case !slices.Contains(t.rules.Listeners, l.ListenerPath):
+		r := &control.Refusal{
+			Control: policy.Seccomp, Field: field + ".listenerPath",
+			Reason: "the host's root would connect to the socket and send what the request says", Policy: t.where("seccomp"),
+			Remedy: "leave listenerPath and listenerMetadata out",
+		}
+		if l.ListenerPath == "" {
+			return r
+		}
+		return r.Granting(control.Add("seccomp.listeners", control.Quoted(l.ListenerPath)))
+	case len(l.ListenerMetadata) > maxMetadata:
+		return &control.Refusal{
+			Control: policy.Seccomp, Field: field + ".listenerMetadata", Reason: fmt.Sprintf("it has more than %d bytes", maxMetadata),
+			Policy: t.where("seccomp"), Remedy: "shorten it",
+		}
+	}
+	return nil
+}
+
+func (t table) intersect(s *specs.Spec) ([]control.Change, error) {
 	if t.rules.Table == policy.TableNone {
 		return nil, nil
 	}

@@ -132,8 +132,18 @@ func TestSupervisor(t *testing.T) {
 		DefaultAction: specs.ActErrno, ListenerPath: "/run/x.sock",
 		Syscalls: []specs.LinuxSyscall{{Names: []string{"mkdir"}, Action: specs.ActNotify}},
 	}
-	if _, err := with(policy.SeccompRules{Table: policy.TableRestricted}).Apply(s); err != nil || s.Linux.Seccomp.ListenerPath == "" {
+	listed := policy.SeccompRules{Table: policy.TableRestricted, Listeners: []string{"/run/x.sock"}}
+	if _, err := with(listed).Apply(s); err != nil || s.Linux.Seccomp.ListenerPath == "" {
 		t.Errorf("the listener is gone: %v", err)
+	}
+	for _, rules := range []policy.SeccompRules{{Table: policy.TableRestricted}, {Table: policy.TableNone}, {Table: policy.TableNone, Listeners: []string{"/run/x"}}} {
+		if _, err := with(rules).Apply(s); err == nil {
+			t.Errorf("%v: a listener that is not listed", rules)
+		}
+	}
+	s.Linux.Seccomp.ListenerMetadata = strings.Repeat("x", maxMetadata+1)
+	if _, err := with(listed).Apply(s); err == nil {
+		t.Error("metadata without a bound")
 	}
 }
 
