@@ -141,13 +141,17 @@ func dockerRefusals(t *testing.T, d *docker) {
 	}
 }
 
+// The state of Docker is protected where it is, whichever way its images are kept.
 func TestDockerEngineData(t *testing.T) {
-	d := dockers[0].start(t)
-	got, code := d.run(t, "-v", d.dir+"/data/"+d.images+":/s", "busybox", "true")
-	if code == 0 {
-		t.Error("started")
-	}
-	wantLines(t, got, "mounts[/s].source", "the state of Docker", "refused by policy")
+	eachDocker(t, func(t *testing.T, d *docker) {
+		for _, of := range []string{"", "/" + d.images, "/containers"} {
+			got, code := d.run(t, "-v", d.dir+"/data"+of+":/s", "busybox", "true")
+			if code == 0 {
+				t.Errorf("%q: started", of)
+			}
+			wantLines(t, got, "mounts[/s].source", "the state of Docker", "refused by policy")
+		}
+	})
 }
 
 func TestDockerOrdinaryUse(t *testing.T) {
