@@ -1,8 +1,9 @@
 package door
 
 import (
-	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/hatchdog/hatchdog/internal/host"
 )
