@@ -3,7 +3,9 @@ package effects
 import (
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -23,6 +25,9 @@ func (w *work) stage(a *Acquired) error {
 		return nil
 	}
 	for i, d := range w.Spec.Linux.Devices {
+		if slices.Contains([]string{"/dev/tty", "/dev/ptmx", "/dev/console"}, path.Clean(d.Path)) {
+			continue // the low-level runtime makes them itself, whatever is listed (runtime-spec, config-linux.md, "Default Devices")
+		}
 		at := filepath.Join(a.base, "dev"+strconv.Itoa(i))
 		kind := map[string]uint32{"c": unix.S_IFCHR, "u": unix.S_IFCHR, "b": unix.S_IFBLK, "p": unix.S_IFIFO}[d.Type]
 		if kind == 0 {

@@ -179,8 +179,8 @@ func (w *work) rewrite(a *Acquired) {
 			Destination: d.Path, Type: "bind", Source: d.Source, Options: []string{"bind", "nosuid", "noexec"},
 		})
 	}
-	if len(a.Devices) > 0 {
-		w.Spec.Linux.Devices = nil
+	if !w.IDs.Empty() && w.Spec.Linux != nil {
+		w.Spec.Linux.Devices = nil // staged, or made by the low-level runtime
 	}
 }
 

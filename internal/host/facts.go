@@ -104,6 +104,9 @@ type Source struct {
 	Node Node `json:"node,omitzero"`
 	// MountPoint is true where something is mounted at Resolved.
 	MountPoint bool `json:"mountPoint,omitempty"`
+	// Flags are the options of the mount that it lies on which a user namespace
+	// locks (mount_namespaces(7)): "ro" and "noexec".
+	Flags []string `json:"flags,omitempty"`
 	// Highest is the highest id of a user or a group that owns the file, or, of a
 	// directory, one of the first files in it (32 at most).
 	Highest uint32 `json:"highest,omitempty"`

@@ -90,6 +90,31 @@ func beyond(p *policy.Profile, s *specs.Spec) error {
 	return nil
 }
 
+// locked takes options away that would clear what a user namespace locks: the
+// host mounted the file system so, and the low-level runtime could not.
+func (c userns) locked(s *specs.Spec) []control.Change {
+	clears := map[string]string{"ro": "rw", "noexec": "exec"}
+	var changes []control.Change
+	for i := range s.Mounts {
+		m := &s.Mounts[i]
+		if !isBind(*m) {
+			continue
+		}
+		for _, flag := range c.facts.Sources[m.Source].Flags {
+			kept := slices.DeleteFunc(slices.Clone(m.Options), func(o string) bool { return o == clears[flag] })
+			if len(kept) == len(m.Options) {
+				continue
+			}
+			m.Options = kept
+			changes = append(changes, control.Change{
+				Field: "mounts[" + m.Destination + "].options", Before: clears[flag], After: flag,
+				Reason: "the host mounted the file system " + flag + ", which a user namespace cannot change",
+			})
+		}
+	}
+	return changes
+}
+
 // unowned refuses volumes with an owner whom the user namespace would not have:
 // inside, the files would be nobody's, and root could not read them.
 func (c userns) unowned(s *specs.Spec) error {

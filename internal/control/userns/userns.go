@@ -71,7 +71,7 @@ func (c userns) Apply(s *specs.Spec) ([]control.Change, error) {
 	if ids.Size != size {
 		return nil, errNoRange
 	}
-	changes := append(mend(s), c.namespace(s, v, ids))
+	changes := append(append(mend(s), c.locked(s)...), c.namespace(s, v, ids))
 	if !foreignNet(c.facts, s) {
 		changes = append(changes, clip(s)...)
 	}
