@@ -182,6 +182,10 @@ func TestExceptionForAPathThatHoldsProtectedOnes(t *testing.T) {
 		if got := len(refusals) == 0; got != c.want {
 			t.Errorf("%v for %s: %v", c.rule, c.src.Resolved, refusals)
 		}
+		note := New(&p, able(map[string]host.Source{"/asked": c.src})).(control.Noter).Note(s)
+		if c.want && !strings.Contains(note, "opens what is protected below it: /") {
+			t.Errorf("%v: the weakening is not told: %q", c.rule, note)
+		}
 		if c.want && !slices.Contains(s.Mounts[0].Options, "rro") {
 			t.Errorf("%v for %s: not read-only: %v", c.rule, c.src.Resolved, s.Mounts[0].Options)
 		}
