@@ -39,7 +39,11 @@ func (c hooks) environment(stage, field string, h *specs.Hook) []control.Change 
 	if len(gone) == 0 {
 		reason = "a hook without an environment has the container's with some low-level runtimes, and runs as the host's root"
 	}
-	return []control.Change{{Field: field + ".env", Before: strings.Join(gone, " "), After: names(kept), Reason: reason}}
+	after := names(kept)
+	if slices.Equal(kept, []string{plainPath}) {
+		after = "PATH, a fixed one"
+	}
+	return []control.Change{{Field: field + ".env", Before: strings.Join(gone, " "), After: after, Reason: reason}}
 }
 
 // passes reports whether the profile lists the variable. An entry that ends in
