@@ -91,12 +91,6 @@ func remediesOfHostAccess() []remedy {
 			src.Highest = 1000
 			r.facts.Sources["/srv/v"] = src
 		}},
-		{site: "control/userns:beyond#1", ask: func(r *asking) {
-			yes := host.Support{OK: true}
-			r.facts.UserNS = host.UserNS{Kernel: yes, Place: yes, Root: host.RootFS{Idmap: yes}, Range: host.IDRange{Base: 200000, Size: 1 << 16}}
-			r.facts.Runtime.Namespaces = []string{"user"}
-			r.spec.Process.User.UID = 1 << 16
-		}, follow: func(r *asking) { r.spec.Process.User.UID = 1000 }},
 		{site: "control/userns:mounted#1", ask: func(r *asking) {
 			r.facts.UserNS.Kernel = host.Support{Why: "none"}
 			r.spec.Mounts = append(r.spec.Mounts, specs.Mount{

@@ -72,24 +72,6 @@ func remapped(m specs.Mount) bool {
 
 func mapsIDs(option string) bool { return option == "idmap" || option == "ridmap" }
 
-// beyond refuses a process whose user the user namespace would not have. Only
-// facts of the host excuse its absence.
-func beyond(p *policy.Profile, s *specs.Spec) error {
-	if s.Process == nil {
-		return nil
-	}
-	for _, id := range []uint32{s.Process.User.UID, s.Process.User.GID} {
-		if id >= size {
-			return (&control.Refusal{
-				Control: policy.UserNS, Field: "process.user",
-				Reason: fmt.Sprintf("the process runs as user or group %d, and its user namespace has 0 to %d", id, size-1),
-				Policy: p.Where("userns.mode"), Remedy: "run as a user and a group below 65536",
-			}).Granting(control.Set("userns.mode", string(policy.UserNSOff)))
-		}
-	}
-	return nil
-}
-
 // locked takes options away that would clear what a user namespace locks: the
 // host mounted the file system so, and the low-level runtime could not.
 func (c userns) locked(s *specs.Spec) []control.Change {

@@ -36,12 +36,19 @@ func TestWhatARequestBringsIsMended(t *testing.T) {
 	}
 }
 
-func TestAUserAboveTheRangeIsRefused(t *testing.T) {
+// A user whom the user namespace does not have goes without one, and where the
+// profile requires one, is refused.
+func TestAUserAboveTheRange(t *testing.T) {
 	for _, u := range []specs.User{{UID: size}, {GID: size}} {
-		s := request()
-		s.Process.User = u
-		if changes, refusals := apply(t, profile(policy.UserNSAuto), able(), s); len(changes) > 0 || len(refusals) != 1 || refusals[0].Field != "process.user" {
-			t.Errorf("%v %v", changes, refusals)
+		for mode, want := range map[policy.UserNSMode]int{policy.UserNSAuto: 0, policy.UserNSRequired: 1} {
+			s := request()
+			s.Process.User = u
+			if changes, refusals := apply(t, profile(mode), able(), s); len(changes) > 0 || len(refusals) != want || given(s) {
+				t.Errorf("%s: %v %v", mode, changes, refusals)
+			}
+		}
+		if v := Decide(profile(policy.UserNSAuto), able(), func() *specs.Spec { s := request(); s.Process.User = u; return s }(), false); v.Use || v.Why == "" {
+			t.Errorf("%+v", v)
 		}
 	}
 }

@@ -61,7 +61,7 @@ func (c userns) Apply(s *specs.Spec) ([]control.Change, error) {
 	if !v.Use {
 		return c.volumes(s), c.mounted(s)
 	}
-	if err := errors.Join(beyond(c.profile, s), c.unowned(s)); err != nil {
+	if err := c.unowned(s); err != nil {
 		return nil, err
 	}
 	ids := v.Join.Range
