@@ -54,7 +54,26 @@ func (s Store) Owned(dir string, t Thing) error {
 		return err
 	}
 	kind, _, _ := strings.Cut(string(t), "-")
+	// A create of the same id that was cut off may have owned another.
+	if was, err := os.Readlink(filepath.Join(dir, ownPrefix+kind)); err == nil && was != string(t) {
+		if err := s.free(dir, was); err != nil {
+			return err
+		}
+	}
 	return writeLink(dir, ownPrefix+kind, string(t))
+}
+
+// free takes an entry away that leads to a record.
+func (s Store) free(dir, thing string) error {
+	entry := filepath.Join(s.Base, ownDir, thing)
+	rest, err := os.Readlink(entry)
+	if filepath.Base(thing) != thing || err != nil || filepath.Join(s.Base, rest) != filepath.Clean(dir) {
+		return nil //nolint:nilerr // it is not there, or another's
+	}
+	if err := os.Remove(entry); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("record: %w", err)
+	}
+	return nil
 }
 
 // Owner is the record of the living container that a thing belongs to; nil is
@@ -77,21 +96,16 @@ func disown(dir string) error {
 	if err != nil {
 		return nil //nolint:nilerr // without a directory there is nothing
 	}
-	base := filepath.Join(dir, "..", "..")
+	store := Store{Base: filepath.Join(dir, "..", "..")}
 	for _, e := range entries {
 		if !strings.HasPrefix(e.Name(), ownPrefix) {
 			continue
 		}
 		t, err := os.Readlink(filepath.Join(dir, e.Name()))
-		if err != nil || filepath.Base(t) != t {
+		if err != nil {
 			continue
 		}
-		entry := filepath.Join(base, ownDir, t)
-		rest, err := os.Readlink(entry)
-		if err != nil || filepath.Join(base, rest) != filepath.Clean(dir) {
-			continue
-		}
-		if err := os.Remove(entry); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := store.free(dir, t); err != nil {
 			return err
 		}
 	}

@@ -51,10 +51,6 @@ func TestWhatIsAnothersIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	mine := strings.SplitN(strings.TrimSpace(strings.Split(string(own), "\n")[0]), ":", 3)[2]
-	things := []decision.Thing{decision.Group("/docker/web"), decision.Group("docker-web.scope"), decision.RootFS(rootID), decision.NetworkNamespace(netID)}
-	if mine != "/" {
-		things = append(things, groupsOf(mine)[0].thing)
-	}
 	for i, c := range []struct {
 		group, root, mount, ns string
 		ask                    workload.Workload
@@ -73,7 +69,14 @@ func TestWhatIsAnothersIsRefused(t *testing.T) {
 		{ns: "/run/netns/x", ask: workload.Workload{Engine: workload.Docker}},
 		{ns: fmt.Sprintf("/proc/%d/ns/net", os.Getpid()), want: map[bool]string{true: "linux.namespaces[network].path"}[mine != "/"]},
 	} {
-		store := living(t, workload.Workload{Engine: workload.Docker, ID: "web"}, "/b/web", things...)
+		group := decision.Group("/docker/web")
+		switch {
+		case strings.Contains(c.group, ":"):
+			group = decision.Group("docker-web.scope")
+		case strings.HasPrefix(c.ns, "/proc/") && mine != "/":
+			group = groupsOf(mine)[0].thing
+		}
+		store := living(t, workload.Workload{Engine: workload.Docker, ID: "web"}, "/b/web", group, decision.RootFS(rootID), decision.NetworkNamespace(netID))
 		s := &specs.Spec{Linux: &specs.Linux{CgroupsPath: c.group}}
 		f := host.Facts{Sources: map[string]host.Source{}, Joined: map[string]host.JoinedNamespace{}}
 		if c.root != "" {
@@ -136,5 +139,14 @@ func TestTheDeadOwnNothing(t *testing.T) {
 	left, err := os.ReadDir(filepath.Join(store.Base, "@own"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("left: %v %v", left, err)
+	}
+}
+
+// A create of the same id that was cut off leaves nothing owned.
+func TestAnotherTryOwnsWhatIsNow(t *testing.T) {
+	first, second := host.FileID{Dev: 7, Ino: 9}, host.FileID{Dev: 7, Ino: 10}
+	store := living(t, workload.Workload{Engine: workload.Docker, ID: "web"}, "/b/web", decision.RootFS(first), decision.RootFS(second))
+	if store.Owner(decision.RootFS(first)) != nil || store.Owner(decision.RootFS(second)) == nil {
+		t.Error("it owns what the first try had")
 	}
 }
