@@ -30,7 +30,7 @@ echo "$@" >>"$here/started"
 [ -z "$FAIL" ] || exit "$FAIL"
 case "$*" in
 *" create "*)
-	for word; do [ "$last" != --bundle ] || cat "$word/config.json" >"$here/spec"; last=$word; done
+	for word; do [ "$last" != --bundle ] || cat "$word/config.json" >"$here/spec" 2>/dev/null; last=$word; done
 	mkdir -p "$here/root/c1"
 	[ -e "$here/root/c1/state.json" ] || echo "{\"init_process_pid\":4194303,\"init_process_start\":1}" >"$here/root/c1/state.json" # of a process that is dead
 	;;
