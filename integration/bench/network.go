@@ -22,7 +22,7 @@ func (b *bench) network() error {
 	var sides [2]side
 	for i, rules := range []string{"{default: allow, allow: [], deny: []}", "{deny: [inherited]}"} {
 		file := b.path("noop", []string{"open.yaml", "held.yaml"}[i])
-		text := b.base(b.runc) + "profile: wired\nprofiles:\n  wired: {extends: builtin/restricted, userns: {mode: off}, hooks: {allow: [" + real + "]}, egress: " + rules + "}\n"
+		text := b.base(b.runc) + "profile: wired\nprofiles:\n  wired: {extends: builtin/restricted, others: admit, userns: {mode: off}, hooks: {allow: [" + real + "]}, egress: " + rules + "}\n"
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			return err
 		}

@@ -88,7 +88,7 @@ func (b *bench) prepareUserns() error {
 		if err := os.MkdirAll(filepath.Dir(b.path(file)), 0o755); err != nil {
 			return err
 		}
-		text := fmt.Sprintf("%sprofile: p\nprofiles: {p: {extends: builtin/restricted, userns: {mode: required}}}\n", b.base(runtime))
+		text := fmt.Sprintf("%sprofile: p\nprofiles: {p: {extends: builtin/restricted, others: admit, userns: {mode: required}}}\n", b.base(runtime))
 		if err := os.WriteFile(b.path(file), []byte(text), 0o644); err != nil {
 			return err
 		}

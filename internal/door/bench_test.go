@@ -2,6 +2,7 @@ package door
 
 import (
 	"os"
+	"path"
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -43,11 +44,12 @@ func (j *judged) controls(b *testing.B) {
 	if j.want, err = copySpec(j.raw); err != nil {
 		b.Fatal(err)
 	}
-	res, err := j.pol.Resolve(workload.Identify(j.before.Value, "c1", "/run/bundle"))
+	who := workload.Identify(j.before.Value, path.Base(j.before.Value.Linux.CgroupsPath), "/run/bundle")
+	res, err := j.pol.Resolve(who)
 	if err != nil {
 		b.Fatal(err)
 	}
-	result, err := plan.New(res.Profile, j.facts, plan.Options{}).Apply(j.want)
+	result, err := plan.New(res.Profile.For(who.Own()), j.facts, plan.Options{}).Apply(j.want)
 	if err != nil || len(result.Refusals) > 0 || len(result.Changes) == 0 {
 		b.Fatal(result.Changes, result.Refusals, err)
 	}
