@@ -19,7 +19,9 @@ func TestUserNSLockedFlags(t *testing.T) {
 	} {
 		source := dir + "/locked"
 		must(t, os.MkdirAll(source, 0o755))
-		must(t, syscall.Mount("tmpfs", source, "tmpfs", flags, ""))
+		// Not a tmpfs, which takes no id mapping before kernel 6.3.
+		must(t, syscall.Mount(source, source, "", syscall.MS_BIND, ""))
+		must(t, syscall.Mount("", source, "", syscall.MS_BIND|syscall.MS_REMOUNT|flags, ""))
 		bundle := bundleOf(t, []string{"true"}, func(s *specs.Spec) {
 			s.Process.Args = []string{"/bin/sh", "-c", "while read l; do case $l in *' /v '*) echo $l;; esac; done </proc/mounts"}
 			s.Mounts = append(s.Mounts, specs.Mount{Destination: "/v", Type: "bind", Source: source, Options: append([]string{"rbind"}, options...)})
