@@ -33,6 +33,9 @@ func Group(path string) Thing {
 // RootFS is the directory of a root file system.
 func RootFS(id host.FileID) Thing { return Thing(fmt.Sprintf("root-%d-%d", id.Dev, id.Ino)) }
 
+// Upper is the layer of a root file system that its container writes to.
+func Upper(id host.FileID) Thing { return Thing(fmt.Sprintf("upper-%d-%d", id.Dev, id.Ino)) }
+
 // NetworkNamespace is one.
 func NetworkNamespace(id host.FileID) Thing { return Thing(fmt.Sprintf("net-%d-%d", id.Dev, id.Ino)) }
 
@@ -53,6 +56,11 @@ func (s Store) Owned(dir string, t Thing) error {
 	if err := writeLink(all, string(t), rest); err != nil {
 		return err
 	}
+	return s.note(dir, t)
+}
+
+// note notes in a record what it owns, for who takes it away.
+func (s Store) note(dir string, t Thing) error {
 	kind, _, _ := strings.Cut(string(t), "-")
 	// A create of the same id that was cut off may have owned another.
 	if was, err := os.Readlink(filepath.Join(dir, ownPrefix+kind)); err == nil && was != string(t) {
@@ -65,13 +73,20 @@ func (s Store) Owned(dir string, t Thing) error {
 
 // free takes an entry away that leads to a record.
 func (s Store) free(dir, thing string) error {
+	folder, name := filepath.Split(thing)
+	if name == "" || folder != "" && (filepath.Dir(thing) != filepath.Base(folder) || !strings.HasPrefix(folder, abovePrefix)) {
+		return nil
+	}
 	entry := filepath.Join(s.Base, ownDir, thing)
 	rest, err := os.Readlink(entry)
-	if filepath.Base(thing) != thing || err != nil || filepath.Join(s.Base, rest) != filepath.Clean(dir) {
+	if err != nil || filepath.Join(s.Base, rest) != filepath.Clean(dir) {
 		return nil //nolint:nilerr // it is not there, or another's
 	}
 	if err := os.Remove(entry); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("record: %w", err)
+	}
+	if folder != "" {
+		_ = os.Remove(filepath.Dir(entry)) // unless others are in it
 	}
 	return nil
 }
@@ -79,7 +94,13 @@ func (s Store) free(dir, thing string) error {
 // Owner is the record of the living container that a thing belongs to; nil is
 // none.
 func (s Store) Owner(t Thing) *Record {
-	rest, err := os.Readlink(filepath.Join(s.Base, ownDir, string(t)))
+	return s.living(filepath.Join(s.Base, ownDir, string(t)))
+}
+
+// living is the record of a living container that an entry leads to; nil is
+// none.
+func (s Store) living(entry string) *Record {
+	rest, err := os.Readlink(entry)
 	if err != nil || !filepath.IsLocal(rest) {
 		return nil
 	}

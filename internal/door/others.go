@@ -46,17 +46,17 @@ func (o others) refusals(s *specs.Spec, f host.Facts) []*control.Refusal {
 		}
 	}
 	if f.Root != nil && !f.Root.Missing && f.Root.Err == "" {
-		if owner := o.another(decision.RootFS(f.Root.ID)); owner != nil && owner.Decision.Bundle != o.dir {
-			refuse("root.path", "the root file system", owner)
+		if owner := o.files(f.Root.Source); owner != nil {
+			refuse("root.path", "the root file system there, or a part of it,", owner)
 		}
 	}
 	for _, m := range s.Mounts {
 		src, ok := f.Sources[m.Source]
-		if !ok || !src.Dir {
+		if !ok || src.Err != "" {
 			continue
 		}
-		if owner := o.another(decision.RootFS(src.ID)); owner != nil {
-			refuse("mounts["+m.Destination+"].source", "the root file system", owner)
+		if owner := o.files(src); owner != nil {
+			refuse("mounts["+m.Destination+"].source", "the root file system there, or a part of it,", owner)
 		}
 	}
 	for _, ns := range namespaces(s) {
@@ -193,22 +193,4 @@ func named(rec *decision.Record) string {
 		return fmt.Sprintf("container %s of pod %s/%s", short(w.ID), w.Namespace, w.Pod)
 	}
 	return "container " + short(rec.Decision.ID)
-}
-
-// own notes what of the host is the container's alone.
-func (c *creation) own() error {
-	s, f := c.judged.after, c.judged.facts
-	var all []decision.Thing
-	if g := groups(s); len(g) > 0 {
-		all = append(all, g[0].thing)
-	}
-	if f.Root != nil && f.Root.Err == "" && !f.Root.Missing {
-		all = append(all, decision.RootFS(f.Root.ID))
-	}
-	for _, t := range all {
-		if err := c.store.Owned(c.claim.Dir(), t); err != nil {
-			return err
-		}
-	}
-	return nil
 }

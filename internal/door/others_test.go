@@ -42,10 +42,22 @@ func living(t *testing.T, w workload.Workload, bundle string, things ...decision
 	return store
 }
 
+// recordOf is the one record of a store.
+func recordOf(t *testing.T, s decision.Store) string {
+	t.Helper()
+	all, err := filepath.Glob(s.Base + "/*/web/record.json")
+	if err != nil || len(all) != 1 {
+		t.Fatal(all, err)
+	}
+	return filepath.Dir(all[0])
+}
+
 // What the records show to be another living container's own is refused, with
 // its name, and admitted where the profile says so.
 func TestWhatIsAnothersIsRefused(t *testing.T) {
 	rootID, netID := host.FileID{Dev: 7, Ino: 9}, host.FileID{Dev: 4, Ino: 99}
+	upperID, aboveID := host.FileID{Dev: 8, Ino: 9}, host.FileID{Dev: 7, Ino: 2}
+	opened := policy.MountRules{Allow: []policy.PathRule{{Path: "/opened", Access: policy.AccessRW}}}
 	own, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
 		t.Fatal(err)
@@ -53,6 +65,7 @@ func TestWhatIsAnothersIsRefused(t *testing.T) {
 	mine := strings.SplitN(strings.TrimSpace(strings.Split(string(own), "\n")[0]), ":", 3)[2]
 	for i, c := range []struct {
 		group, root, mount, ns string
+		source                 host.Source
 		ask                    workload.Workload
 		want                   string
 	}{
@@ -63,7 +76,13 @@ func TestWhatIsAnothersIsRefused(t *testing.T) {
 		{group: "/docker/other"},
 		{group: "/docker/webs"},
 		{root: "/x", want: "root.path"},
-		{mount: "/x", want: "mounts[/m].source"},
+		{mount: "/x", source: host.Source{ID: rootID, Dir: true}, want: "mounts[/m].source"},
+		{mount: "/x", source: host.Source{Within: []host.FileID{{Dev: 7, Ino: 10}, rootID}}, want: "mounts[/m].source"},
+		{mount: "/x", source: host.Source{Within: []host.FileID{{Dev: 7, Ino: 10}, upperID}}, want: "mounts[/m].source"},
+		{mount: "/x", source: host.Source{Mounted: []host.FileID{rootID}, Dir: true}, want: "mounts[/m].source"},
+		{mount: "/x", source: host.Source{ID: aboveID, Dir: true}, want: "mounts[/m].source"},
+		{mount: "/x", source: host.Source{ID: aboveID, Resolved: "/opened", Dir: true}},
+		{mount: "/x", source: host.Source{ID: host.FileID{Dev: 7, Ino: 11}, Dir: true}},
 		{ns: "/run/netns/x", want: "linux.namespaces[network].path"},
 		{ns: "/run/netns/x", ask: workload.Workload{Engine: workload.CRI}, want: "linux.namespaces[network].path"},
 		{ns: "/run/netns/x", ask: workload.Workload{Engine: workload.Docker}},
@@ -76,7 +95,10 @@ func TestWhatIsAnothersIsRefused(t *testing.T) {
 		case strings.HasPrefix(c.ns, "/proc/") && mine != "/":
 			group = groupsOf(mine)[0].thing
 		}
-		store := living(t, workload.Workload{Engine: workload.Docker, ID: "web"}, "/b/web", group, decision.RootFS(rootID), decision.NetworkNamespace(netID))
+		store := living(t, workload.Workload{Engine: workload.Docker, ID: "web"}, "/b/web", group, decision.RootFS(rootID), decision.Upper(upperID), decision.NetworkNamespace(netID))
+		if err := store.OwnedBelow(recordOf(t, store), []host.FileID{{Dev: 7, Ino: 1}, aboveID}); err != nil {
+			t.Fatal(err)
+		}
 		s := &specs.Spec{Linux: &specs.Linux{CgroupsPath: c.group}}
 		f := host.Facts{Sources: map[string]host.Source{}, Joined: map[string]host.JoinedNamespace{}}
 		if c.root != "" {
@@ -84,7 +106,7 @@ func TestWhatIsAnothersIsRefused(t *testing.T) {
 		}
 		if c.mount != "" {
 			s.Mounts = []specs.Mount{{Destination: "/m", Type: "bind", Source: "/asked"}}
-			f.Sources["/asked"] = host.Source{ID: rootID, Dir: true}
+			f.Sources["/asked"] = c.source
 		}
 		if c.ns != "" {
 			s.Linux.Namespaces = []specs.LinuxNamespace{{Type: specs.NetworkNamespace, Path: c.ns}}
@@ -92,7 +114,7 @@ func TestWhatIsAnothersIsRefused(t *testing.T) {
 				f.Joined[c.ns] = host.JoinedNamespace{ID: netID}
 			}
 		}
-		o := others{store, "/none", c.ask, "/b/own", &policy.Profile{Others: policy.OthersRefuse}}
+		o := others{store, "/none", c.ask, "/b/own", &policy.Profile{Others: policy.OthersRefuse, Mounts: opened}}
 		all := o.refusals(s, f)
 		if c.want == "" && len(all) > 0 || c.want != "" && (len(all) != 1 || all[0].Field != c.want || !strings.Contains(all[0].Error(), "container web's own")) {
 			t.Errorf("case %d: %v", i, all)
@@ -148,5 +170,32 @@ func TestAnotherTryOwnsWhatIsNow(t *testing.T) {
 	store := living(t, workload.Workload{Engine: workload.Docker, ID: "web"}, "/b/web", decision.RootFS(first), decision.RootFS(second))
 	if store.Owner(decision.RootFS(first)) != nil || store.Owner(decision.RootFS(second)) == nil {
 		t.Error("it owns what the first try had")
+	}
+}
+
+// Of several containers whose roots lie in a folder, each that lives is found,
+// and what is left of none is taken away.
+func TestRootsBelowAFolder(t *testing.T) {
+	store := living(t, workload.Workload{Engine: workload.Docker, ID: "web"}, "/b/web")
+	dir, id := recordOf(t, store), host.FileID{Dev: 7, Ino: 2}
+	if err := store.OwnedBelow(dir, []host.FileID{id}); err != nil {
+		t.Fatal(err)
+	}
+	nobody := func(*decision.Record) bool { return false }
+	if rec := store.Below(id, nobody); rec == nil || rec.Decision.ID != "web" {
+		t.Fatalf("%+v", rec)
+	}
+	if rec := store.Below(id, func(*decision.Record) bool { return true }); rec != nil {
+		t.Errorf("admitted, and found: %+v", rec)
+	}
+	root := store.Below(id, nobody).Decision.Root
+	if err := store.Release(root, "web", store.Holder(root, "web")); err != nil {
+		t.Fatal(err)
+	}
+	if rec := store.Below(id, nobody); rec != nil {
+		t.Errorf("gone, and found: %+v", rec)
+	}
+	if left, _ := filepath.Glob(store.Base + "/@own/*"); len(left) > 0 {
+		t.Errorf("left: %v", left)
 	}
 }

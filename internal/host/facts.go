@@ -116,6 +116,14 @@ type Source struct {
 	// Contains lists protected paths, as the profile writes them, that lie in
 	// the source under whatever name.
 	Contains []string `json:"contains,omitempty"`
+	// Brings are the other names of what is mounted below the source, which a
+	// bind mount brings along.
+	Brings []string `json:"brings,omitempty"`
+	// Mounted are the identities of what is mounted below the source.
+	Mounted []FileID `json:"mounted,omitempty"`
+	// Within are the identities of the directories that it lies in, its own
+	// first, under each of its names.
+	Within []FileID `json:"within,omitempty"`
 	// Idmap tells whether all that a bind mount of it brings in takes an id
 	// mapping.
 	Idmap Support `json:"idmap"`
@@ -133,6 +141,8 @@ type Root struct {
 	InBundle bool `json:"inBundle"`
 	// Missing is true where nothing is there.
 	Missing bool `json:"missing,omitempty"`
+	// Upper is the upper layer of an overlay, where what the container writes is.
+	Upper FileID `json:"upper,omitzero"`
 }
 
 // Node is a device node. A path that leads to none is the zero value.

@@ -22,7 +22,23 @@ func (s *Sources) examineRoot(bundle, path string, names *nameTable) *Root {
 	r := &Root{Source: examine(fd, path, names)}
 	rest, in := below(bundle, r.Resolved)
 	r.InBundle = in && rest != "." && bundle != "/"
+	r.Upper = names.upper(r.Resolved)
 	return r
+}
+
+// upper is the upper layer of the overlay that is mounted at path; the zero
+// value is none.
+func (t *nameTable) upper(path string) FileID {
+	for _, m := range t.byID {
+		if m.Mountpoint != path || m.FSType != "overlay" {
+			continue
+		}
+		var st unix.Stat_t
+		if o, err := parseOverlay(m, path); err == nil && o.Upper != "" && unix.Stat(o.Upper, &st) == nil {
+			return FileID{st.Dev, st.Ino}
+		}
+	}
+	return FileID{}
 }
 
 // globs finds what the paths with a * stand for. One that cannot be read stands

@@ -115,7 +115,12 @@ func examine(fd int, path string, names *nameTable) Source {
 	if src.Aliases, err = names.aliases(place); err != nil {
 		return Source{Err: err.Error()}
 	}
-	src.Contains = names.contained(append([]string{place.path}, src.Aliases...))
+	all := append([]string{place.path}, src.Aliases...)
+	src.Contains = names.contained(all)
+	src.Brings, src.Mounted = names.below(all)
+	if src.Within, err = within(fd, place.path, src.Dir, slices.Concat(src.Aliases, src.Brings)); err != nil {
+		return Source{Err: err.Error()}
+	}
 	return src
 }
 

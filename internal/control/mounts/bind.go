@@ -100,7 +100,7 @@ func (c mounts) exceptions(src host.Source, want policy.Access) []control.Grant 
 	var all []control.Grant
 	for _, name := range c.names(src) {
 		access, _ := c.profile.Mounts.AccessFor(name)
-		if len(c.profile.Mounts.Contains(name))+len(src.Contains) > 0 {
+		if len(c.profile.Mounts.Contains(name))+len(src.Contains) > 0 || c.bringsProtected(src) {
 			access = policy.AccessNone // it opens as a whole, or not at all
 		}
 		if rank(access) < rank(want) {
@@ -160,7 +160,28 @@ func (c mounts) access(src host.Source) (policy.Access, policy.PathRule, bool) {
 			narrow(rule.Access, rule)
 		}
 	}
+	for _, name := range src.Brings {
+		narrow(c.brought(name))
+	}
 	return access, by, named
+}
+
+func (c mounts) bringsProtected(src host.Source) bool {
+	return slices.ContainsFunc(src.Brings, func(name string) bool {
+		access, _ := c.brought(name)
+		return access != policy.AccessRW
+	})
+}
+
+// brought is the access to what a source brings along, by another name of it.
+func (c mounts) brought(name string) (policy.Access, policy.PathRule) {
+	access, by := c.profile.Mounts.AccessFor(name)
+	for _, below := range c.profile.Mounts.Contains(name) {
+		if rank(below.Access) < rank(access) {
+			access, by = below.Access, below
+		}
+	}
+	return access, by
 }
 
 // names are those by which a source is judged. Where dockerd mounts a part of a

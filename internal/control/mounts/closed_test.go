@@ -6,6 +6,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
 
@@ -67,5 +68,37 @@ func TestPathsOfThisHostAndExceptions(t *testing.T) {
 	}
 	if slices.Contains(s.Linux.ReadonlyPaths, "/proc/irq") {
 		t.Error("an exception is read-only")
+	}
+}
+
+// What is mounted below a source counts as what it is elsewhere.
+func TestBroughtAlong(t *testing.T) {
+	p := &policy.Profile{Mounts: policy.MountRules{
+		Protect: []policy.PathRule{{Path: "/etc", Access: policy.AccessNone}, {Path: "/usr", Access: policy.AccessRO}},
+		Allow:   []policy.PathRule{{Path: "/open", Access: policy.AccessRW}},
+	}}
+	for _, c := range []struct {
+		source, brings string
+		refused, ro    bool
+	}{
+		{"/srv/a", "/etc/deep", true, false},
+		{"/srv/a", "/", true, false},
+		{"/srv/a", "/usr/lib", false, true},
+		{"/srv/a", "/srv/b", false, false},
+		{"/open", "/etc/deep", false, false},
+	} {
+		f := host.Facts{
+			Kernel: host.Kernel{MountSetattr: true}, Runtime: host.Runtime{MountOptions: []string{"rro", "rnosuid", "rnodev"}},
+			Sources: map[string]host.Source{"/asked": {Resolved: c.source, Dir: true, Brings: []string{c.brings}}},
+			Root:    &host.Root{Source: host.Source{Resolved: "/b/rootfs", Brings: []string{c.brings}}},
+		}
+		s := &specs.Spec{Mounts: []specs.Mount{{Destination: "/m", Type: "bind", Source: "/asked", Options: []string{"rbind"}}}}
+		_, err := New(p, f).Apply(s)
+		if ro := slices.Contains(s.Mounts[0].Options, "rro"); (err != nil) != c.refused || ro != c.ro {
+			t.Errorf("%+v: %v, read-only %v", c, err, ro)
+		}
+		if _, err := New(p, f).Apply(&specs.Spec{Root: &specs.Root{Path: "rootfs"}}); (err != nil) != (c.brings != "/srv/b") {
+			t.Errorf("a root with %s: %v", c.brings, err)
+		}
 	}
 }

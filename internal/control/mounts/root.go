@@ -13,7 +13,7 @@ import (
 // places are what admits a root file system under each of its names.
 func (c mounts) places(root *host.Root) []control.Grant {
 	var all []control.Grant
-	for _, name := range append([]string{root.Resolved}, root.Aliases...) {
+	for _, name := range slices.Concat([]string{root.Resolved}, root.Aliases, root.Brings) {
 		all = append(all, control.Add("rootfs.allow", control.Quoted(name)))
 	}
 	return all
@@ -38,7 +38,7 @@ func (c mounts) root(s *specs.Spec) error {
 		return refuse("it cannot be examined: " + root.Err)
 	}
 	rules := c.profile.Mounts
-	for _, name := range append([]string{root.Resolved}, root.Aliases...) {
+	for _, name := range slices.Concat([]string{root.Resolved}, root.Aliases, root.Brings) {
 		admitted := name == root.Resolved && root.InBundle ||
 			slices.ContainsFunc(c.profile.RootFS.Allow, func(p string) bool { return policy.MatchPath(p, name) })
 		if access, rule := rules.AccessFor(name); access != policy.AccessRW && !admitted {
