@@ -69,20 +69,20 @@ func (c *creation) watch(runtime host.Runtime, found error) error {
 	defer b.Close()
 	c.judged, err = judge(&request{
 		door: c.call.Verb, id: c.call.ID, root: c.root, dir: b.Dir(), record: c.claim.Dir(), doc: b.Document(),
-		pol: c.pol, runtime: runtime, call: c.call, now: c.w.Now(),
+		pol: c.pol, runtime: runtime, call: c.call, now: c.w.Now(), step: c.w.at,
 	})
 	if err != nil {
 		return err
 	}
 	defer c.judged.sources.Close()
-	if err := step("judged"); err != nil {
+	if err := c.w.at("judged"); err != nil {
 		return err
 	}
 	d := &c.judged.decision
 	d.Outcome, d.SpecIn = decision.Complained, digest(b.Document().Raw)
 	d.SpecOut = d.SpecIn
 	logWatched(c.w, c.pol.Audit, d)
-	if err := step("audited"); err != nil {
+	if err := c.w.at("audited"); err != nil {
 		return err
 	}
 	if err := c.claim.KeepProcess(b.Document().Value.Process); err != nil {
@@ -94,7 +94,7 @@ func (c *creation) watch(runtime host.Runtime, found error) error {
 	if err := c.claim.Commit(rec, b.Document().Raw); err != nil {
 		return err
 	}
-	return step("kept")
+	return c.w.at("kept")
 }
 
 // note records a create that could not be judged.

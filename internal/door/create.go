@@ -84,13 +84,13 @@ func (c *creation) tighten() (string, error) {
 	defer b.Close()
 	r := &request{
 		door: c.call.Verb, id: c.call.ID, root: c.root, dir: b.Dir(), record: c.claim.Dir(), doc: b.Document(),
-		pol: c.pol, runtime: runtime, call: c.call, now: c.w.Now(), holder: c.holder(),
+		pol: c.pol, runtime: runtime, call: c.call, now: c.w.Now(), holder: c.holder(), step: c.w.at,
 	}
 	if c.judged, err = judge(r); err != nil {
 		return path, err
 	}
 	defer c.judged.sources.Close()
-	if err := step("judged"); err != nil {
+	if err := c.w.at("judged"); err != nil {
 		return path, err
 	}
 	if err := c.confine(r); err != nil {
@@ -108,13 +108,13 @@ func (c *creation) tighten() (string, error) {
 	if err := c.keep(b.Document().Raw, after); err != nil {
 		return path, err
 	}
-	if err := step("kept"); err != nil {
+	if err := c.w.at("kept"); err != nil {
 		return path, err
 	}
 	if err := c.write(b, after.Raw); err != nil {
 		return path, err
 	}
-	return path, step("written")
+	return path, c.w.at("written")
 }
 
 // holder is who ids are set aside for.
@@ -127,7 +127,7 @@ func (c *creation) acquire(before *bundle.Document[specs.Spec]) (*bundle.Documen
 	var err error
 	c.acquired, err = effects.Acquire(effects.Request{
 		Spec: c.judged.after, Facts: c.judged.facts, Sources: c.judged.sources, Volumes: c.judged.profile.UserNS.Volumes,
-		StateDir: c.pol.StateDir, IDs: c.judged.ids, Step: step,
+		StateDir: c.pol.StateDir, IDs: c.judged.ids, Step: c.w.at,
 	})
 	if err != nil {
 		return nil, err
@@ -138,7 +138,7 @@ func (c *creation) acquire(before *bundle.Document[specs.Spec]) (*bundle.Documen
 	if err := c.holdNetwork(); err != nil {
 		return nil, err
 	}
-	if err := step("acquired"); err != nil {
+	if err := c.w.at("acquired"); err != nil {
 		return nil, err
 	}
 	after, err := before.With(c.judged.after)
@@ -163,7 +163,7 @@ func (c *creation) keep(original []byte, after *bundle.Document[specs.Spec]) err
 	if err := c.log(); err != nil {
 		return err
 	}
-	if err := step("audited"); err != nil {
+	if err := c.w.at("audited"); err != nil {
 		return err
 	}
 	rec := &decision.Record{

@@ -28,7 +28,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/lowlevel"
 )
 
-// World is what a call can reach. The zero value of no field is used.
+// World is what a call can reach. But for Step, the zero value of no field is used.
 type World struct {
 	Getenv  func(string) string
 	Environ []string
@@ -39,13 +39,23 @@ type World struct {
 	Euid    int
 	UserNS  func() bool // whether root is that of a user namespace
 	Version string
+	// Step is called at each place between the steps of a call where a test fails,
+	// dies or changes the host; an error of it is the call's. nil is none.
+	Step func(name string) error
+}
+
+func (w World) at(step string) error {
+	if w.Step == nil {
+		return nil
+	}
+	return w.Step(step)
 }
 
 // Process is the World of this process.
 func Process(version string) World {
 	return World{
 		Getenv: os.Getenv, Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Now: time.Now, Euid: os.Geteuid(), UserNS: host.InUserNamespace, Version: version,
+		Now: time.Now, Euid: os.Geteuid(), UserNS: host.InUserNamespace, Version: version, Step: step,
 	}
 }
 

@@ -149,7 +149,7 @@ func (f *further) finish(args []string) error {
 	if d.Outcome == decision.Refused {
 		return &refused{d.Refusals, d.Workload}
 	}
-	if err := step("audited"); err != nil {
+	if err := f.w.at("audited"); err != nil {
 		return err
 	}
 	return lowlevel.Exec(f.path, args, f.w.Environ)

@@ -105,7 +105,7 @@ func (w World) holdFirst(rec *decision.Record, dir string) error {
 	if !first.Alive() {
 		return nil // it is dead, and the low-level runtime starts no other
 	}
-	if err := step("found"); err != nil {
+	if err := w.at("found"); err != nil {
 		return err
 	}
 	if err := holdIn(fmt.Sprintf("/proc/%d/ns/net", first.Pid), dir, rec); err != nil {
@@ -114,5 +114,5 @@ func (w World) holdFirst(rec *decision.Record, dir string) error {
 	if !first.Alive() {
 		return errNotRunning // what was opened may be another's
 	}
-	return step("held")
+	return w.at("held")
 }
