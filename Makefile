@@ -11,6 +11,8 @@ TOOLS    = $(CACHE)/tools
 FUZZTIME ?= 20s
 # How many system calls are tried on compiled filters in make fuzz, per test.
 PROBES   ?= 20000000
+# How many whole requests are made up in make fuzz.
+REQUESTS ?= 1000000
 # The containerd that our shim is made from.
 SHIM_VERSION = $(shell sed -n 's|^\tgithub.com/containerd/containerd/v2 ||p' go.mod)
 BIN     ?= bin
@@ -70,6 +72,7 @@ nfpm:
 # Each fuzz test for FUZZTIME.
 fuzz:
 	internal/tools/fuzz.sh $(FUZZTIME)
+	$(GO) test ./internal/door -count=1 -timeout 6h -v -run TestAnyRequest -args -requests $(REQUESTS)
 	HATCHDOG_PROBES=$(PROBES) $(GO) test ./internal/seccomp/proof -count=1 -timeout 60m -v -run 'TestRealFilters|TestMadeUpFilters|TestEvaluate'
 
 # Rewrites the golden files, in the packages that have some. Read the diff before
