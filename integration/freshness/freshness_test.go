@@ -32,8 +32,10 @@ func profile(t *testing.T, name string) *policy.Profile {
 	return pol.Profiles["builtin/"+name]
 }
 
-func TestSafeSysctlsOfKubernetes(t *testing.T) {
-	cmd := exec.Command("go", "mod", "download", "-json", podSecurity)
+// module is where the files of a module are that is not in go.mod.
+func module(t *testing.T, version string) string {
+	t.Helper()
+	cmd := exec.Command("go", "mod", "download", "-json", version)
 	cmd.Dir = t.TempDir()
 	if err := os.WriteFile(filepath.Join(cmd.Dir, "go.mod"), []byte("module x\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -41,9 +43,23 @@ func TestSafeSysctlsOfKubernetes(t *testing.T) {
 	out, err := cmd.Output()
 	var at struct{ Dir string }
 	if err != nil || json.Unmarshal(out, &at) != nil {
-		t.Fatalf("%s: %v %s", podSecurity, err, out)
+		t.Fatalf("%s: %v %s", version, err, out)
 	}
-	source, err := os.ReadFile(filepath.Join(at.Dir, "policy", "check_sysctls.go"))
+	return at.Dir
+}
+
+// required is where the files of a module of go.mod are.
+func required(t *testing.T, path string) string {
+	t.Helper()
+	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", path).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(dir))
+}
+
+func TestSafeSysctlsOfKubernetes(t *testing.T) {
+	source, err := os.ReadFile(filepath.Join(module(t, podSecurity), "policy", "check_sysctls.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,47 +72,6 @@ func TestSafeSysctlsOfKubernetes(t *testing.T) {
 			if !slices.Contains(profile(t, name).Sysctls.Allow, key[1]) {
 				t.Errorf("%s: Kubernetes calls %s safe, and sysctls.allow has it not", name, key[1])
 			}
-		}
-	}
-}
-
-// containerd's defaults are those of Docker (moby, daemon/pkg/oci).
-func TestMaskedPathsOfContainerd(t *testing.T) {
-	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/containerd/containerd/v2").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	source, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "pkg/oci/spec.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	list := func(begin string) []string {
-		_, rest, _ := strings.Cut(string(source), begin)
-		body, _, _ := strings.Cut(rest, "}")
-		var paths []string
-		for _, m := range regexp.MustCompile(`"(/[^"]+)"`).FindAllStringSubmatch(body, -1) {
-			paths = append(paths, m[1])
-		}
-		return paths
-	}
-	masked, readOnly := list("maskedPaths := []string{"), list("ReadonlyPaths: []string{")
-	if len(masked) < 10 || len(readOnly) < 5 {
-		t.Fatalf("%d and %d paths: the form of the file has changed", len(masked), len(readOnly))
-	}
-	m := profile(t, "baseline").Mounts
-	closed := func(path string, lists ...[]policy.ReasonedPath) bool {
-		return slices.ContainsFunc(slices.Concat(lists...), func(r policy.ReasonedPath) bool {
-			return r.Path == path || policy.MatchPath(r.Path, path)
-		})
-	}
-	for _, path := range masked {
-		if !closed(path, m.Masked) {
-			t.Errorf("containerd masks %s, and the profile does not", path)
-		}
-	}
-	for _, path := range readOnly {
-		if !closed(path, m.Masked, m.ReadOnly) {
-			t.Errorf("containerd makes %s read-only, and the profile does not", path)
 		}
 	}
 }

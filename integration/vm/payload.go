@@ -37,15 +37,18 @@ func collect(cache, dir string) (payload, error) {
 			return payload{}, fmt.Errorf("go %v: %w\n%s", b, err, out)
 		}
 	}
-	runc := "runc-" + os.Getenv("RUNC_VERSION")
-	containerd := "containerd-" + os.Getenv("CONTAINERD_VERSION")
-	for from, to := range map[string]string{
-		filepath.Join(cache, runc):       "cache/" + runc,
-		filepath.Join(cache, containerd): "cache/" + containerd,
-		"integration/vm/guest":           "vm",
-		"deploy":                         "deploy",
-		"integration/testdata":           "integration/testdata",
+	copies := map[string]string{
+		"integration/vm/guest": "vm",
+		"deploy":               "deploy",
+		"integration/testdata": "integration/testdata",
+	}
+	for program, version := range map[string]string{
+		"runc": "RUNC_VERSION", "containerd": "CONTAINERD_VERSION", "dockerd": "DOCKERD_VERSION", "docker-cli": "DOCKER_CLI_VERSION",
 	} {
+		name := program + "-" + os.Getenv(version)
+		copies[filepath.Join(cache, name)] = "cache/" + name
+	}
+	for from, to := range copies {
 		if err := os.CopyFS(filepath.Join(dir, to), os.DirFS(from)); err != nil {
 			return payload{}, fmt.Errorf("copy to the payload: %w", err)
 		}
@@ -55,7 +58,7 @@ func collect(cache, dir string) (payload, error) {
 
 // disk writes the payload for one tier as a file system.
 func (p payload) disk(path string, t tierOf) (string, error) {
-	for name, text := range map[string]string{"tier": t.name, "run": t.run, "require": t.require, "timeout": t.limit.String()} {
+	for name, text := range map[string]string{"tier": t.name, "run": t.run, "require": t.require, "timeout": t.limit.String(), "dockers": t.dockers} {
 		if err := os.WriteFile(filepath.Join(p.dir, "vm", name), []byte(text), 0o644); err != nil {
 			return "", err
 		}
@@ -63,7 +66,7 @@ func (p payload) disk(path string, t tierOf) (string, error) {
 	if err := os.RemoveAll(path); err != nil {
 		return "", err
 	}
-	out, err := exec.Command("mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-d", p.dir, path, "400M").CombinedOutput()
+	out, err := exec.Command("mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-d", p.dir, path, "700M").CombinedOutput()
 	if err != nil {
 		return "", errors.Join(fmt.Errorf("write the payload: %w", err), errors.New(string(out)))
 	}

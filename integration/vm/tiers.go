@@ -11,6 +11,7 @@ type tierOf struct {
 	name    string
 	run     string // as go test -run takes it
 	require string // features that no test may be skipped for want of
+	dockers string // which Docker the tests run under: that of the image, or the newest
 	limit   time.Duration
 }
 
@@ -24,6 +25,14 @@ func tiers() []tierOf {
 			name:    "cgroupfs",
 			run:     `^Test(Cgroup2|AppArmor|Crun)|^TestDocker(Inside|ExecGetsNoMore|Life|Stop)$|^TestContainerd$/Debian`,
 			require: always,
+			dockers: "20.10",
+			limit:   10 * time.Minute,
+		},
+		{
+			name:    "docker",
+			run:     `^TestDocker(Inside|ExecGetsNoMore|Life|Stop)$|^TestEgressDocker$`,
+			require: always,
+			dockers: "current",
 			limit:   10 * time.Minute,
 		},
 		{
@@ -31,12 +40,14 @@ func tiers() []tierOf {
 			name:    "userns",
 			run:     `^TestUserNS(Docker|Ownership|Devices|Volumes|Joined|Copies|EveryStep|DebiansRunc)$`,
 			require: always,
+			dockers: "20.10",
 			limit:   10 * time.Minute,
 		},
 		{
 			name:    "systemd",
 			run:     `^TestSystemd`,
 			require: always + ",systemd",
+			dockers: "20.10",
 			limit:   5 * time.Minute,
 		},
 	}
