@@ -37,7 +37,12 @@ func RootFS(id host.FileID) Thing { return Thing(fmt.Sprintf("root-%d-%d", id.De
 func Upper(id host.FileID) Thing { return Thing(fmt.Sprintf("upper-%d-%d", id.Dev, id.Ino)) }
 
 // NetworkNamespace is one.
-func NetworkNamespace(id host.FileID) Thing { return Thing(fmt.Sprintf("net-%d-%d", id.Dev, id.Ino)) }
+func NetworkNamespace(id host.FileID) Thing { return Space("net", id) }
+
+// Space is a namespace of a type, as /proc/PID/ns names it.
+func Space(file string, id host.FileID) Thing {
+	return Thing(fmt.Sprintf("%s-%d-%d", file, id.Dev, id.Ino))
+}
 
 // Owned notes that a thing is the container's of a record. What is a living
 // container's already stays so.

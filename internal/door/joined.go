@@ -1,6 +1,7 @@
 package door
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -12,22 +13,33 @@ import (
 	"github.com/hatchdog/hatchdog/internal/lowlevel"
 )
 
-// joined are the containers whose files the spec mounts and whose namespaces it
-// joins: engines give both with --network, --ipc and --uts container:ID, and to
-// the containers of a pod.
-func joined(root string, a engine.Asker) []string {
-	var all []string
+// errRejoined is a path that leads elsewhere than when the engine's files were
+// found for it.
+var errRejoined = errors.New("it leads to another namespace than it did")
+
+// joining is what a spec joins, as it was when the container's own files were
+// told from others'.
+type joining struct {
+	ids  []string // of containers
+	seen map[string]host.FileID
+}
+
+// joined finds the containers whose files the spec mounts and whose namespaces
+// it joins: engines give both with --network, --ipc and --uts container:ID, and
+// to the containers of a pod.
+func joined(root string, a engine.Asker) *joining {
+	j := &joining{seen: map[string]host.FileID{}}
 	for _, id := range engine.Others(a) {
-		if decision.CheckID(id) == nil && joins(root, id, a.Spec) {
-			all = append(all, id)
+		if decision.CheckID(id) == nil && j.joins(root, id, a.Spec) {
+			j.ids = append(j.ids, id)
 		}
 	}
-	return all
+	return j
 }
 
 // joins reports whether the spec joins a namespace of a container of the same
 // low-level runtime's.
-func joins(root, id string, s *specs.Spec) bool {
+func (j *joining) joins(root, id string, s *specs.Spec) bool {
 	if s.Linux == nil {
 		return false
 	}
@@ -36,14 +48,28 @@ func joins(root, id string, s *specs.Spec) bool {
 		return false
 	}
 	return slices.ContainsFunc(s.Linux.Namespaces, func(ns specs.LinuxNamespace) bool {
-		file, ok := map[specs.LinuxNamespaceType]string{specs.NetworkNamespace: "net", specs.IPCNamespace: "ipc", specs.UTSNamespace: "uts"}[ns.Type]
-		if !ok || ns.Path == "" {
+		file := spaceFile(ns.Type)
+		if file == "" || ns.Type == specs.PIDNamespace || ns.Path == "" {
 			return false
 		}
 		dev, ino, err := host.Identify(ns.Path)
 		dev2, ino2, err2 := host.Identify(fmt.Sprintf("/proc/%d/ns/%s", first.Pid, file))
-		return err == nil && err2 == nil && dev == dev2 && ino == ino2 && !hosts(file, dev, ino)
+		if err != nil || err2 != nil || dev != dev2 || ino != ino2 || hosts(file, dev, ino) {
+			return false
+		}
+		j.seen[ns.Path] = host.FileID{Dev: dev, Ino: ino}
+		return true
 	})
+}
+
+// check compares it with the namespaces that are held.
+func (j *joining) check(f host.Facts) error {
+	for path, id := range j.seen {
+		if f.Joined[path].ID != id {
+			return fmt.Errorf("linux.namespaces[].path: %w", errRejoined)
+		}
+	}
+	return nil
 }
 
 // hosts reports whether a namespace is our own, which nobody joins to share a

@@ -63,13 +63,17 @@ func judge(r *request) (*judgement, error) {
 		return nil, err
 	}
 	asker := engine.Asker{Spec: r.doc.Value, ID: r.id, Bundle: r.dir}
-	j.profile = res.Profile.Relocated(engine.Dirs(asker)).For(who.Own(joined(r.root, asker)...))
+	with := joined(r.root, asker)
+	j.profile = res.Profile.Relocated(engine.Dirs(asker)).For(who.Own(with.ids...))
 	j.decision.Profile, j.decision.Rule, j.notes = res.Profile.Name, res.Rule, res.Notes
 	j.facts, j.sources, err = host.Probe(host.Request{Spec: r.doc.Value, Profile: j.profile, Bundle: r.dir, Runtime: r.runtime, Record: r.record, Own: r.own, StateDir: r.pol.StateDir})
 	if err != nil {
 		return nil, err
 	}
-	if err = j.owners(r); err == nil {
+	if err = with.check(j.facts); err == nil {
+		err = j.owners(r)
+	}
+	if err == nil {
 		err = j.plan(r)
 	}
 	if err != nil {

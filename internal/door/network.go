@@ -76,7 +76,10 @@ func (w World) hookOf(dir string) error {
 	if state.ID != rec.Decision.ID || state.Pid <= 0 || rec.Ceiling == nil || rec.Network.Kind != plan.NetworkHooked {
 		return errOtherState
 	}
-	return holdIn(fmt.Sprintf("/proc/%d/ns/net", state.Pid), dir, rec)
+	if err := holdIn(fmt.Sprintf("/proc/%d/ns/net", state.Pid), dir, rec); err != nil {
+		return err
+	}
+	return ownSpaces(decision.Store{Base: filepath.Join(dir, "..", "..")}, filepath.Clean(dir), state.Pid)
 }
 
 // holdIn installs the network rules of the record in dir in a namespace, and

@@ -2,10 +2,8 @@ package door
 
 import (
 	"fmt"
-	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -84,11 +82,11 @@ func (o others) joined(ns specs.LinuxNamespace, f host.Facts) *decision.Record {
 		return nil
 	}
 	var owner *decision.Record
-	if ns.Type == specs.NetworkNamespace {
-		owner = o.another(decision.NetworkNamespace(f.Joined[ns.Path].ID))
+	if file := spaceFile(ns.Type); file != "" {
+		owner = o.another(decision.Space(file, f.Joined[ns.Path].ID))
 	}
 	if owner == nil {
-		owner = o.process(ns.Path)
+		owner = o.process(f.Joined[ns.Path].Groups)
 	}
 	if owner == nil || o.together(owner) {
 		return nil
@@ -96,24 +94,10 @@ func (o others) joined(ns specs.LinuxNamespace, f host.Facts) *decision.Record {
 	return owner
 }
 
-// process is the container of /proc/PID/ns/TYPE, by its control groups.
-func (o others) process(ns string) *decision.Record {
-	proc, _, ok := strings.Cut(path.Clean(ns), "/ns/")
-	if !ok || !strings.HasPrefix(proc, "/proc/") {
-		return nil
-	}
-	data, err := os.ReadFile(filepath.Join(proc, "cgroup"))
-	if err != nil {
-		return nil
-	}
-	var seen []string
-	for line := range strings.Lines(string(data)) {
-		parts := strings.SplitN(strings.TrimSpace(line), ":", 3) // ID:CONTROLLERS:PATH (cgroups(7))
-		if len(parts) != 3 || slices.Contains(seen, parts[2]) {
-			continue
-		}
-		seen = append(seen, parts[2])
-		for _, t := range groupsOf(parts[2]) {
+// process is the container of a process, by its control groups.
+func (o others) process(in []string) *decision.Record {
+	for _, group := range in {
+		for _, t := range groupsOf(group) {
 			if owner := o.another(t.thing); owner != nil {
 				return owner
 			}

@@ -25,6 +25,9 @@ func evidence(a *effects.Acquired, f host.Facts) guard.Evidence {
 	for _, p := range a.Pins {
 		ev.Swaps = append(ev.Swaps, guard.Swap{Destination: p.Destination, Before: p.Before, After: p.After, Handle: handle(p.Fd)})
 	}
+	for _, s := range a.Spaces {
+		ev.Joins = append(ev.Joins, guard.Join{Type: s.Type, Before: s.Before, After: s.After, Handle: handle(s.Fd)})
+	}
 	for _, d := range a.Devices {
 		ev.Devices = append(ev.Devices, guard.Device{Path: d.Path, Source: d.Source})
 	}

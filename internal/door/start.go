@@ -12,8 +12,8 @@ import (
 
 // start installs the network rules in the namespace that the low-level runtime
 // made at create and the engine has wired since, and hands over: no process of
-// the container runs before. Where create left nothing to do it costs a look
-// for one file.
+// the container runs before. The record learns which namespaces are the
+// container's own.
 func (w World) start(call *argv.Call) error {
 	if err := decision.CheckID(call.ID); err != nil {
 		return w.unread(call, err)
@@ -32,6 +32,9 @@ func (w World) start(call *argv.Call) error {
 		if err := w.holdAtStart(store, root, call); err != nil {
 			return errors.Join(err, w.end(store, root, path, call))
 		}
+	}
+	if err := w.ownAtStart(store, root, call); err != nil {
+		return errors.Join(err, w.end(store, root, path, call))
 	}
 	return lowlevel.Exec(path, call.Argv, w.Environ)
 }

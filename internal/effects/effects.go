@@ -1,18 +1,19 @@
 // Package effects does the host work that a plan needs, and undoes it.
 //
 // Guarantees: what is mounted is the very file that was examined, although
-// somebody else may change the path to it meanwhile; with a user namespace the
+// somebody else may change the path to it meanwhile; so is what is joined; with a user namespace the
 // files of the root file system and of the volumes have the same owners inside
 // as on disk, and each device node has the numbers that were asked for; all is
 // done or nothing; nothing of it appears on the host, and all of it is gone with
 // the container, also after SIGKILL.
 // Does not cover: without CAP_SYS_ADMIN, what root or we ourselves change on the
-// way to a path; what others can change is not handed on then.
+// way to a path; what others can change is not handed on then. A joined mount
+// namespace, which the kernel mounts in no younger one, stays a path.
 // Requires: CAP_SYS_ADMIN, open_tree(2) and move_mount(2), kernel 5.2; with a
 // user namespace mount_setattr(2), 5.12, and for overlay 5.19; that the caller
 // stays on the thread that called Acquire until it has called execve.
-// Spec fields touched: mounts[].source, root.path, linux.devices and mounts for
-// them.
+// Spec fields touched: mounts[].source, root.path, linux.namespaces[].path,
+// linux.devices and mounts for them.
 package effects
 
 import (
@@ -53,6 +54,7 @@ type Request struct {
 // Acquired is host work that was done.
 type Acquired struct {
 	Pins    []Pin
+	Spaces  []Space
 	Root    *Root
 	Devices []Device
 	Sysfs   []Sysfs
@@ -145,6 +147,9 @@ func (w *work) mount(a *Acquired) error {
 	if err := w.attachRoot(a); err != nil {
 		return err
 	}
+	if err := w.holdSpaces(a); err != nil {
+		return err
+	}
 	if err := w.step("pinned"); err != nil {
 		return err
 	}
@@ -166,6 +171,9 @@ func (w *work) rewrite(a *Acquired) {
 	}
 	if a.Root != nil {
 		w.Spec.Root.Path = a.Root.After
+	}
+	for _, s := range a.Spaces {
+		w.Spec.Linux.Namespaces[s.index].Path = s.After
 	}
 	for _, s := range a.Sysfs {
 		for i := range w.Spec.Mounts {

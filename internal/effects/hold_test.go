@@ -1,8 +1,13 @@
 package effects
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"syscall"
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -32,7 +37,18 @@ func TestSwappedAtEachStep(t *testing.T) {
 		dir := place(t)
 		must(t, os.MkdirAll(dir+"/users/rootfs", 0o755))
 		write(t, dir+"/users/rootfs/file", "examined")
-		spec := &specs.Spec{Root: &specs.Root{Path: dir + "/users/rootfs"}, Mounts: []specs.Mount{bind(dir+"/users/data", "/vol", "rbind")}}
+		one, other := inNamespaces(t), inNamespaces(t)
+		for _, typ := range []string{"net", "ipc"} {
+			must(t, os.Symlink(one+"/ns/"+typ, dir+"/users/"+typ))
+		}
+		spec := &specs.Spec{
+			Root: &specs.Root{Path: dir + "/users/rootfs"}, Mounts: []specs.Mount{bind(dir+"/users/data", "/vol", "rbind")},
+			Linux: &specs.Linux{Namespaces: []specs.LinuxNamespace{
+				{Type: specs.PIDNamespace}, {Type: specs.NetworkNamespace, Path: dir + "/users/net"}, {Type: specs.IPCNamespace, Path: dir + "/users/ipc"},
+				{Type: specs.UTSNamespace, Path: one + "/ns/uts"},
+			}},
+		}
+		examined := spaces(t, spec)
 		r := look(t, dir, spec)
 		r.StateDir = dir + "/record"
 		swap := func(name string) {
@@ -43,6 +59,11 @@ func TestSwappedAtEachStep(t *testing.T) {
 				must(t, os.Rename(dir+"/users/"+was, dir+"/users/gone-"+was))
 				must(t, os.Symlink(dir+"/other", dir+"/users/"+was))
 			}
+			for _, was := range []string{"net", "ipc"} {
+				must(t, os.Remove(dir+"/users/"+was))
+				must(t, os.Symlink(other+"/ns/"+was, dir+"/users/"+was))
+			}
+			gone(t, one)
 		}
 		swap("")
 		r.Step = func(name string) error { swap(name); return nil }
@@ -53,8 +74,46 @@ func TestSwappedAtEachStep(t *testing.T) {
 				t.Errorf("swapped at %q: the %s holds %q", at, what, got)
 			}
 		}
+		if got := spaces(t, spec); !slices.Equal(got, examined) {
+			t.Errorf("swapped at %q: joined %v, want %v", at, got, examined)
+		}
 		must(t, a.Undo())
 	}
+}
+
+// inNamespaces is /proc/PID of a process with namespaces of its own.
+func inNamespaces(t *testing.T) string {
+	t.Helper()
+	cmd := exec.Command("sleep", "1000")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS}
+	must(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	return fmt.Sprintf("/proc/%d", cmd.Process.Pid)
+}
+
+// gone ends a process: its pid may belong to another from now on.
+func gone(t *testing.T, proc string) {
+	t.Helper()
+	pid, err := strconv.Atoi(filepath.Base(proc))
+	must(t, err)
+	must(t, syscall.Kill(pid, syscall.SIGKILL))
+	_, err = syscall.Wait4(pid, nil, 0, nil)
+	must(t, err)
+}
+
+// spaces are the identities of the namespaces that a spec joins.
+func spaces(t *testing.T, s *specs.Spec) []uint64 {
+	t.Helper()
+	var all []uint64
+	for _, ns := range s.Linux.Namespaces {
+		if ns.Path == "" {
+			continue
+		}
+		_, ino, err := host.Identify(ns.Path)
+		must(t, err)
+		all = append(all, ino)
+	}
+	return all
 }
 
 // A .. is where the words lead from where the bundle really is, as for runc, and

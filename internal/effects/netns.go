@@ -41,7 +41,11 @@ func (w *work) network(a *Acquired) error {
 	if path == "" {
 		return nil
 	}
-	return inside(path, func() error {
+	fd, ok := w.Sources.Namespace(path)
+	if !ok {
+		return fmt.Errorf("linux.namespaces[network].path: %w", errNotHeld)
+	}
+	return inside(fd, func() error {
 		for i, m := range w.Spec.Mounts {
 			if m.Type != "sysfs" || isBind(m) {
 				continue
@@ -92,17 +96,12 @@ func sortedKeys(m map[string]string) []string {
 }
 
 // inside calls f in another network namespace, on this thread, and comes back.
-func inside(path string, f func() error) error {
+func inside(other int, f func() error) error {
 	own, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("network namespace: %w", err)
 	}
 	defer unix.Close(own)
-	other, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("network namespace: %w", err)
-	}
-	defer unix.Close(other)
 	if err := unix.Setns(other, unix.CLONE_NEWNET); err != nil {
 		return fmt.Errorf("network namespace: %w", err)
 	}

@@ -37,6 +37,7 @@ type Swap struct{ Destination, Before, After, Handle string }
 // Evidence is what the host work claims, with the means to check it.
 type Evidence struct {
 	Swaps   []Swap
+	Joins   []Join
 	Hook    *Hook // nil is none
 	Root    *RootSwap
 	Devices []Device

@@ -131,8 +131,11 @@ func (c *check) narrowed(ns namespace) bool {
 	if ns.Type != "user" || c.users[0].there || c.evidence.Mapping == nil {
 		return false
 	}
-	lines, err := c.evidence.Mapping(ns.Path)
-	if err != nil || len(lines) == 0 {
+	// The mapping is read by a path of procfs: before and after it must lead to
+	// what is joined.
+	path := c.beforeHeld(ns)
+	lines, err := c.evidence.Mapping(path)
+	if err != nil || len(lines) == 0 || path != ns.Path && !c.sameFile(path, ns.Path) {
 		return false
 	}
 	return !slices.ContainsFunc(lines, func(l [2]uint32) bool {

@@ -87,6 +87,8 @@ type JoinedNamespace struct {
 	// NoHostRoot is true for a user namespace that surely maps no id of the host
 	// below 65536.
 	NoHostRoot bool `json:"noHostRoot,omitempty"`
+	// Groups are the control groups of the process whose namespace was named.
+	Groups []string `json:"groups,omitempty"`
 	// Err is set where the path could not be opened as a namespace.
 	Err string `json:"err,omitempty"`
 }

@@ -105,13 +105,15 @@ func TestNamesOfASource(t *testing.T) {
 }
 
 func TestJoined(t *testing.T) {
-	if got := joined("/proc/self/ns/net"); got.Type != "network" || got.Err != "" || got.ID.Ino == 0 {
+	s := newSources()
+	defer s.Close()
+	if got := s.joined("/proc/self/ns/net"); got.Type != "network" || got.Err != "" || got.ID.Ino == 0 {
 		t.Error(got)
 	}
 	fifo := filepath.Join(t.TempDir(), "fifo")
 	must(t, syscall.Mkfifo(fifo, 0o600))
 	for _, path := range []string{fifo, "/etc/passwd", "/nowhere", "/proc/self/ns"} {
-		if got := joined(path); got.Err == "" {
+		if got := s.joined(path); got.Err == "" {
 			t.Errorf("%s: %+v", path, got)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -116,43 +115,6 @@ func parent(pid int) int {
 		return 0
 	}
 	return ppid
-}
-
-// joined looks at a namespace that a spec names, without opening anything but a
-// namespace.
-func joined(path string) JoinedNamespace {
-	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return JoinedNamespace{Err: err.Error()}
-	}
-	defer unix.Close(fd)
-	var fs unix.Statfs_t
-	if err := unix.Fstatfs(fd, &fs); err != nil || fs.Type != unix.NSFS_MAGIC {
-		return JoinedNamespace{Err: "not a namespace"}
-	}
-	ns, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", fd), unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return JoinedNamespace{Err: err.Error()}
-	}
-	defer unix.Close(ns)
-	var st unix.Stat_t
-	if err := unix.Fstat(ns, &st); err != nil {
-		return JoinedNamespace{Err: err.Error()}
-	}
-	flag, err := unix.IoctlRetInt(ns, unix.NS_GET_NSTYPE)
-	if err != nil {
-		return JoinedNamespace{Err: err.Error()}
-	}
-	j := JoinedNamespace{ID: FileID{st.Dev, st.Ino}, Type: nsType(flag)}
-	if j.Type == "user" {
-		ids, err := Mapping(path)
-		j.NoHostRoot = err == nil && len(ids) > 0 && !slices.ContainsFunc(ids, func(m IDMap) bool {
-			return m.Outside < leastHostID || !(IDRange{m.Outside, m.Size}).Valid()
-		})
-		return j
-	}
-	j.Owner = ownerOf(ns, path)
-	return j
 }
 
 // nsType names a clone flag (ioctl_nsfs(2)).

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -41,29 +42,13 @@ func Probe(r Request) (Facts, *Sources, error) {
 	} else {
 		f.Own = own(r.Record)
 	}
-	if r.Spec.Linux != nil {
-		for _, ns := range r.Spec.Linux.Namespaces {
-			if ns.Path == "" {
-				continue
-			}
-			f.Joined[ns.Path] = joined(ns.Path)
-			if ids := hostNamespace(string(ns.Type)); ids != nil {
-				f.HostNamespaces[string(ns.Type)] = ids
-			}
-		}
-	}
-	for _, j := range f.Joined {
-		if j.Owner.Path != "" {
-			f.Joined[j.Owner.Path] = joined(j.Owner.Path)
-			f.HostNamespaces["user"] = hostNamespace("user")
-		}
-	}
+	s := newSources()
+	s.namespaces(r.Spec, &f)
 	for _, h := range allHooks(r.Spec.Hooks) {
 		f.Hooks[h.Path] = hookFile(h.Path)
 	}
 	f.Nodes = nodes(r.Spec)
 	f.Globs = globs(r.Profile)
-	s := newSources()
 	if f.Sources, f.Root, err = s.probe(r); err == nil && r.Profile.UserNS.Wanted() {
 		f.UserNS, err = s.userns(r, f.Sources)
 	}
@@ -107,4 +92,33 @@ func inBundle(bundle, source string) string {
 		return source
 	}
 	return filepath.Join(bundle, source)
+}
+
+// namespaces looks at those that the spec joins.
+func (s *Sources) namespaces(spec *specs.Spec, f *Facts) {
+	if spec.Linux == nil {
+		return
+	}
+	for _, ns := range spec.Linux.Namespaces {
+		if ns.Path == "" {
+			continue
+		}
+		f.Joined[ns.Path] = s.joined(ns.Path)
+		if ids := hostNamespace(string(ns.Type)); ids != nil {
+			f.HostNamespaces[string(ns.Type)] = ids
+		}
+	}
+	for path, j := range maps.Clone(f.Joined) {
+		if j.Owner.Path == "" {
+			continue
+		}
+		f.HostNamespaces["user"] = hostNamespace("user")
+		if _, ok := f.Joined[j.Owner.Path]; !ok {
+			f.Joined[j.Owner.Path] = s.joined(j.Owner.Path)
+		}
+		if f.Joined[j.Owner.Path].ID != j.Owner.ID { // the pid belongs to another by now
+			j.Owner = UserNSOwner{}
+			f.Joined[path] = j
+		}
+	}
 }

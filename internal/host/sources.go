@@ -13,13 +13,17 @@ import (
 )
 
 // Sources holds the sources of the bind mounts and the root file system open, as
-// O_PATH descriptors, so that what was examined is what gets mounted.
+// O_PATH descriptors, and the namespaces that are joined, so that what was
+// examined is what gets mounted and joined.
 type Sources struct {
-	open map[string]int
-	root int // -1 is none
+	open   map[string]int
+	root   int // -1 is none
+	spaces map[string]int
 }
 
-func newSources() *Sources { return &Sources{open: map[string]int{}, root: -1} }
+func newSources() *Sources {
+	return &Sources{open: map[string]int{}, root: -1, spaces: map[string]int{}}
+}
 
 // Fd is the descriptor of a source, as the spec writes it.
 func (s *Sources) Fd(source string) (int, bool) {
@@ -42,7 +46,10 @@ func (s *Sources) Close() {
 	for _, fd := range s.open {
 		_ = unix.Close(fd)
 	}
-	s.open = nil
+	for _, fd := range s.spaces {
+		_ = unix.Close(fd)
+	}
+	s.open, s.spaces = nil, nil
 }
 
 func (s *Sources) probe(r Request) (map[string]Source, *Root, error) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/moby/sys/mountinfo"
@@ -39,6 +40,8 @@ type RootFS struct {
 type UserNSOwner struct {
 	// Host is true where it is the host's, or could not be told.
 	Host bool `json:"host"`
+	// ID is its identity, where Path is set.
+	ID FileID `json:"id,omitzero"`
 	// Path leads to it; "" where no process is known that lives in it.
 	Path string `json:"path,omitempty"`
 	// Range is its mapping, where that is one range from 0 on.
@@ -150,11 +153,11 @@ func reachable(dir string) Support {
 	}
 }
 
-// ownerOf finds the user namespace that an open namespace belongs to
-// (ioctl_nsfs(2)), and a path to it beside the path that the spec names.
-func ownerOf(ns int, path string) UserNSOwner {
+// owner finds the user namespace that the namespace belongs to (ioctl_nsfs(2)),
+// and a path to it beside that of the namespace.
+func (s *space) owner() UserNSOwner {
 	host := UserNSOwner{Host: true}
-	fd, err := unix.IoctlRetInt(ns, unix.NS_GET_USERNS)
+	fd, err := unix.IoctlRetInt(s.fd, unix.NS_GET_USERNS)
 	if err != nil {
 		return host
 	}
@@ -165,27 +168,18 @@ func ownerOf(ns int, path string) UserNSOwner {
 	}
 	id := FileID{st.Dev, st.Ino}
 	hosts := hostNamespace("user")
-	if len(hosts) == 0 {
+	if len(hosts) == 0 || slices.Contains(hosts, id) {
 		return host
 	}
-	for _, h := range hosts {
-		if h == id {
-			return host
-		}
-	}
-	proc, file, ok := strings.Cut(path, "/ns/")
-	if !ok || !strings.HasPrefix(proc, "/proc/") || strings.Contains(file, "/") {
+	if s.dir < 0 || unix.Fstatat(s.dir, "user", &st, 0) != nil || (FileID{st.Dev, st.Ino}) != id {
 		return UserNSOwner{}
 	}
-	beside := proc + "/ns/user"
-	if unix.Stat(beside, &st) != nil || (FileID{st.Dev, st.Ino}) != id {
-		return UserNSOwner{}
-	}
-	ids, err := Mapping(beside)
+	beside := filepath.Dir(s.name) + "/user"
+	ids, err := s.mapping()
 	if err != nil || len(ids) != 1 || ids[0].Inside != 0 {
-		return UserNSOwner{Path: beside}
+		return UserNSOwner{ID: id, Path: beside}
 	}
-	return UserNSOwner{Path: beside, Range: IDRange{ids[0].Outside, ids[0].Size}}
+	return UserNSOwner{ID: id, Path: beside, Range: IDRange{ids[0].Outside, ids[0].Size}}
 }
 
 // IDMap is one line of a user namespace's mapping (user_namespaces(7)).
@@ -206,14 +200,18 @@ func Mapping(path string) ([]IDMap, error) {
 	if err != nil {
 		return nil, err
 	}
-	if string(uids) != string(gids) {
-		return nil, fmt.Errorf("%s: users and groups are mapped differently: %w", proc, unix.EINVAL)
+	return parseMapping(string(uids), string(gids))
+}
+
+func parseMapping(uids, gids string) ([]IDMap, error) {
+	if uids != gids {
+		return nil, fmt.Errorf("users and groups are mapped differently: %w", unix.EINVAL)
 	}
 	var all []IDMap
-	for line := range strings.Lines(string(uids)) {
+	for line := range strings.Lines(uids) {
 		var m IDMap
 		if _, err := fmt.Sscan(line, &m.Inside, &m.Outside, &m.Size); err != nil {
-			return nil, fmt.Errorf("%s/uid_map: %w", proc, err)
+			return nil, fmt.Errorf("uid_map: %w", err)
 		}
 		all = append(all, m)
 	}

@@ -19,6 +19,9 @@ type Verdict struct {
 	// Why says why there is none although the profile wants one, Field of what
 	// and Remedy what helps.
 	Field, Why, Remedy string
+	// Caused is true where the request alone is why: no fact of the host stands
+	// against it.
+	Caused bool
 }
 
 // Given reports whether the spec asks for a user namespace itself.
@@ -160,10 +163,14 @@ func namespaces(p *policy.Profile, f host.Facts, s *specs.Spec) Verdict {
 			return because(field, "the "+string(ns.Type)+" namespace that it joins belongs to the host's user namespace",
 				"start the container that it belongs to with hatchdog")
 		case owner.Path == "" || owner.Range.Size != size:
-			return because(field, "the user namespace of the "+string(ns.Type)+" namespace that it joins cannot be told, or has no mapping of 65536 ids",
-				"start the container that it belongs to with hatchdog")
+			v := because(field, "the user namespace of the "+string(ns.Type)+" namespace that it joins cannot be told, or has no mapping of 65536 ids",
+				"start the container that it belongs to with hatchdog, and name it by /proc/PID/ns")
+			v.Caused = true
+			return v
 		case v.Join.Path != "" && v.Join.Range != owner.Range:
-			return because(field, "it joins namespaces of containers with different ids", "join those of one container")
+			v := because(field, "it joins namespaces of containers with different ids", "join those of one container")
+			v.Caused = true
+			return v
 		}
 		v.Join = owner
 	}

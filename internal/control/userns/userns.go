@@ -51,12 +51,15 @@ func (c userns) Apply(s *specs.Spec) ([]control.Change, error) {
 		return c.volumes(s), errors.Join(c.keep(s), c.mounted(s))
 	}
 	v := Decide(c.profile, c.facts, s, c.restore)
-	if v.Why != "" && c.profile.UserNS.Mode == policy.UserNSRequired {
-		r := &control.Refusal{
-			Control: policy.UserNS, Field: v.Field, Reason: "the profile requires a user namespace, and there can be none: " + v.Why,
-			Policy: c.profile.Where("userns.mode"), Remedy: v.Remedy,
+	if v.Why != "" && (v.Caused || c.profile.UserNS.Mode == policy.UserNSRequired) {
+		reason, without := "the profile requires a user namespace, and there can be none: ", policy.UserNSAuto
+		if v.Caused {
+			reason, without = "the profile gives it a user namespace, and what it asks for would take that away: ", policy.UserNSOff
 		}
-		return nil, r.Granting(control.Set("userns.mode", string(policy.UserNSAuto)))
+		r := &control.Refusal{
+			Control: policy.UserNS, Field: v.Field, Reason: reason + v.Why, Policy: c.profile.Where("userns.mode"), Remedy: v.Remedy,
+		}
+		return nil, r.Granting(control.Set("userns.mode", string(without)))
 	}
 	if !v.Use {
 		return c.volumes(s), c.mounted(s)

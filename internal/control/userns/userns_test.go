@@ -159,6 +159,26 @@ func TestJoins(t *testing.T) {
 	}
 }
 
+// Which namespaces are joined is the request's choice: it is no excuse.
+func TestJoinsThatTakeTheUserNamespaceAway(t *testing.T) {
+	for name, owners := range map[string][2]host.UserNSOwner{
+		"of nobody known": {{}, {Path: "/proc/5/ns/user", Range: host.IDRange{Base: 300000, Size: size}}},
+		"of another size": {{Path: "/proc/5/ns/user", Range: host.IDRange{Base: 300000, Size: 10}}, {}},
+		"of two":          {{Path: "/proc/5/ns/user", Range: host.IDRange{Base: 300000, Size: size}}, {Path: "/proc/6/ns/user", Range: host.IDRange{Base: 400000, Size: size}}},
+	} {
+		for _, mode := range []policy.UserNSMode{policy.UserNSAuto, policy.UserNSRequired} {
+			s, f := request(), able()
+			for i, ns := range []string{"/some/net", "/some/ipc"} {
+				s.Linux.Namespaces[1+2*i].Path = ns
+				f.Joined[ns] = host.JoinedNamespace{Owner: owners[i]}
+			}
+			if _, refusals := apply(t, profile(mode), f, s); len(refusals) != 1 || !strings.Contains(refusals[0].Error(), "would take that away") {
+				t.Errorf("%s, %s: %v", name, mode, refusals)
+			}
+		}
+	}
+}
+
 // A pod's network belongs to the host's user namespace, which is no obstacle.
 func TestPodNetwork(t *testing.T) {
 	s, f := request(), able()
