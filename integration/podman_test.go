@@ -10,7 +10,10 @@ import (
 )
 
 // podman is Debian's Podman with all that it keeps in a folder of the test's.
-type podman struct{ dir, ns string }
+type podman struct {
+	dir, ns string
+	user    int // 0 is root
+}
 
 // newPodman makes the place, and an image in it.
 func newPodman(t *testing.T) *podman {
@@ -48,8 +51,11 @@ func (p *podman) try(t *testing.T, args ...string) (string, int) {
 		"--root", p.dir + "/graph", "--runroot", p.dir + "/runroot", "--tmpdir", p.dir + "/tmp", "--cgroup-manager", "cgroupfs", "--events-backend", "file",
 		"--runtime", p.dir + "/hatchdog", "--storage-driver", "vfs",
 	}
-	cmd := exec.Command("nsenter", append([]string{"--net=" + p.ns, "podman"}, append(all, args...)...)...)
-	cmd.Env = append(os.Environ(), "CONTAINERS_CONF="+p.dir+"/containers.conf", "HOME="+p.dir+"/home", "XDG_RUNTIME_DIR="+p.dir+"/home")
+	cmd := p.asUser(append(all, args...))
+	if p.user == 0 {
+		cmd = exec.Command("nsenter", append([]string{"--net=" + p.ns, "podman"}, append(all, args...)...)...)
+		cmd.Env = append(os.Environ(), "CONTAINERS_CONF="+p.dir+"/containers.conf", "HOME="+p.dir+"/home", "XDG_RUNTIME_DIR="+p.dir+"/home")
+	}
 	// A file: conmon, which stays, keeps a pipe open.
 	file, err := os.CreateTemp(p.dir, "out")
 	must(t, err)

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hatchdog/hatchdog/internal/decision"
+	"github.com/hatchdog/hatchdog/internal/owner"
 	"github.com/hatchdog/hatchdog/internal/plain"
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
@@ -91,7 +92,7 @@ func (o *options) store() decision.Store {
 	if p, err := o.policy(); err == nil {
 		return decision.Store{Base: p.StateDir}
 	}
-	return decision.Store{Base: policy.DefaultStateDir(os.Geteuid(), os.Getenv)}
+	return decision.Store{Base: policy.DefaultStateDir(owner.User(), os.Getenv)}
 }
 
 func (o *options) auditPath() (string, error) {

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/hatchdog/hatchdog/internal/owner"
 )
 
 // maxLinks is the kernel's limit of symbolic links on one path
@@ -30,7 +32,7 @@ func steadyFrom(dir string, names []string, links *int) bool {
 			dir = filepath.Dir(dir)
 			continue
 		}
-		if unix.Lstat(dir, &st) != nil || !trusted(st.Uid) {
+		if unix.Lstat(dir, &st) != nil || !owner.Trusted(dir, st.Uid) {
 			return false
 		}
 		open := st.Mode&0o002 != 0 || st.Mode&0o020 != 0 && (st.Gid != 0 && int(st.Gid) != unix.Getegid() || hasACL(dir))
@@ -40,7 +42,7 @@ func steadyFrom(dir string, names []string, links *int) bool {
 			return false
 		}
 		// In a directory like /tmp nobody can replace what is root's.
-		if open && (!sticky || !trusted(st.Uid)) {
+		if open && (!sticky || !owner.Trusted(next, st.Uid)) {
 			return false
 		}
 		if st.Mode&unix.S_IFMT != unix.S_IFLNK {
@@ -76,5 +78,3 @@ func hasACL(path string) bool {
 	_, err := unix.Getxattr(path, "system.posix_acl_access", nil)
 	return !errors.Is(err, unix.ENODATA) && !errors.Is(err, unix.EOPNOTSUPP)
 }
-
-func trusted(uid uint32) bool { return uid == 0 || int(uid) == unix.Geteuid() }

@@ -14,6 +14,7 @@ import (
 	effects "github.com/hatchdog/hatchdog/internal/effects/apparmor"
 	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/lowlevel"
+	"github.com/hatchdog/hatchdog/internal/owner"
 	"github.com/hatchdog/hatchdog/internal/policy"
 	profiles "github.com/hatchdog/hatchdog/profiles/apparmor"
 )
@@ -69,7 +70,7 @@ func tryUserNamespace() Answer {
 // lowlevels asks every runc and crun on PATH, and the policy's own.
 func lowlevels(pol *policy.Policy, getenv func(string) string) []Runtime {
 	if pol == nil {
-		pol = &policy.Policy{StateDir: policy.DefaultStateDir(os.Geteuid(), getenv)}
+		pol = &policy.Policy{StateDir: policy.DefaultStateDir(owner.User(), getenv)}
 	}
 	used, _ := lowlevel.Find(pol.Runtime, getenv)
 	var paths []string

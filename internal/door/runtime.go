@@ -30,7 +30,7 @@ func findRuntime(pol *policy.Policy, w World) (string, host.Runtime, error) {
 // A policy that cannot be read leaves the usual directory: what already runs is
 // held to its record, not to the policy of today.
 func (w World) place(call *argv.Call) (store decision.Store, root string, places policy.Places, err error) {
-	store.Base = policy.DefaultStateDir(w.Euid, w.Getenv)
+	store.Base = policy.DefaultStateDir(w.User, w.Getenv)
 	if at, perr := policy.LoadPlaces(w.Getenv); perr == nil {
 		store.Base, places = at.StateDir, at
 	}

@@ -87,7 +87,7 @@ func (s *stage) build(q *played) (*stand, error) {
 	for _, l := range q.links {
 		at := filepath.Join(s.at, l.at)
 		_ = os.Symlink(s.path(l.target), at)
-		_ = os.Lchown(at, owner(l.at), owner(l.at))
+		_ = os.Lchown(at, ownerOf(l.at), ownerOf(l.at))
 	}
 	for _, m := range q.mounts {
 		if err := h.mount(m); err != nil {
@@ -97,7 +97,7 @@ func (s *stage) build(q *played) (*stand, error) {
 	return h, nil
 }
 
-func owner(path string) int {
+func ownerOf(path string) int {
 	if strings.HasPrefix(path, "users") {
 		return somebody
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/hatchdog/hatchdog/internal/owner"
 )
 
 // probeCgroup reads what limits can be held. root is "/" but in tests.
@@ -23,7 +25,7 @@ func probeCgroup(root string) (Cgroup, error) {
 	if err == nil {
 		g := Cgroup{V2: true, Controllers: strings.Fields(string(data))}
 		g.Swap = v2Swap(mount, string(own))
-		return g.delegated(mount, string(own), os.Geteuid()), nil
+		return g.delegated(mount, string(own), owner.User()), nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return Cgroup{}, fmt.Errorf("control groups: %w", err)
@@ -43,7 +45,7 @@ func probeCgroup(root string) (Cgroup, error) {
 	}
 	slices.Sort(g.Controllers)
 	g.Swap = exists(filepath.Join(mount, "memory", "memory.memsw.limit_in_bytes"))
-	return g.delegated(mount, string(own), os.Geteuid()), nil
+	return g.delegated(mount, string(own), owner.User()), nil
 }
 
 // v2Swap looks for the swap file of a control group other than the root, which

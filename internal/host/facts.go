@@ -7,7 +7,7 @@ package host
 // Facts is what a plan needs to know of the host. The zero value claims
 // nothing.
 type Facts struct {
-	// Euid is who we are.
+	// Euid is who we are on the host (see owner.User).
 	Euid int `json:"euid"`
 	// MayMount is true where we may make mounts (CAP_SYS_ADMIN).
 	MayMount bool `json:"mayMount,omitempty"`

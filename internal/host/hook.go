@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/hatchdog/hatchdog/internal/bundle"
+	"github.com/hatchdog/hatchdog/internal/owner"
 )
 
 // hookFile looks at a hook's executable.
@@ -44,7 +45,7 @@ func hookFile(path string) HookFile {
 		resolved = name
 	}
 	h := HookFile{Resolved: resolved, ID: id}
-	h.RootOnly = trusted(st.Uid) && st.Mode&0o022 == 0 && bundle.Steady(filepath.Dir(resolved)) && (pid != "" || bundle.Steady(path))
+	h.RootOnly = owner.Trusted(resolved, st.Uid) && st.Mode&0o022 == 0 && bundle.Steady(filepath.Dir(resolved)) && (pid != "" || bundle.Steady(path))
 	h.Dockerd = pid != "" && h.RootOnly && filepath.Base(resolved) == "dockerd" && isHostRoot(pid)
 	return h
 }
@@ -64,13 +65,11 @@ func exeOf(path string) string {
 	return pid
 }
 
-func trusted(uid uint32) bool { return uid == 0 || int(uid) == unix.Geteuid() }
-
 // isHostRoot reports whether a process is root's and in the mount and pid
 // namespaces of the host or of the engine, which are our own.
 func isHostRoot(pid string) bool {
 	var st unix.Stat_t
-	if unix.Stat("/proc/"+pid, &st) != nil || !trusted(st.Uid) {
+	if unix.Stat("/proc/"+pid, &st) != nil || !owner.Trusted("/proc/"+pid, st.Uid) {
 		return false
 	}
 	for _, typ := range []string{"mount", "pid"} {

@@ -2,11 +2,11 @@ package host
 
 import (
 	"maps"
-	"os"
 	"path/filepath"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/hatchdog/hatchdog/internal/owner"
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
 
@@ -30,7 +30,7 @@ func Probe(r Request) (Facts, *Sources, error) {
 	if real, err := filepath.EvalSymlinks(r.Bundle); err == nil {
 		r.Bundle = real
 	}
-	f := Facts{Bundle: r.Bundle, MayMount: mayMount(), Euid: os.Geteuid(), Limits: Limits(), Runtime: r.Runtime, HostNamespaces: map[string][]FileID{}, Joined: map[string]JoinedNamespace{}, Hooks: map[string]HookFile{}}
+	f := Facts{Bundle: r.Bundle, MayMount: mayMount(), Euid: owner.User(), Limits: Limits(), Runtime: r.Runtime, HostNamespaces: map[string][]FileID{}, Joined: map[string]JoinedNamespace{}, Hooks: map[string]HookFile{}}
 	var err error
 	if f.Cgroup, err = probeCgroup("/"); err != nil {
 		return f, nil, err

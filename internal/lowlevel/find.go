@@ -20,6 +20,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/hatchdog/hatchdog/internal/owner"
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
 
@@ -69,7 +70,7 @@ func usable(path string) error {
 		return fmt.Errorf("low-level runtime: %w", err)
 	case !info.Mode().IsRegular() || unix.Access(path, unix.X_OK) != nil:
 		return fmt.Errorf("%w: %s", ErrNoExec, path)
-	case othersWrite(info):
+	case othersWrite(path, info):
 		return fmt.Errorf("%w: %s", ErrOpen, path)
 	}
 	self, err := os.Stat("/proc/self/exe")
@@ -83,9 +84,9 @@ func usable(path string) error {
 }
 
 // othersWrite looks at the file alone: /usr/local/bin is a group's on many hosts.
-func othersWrite(info fs.FileInfo) bool {
+func othersWrite(path string, info fs.FileInfo) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)
-	return !ok || st.Uid != 0 && int(st.Uid) != os.Geteuid() || st.Mode&0o002 != 0 || st.Mode&0o020 != 0 && st.Gid != 0
+	return !ok || !owner.Trusted(path, st.Uid) || st.Mode&0o002 != 0 || st.Mode&0o020 != 0 && st.Gid != 0
 }
 
 // Bundle is the bundle of a container that runc created (libcontainer's

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/hatchdog/hatchdog/internal/bundle"
+	"github.com/hatchdog/hatchdog/internal/owner"
 )
 
 // SystemFile and SystemDir are where an administrator's policy is.
@@ -121,7 +122,7 @@ func LoadPlaces(getenv func(string) string) (Places, error) {
 	if len(b.errs) > 0 {
 		return Places{}, fmt.Errorf("policy: %w", b.errs)
 	}
-	fillPaths(&b.policy, os.Geteuid(), os.Getenv)
+	fillPaths(&b.policy, owner.User(), os.Getenv)
 	return Places{b.policy.Mode, b.policy.StateDir, b.policy.Runtime}, nil
 }
 
@@ -143,7 +144,7 @@ func loadFiles(names []string, all bool) (*Policy, error) {
 	}
 	p.Files = names
 	p.Digest = hex.EncodeToString(sum.Sum(nil))
-	fillPaths(p, os.Geteuid(), os.Getenv)
+	fillPaths(p, owner.User(), os.Getenv)
 	return p, nil
 }
 
@@ -155,21 +156,31 @@ func readSafe(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if real, err = filepath.Abs(real); err != nil {
+		return nil, err
+	}
 	f, err := os.OpenFile(real, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	for _, check := range []func(*unix.Stat_t) error{
-		func(st *unix.Stat_t) error { return unix.Fstat(int(f.Fd()), st) },
-		func(st *unix.Stat_t) error { return unix.Stat(filepath.Dir(real), st) },
-		func(st *unix.Stat_t) error { return unix.Stat(filepath.Dir(name), st) },
-	} {
+	folder, err := filepath.EvalSymlinks(filepath.Dir(name))
+	if err != nil {
+		return nil, err
+	}
+	if folder, err = filepath.Abs(folder); err != nil {
+		return nil, err
+	}
+	for _, path := range []string{real, filepath.Dir(real), folder} {
 		var st unix.Stat_t
-		if err := check(&st); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+		err := unix.Stat(path, &st)
+		if path == real {
+			err = unix.Fstat(int(f.Fd()), &st)
 		}
-		if err := trusted(&st); err != nil {
+		if err == nil {
+			err = trusted(path, &st)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
@@ -189,10 +200,10 @@ func readSafe(name string) ([]byte, error) {
 	return data, nil
 }
 
-func trusted(st *unix.Stat_t) error {
+func trusted(name string, st *unix.Stat_t) error {
 	sticky := st.Mode&unix.S_IFMT == unix.S_IFDIR && st.Mode&unix.S_ISVTX != 0
 	switch {
-	case st.Uid != 0 && int(st.Uid) != os.Geteuid():
+	case !owner.Trusted(name, st.Uid):
 		return fmt.Errorf("%w (uid %d)", ErrOwner, st.Uid)
 	case st.Mode&0o022 != 0 && !sticky:
 		return fmt.Errorf("%w (mode %04o)", ErrWritable, st.Mode&0o7777)

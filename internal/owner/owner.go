@@ -1,0 +1,98 @@
+// Package owner tells whose a file is: whether anybody else than the host's root,
+// and the user that we are, owns it.
+//
+// Guarantees: outside of user namespaces it is the number of the owner that
+// counts, and nothing else.
+// Does not cover: who may write to a file by its mode or its access control list.
+// In a user namespace that the host's root is not mapped into (Podman, Buildah and
+// others without root run the runtime in one), the kernel shows each owner without
+// an id there as the same nobody. There nobody's counts as root's in the places
+// that are root's on any Linux (Filesystem Hierarchy Standard 3.0), and nowhere
+// else.
+// Requires: /proc.
+package owner
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// trees hold root's files alone.
+var trees = []string{"/usr", "/etc", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix"}
+
+// folders are root's themselves; what is in them need not be.
+var folders = []string{"/", "/home", "/media", "/mnt", "/proc", "/root", "/run", "/run/user", "/srv", "/sys", "/tmp", "/var", "/var/lib", "/var/tmp"}
+
+// Trusted reports whether the owner of what is at path, an absolute path without
+// links, is the host's root or us.
+func Trusted(path string, uid uint32) bool {
+	if uid == 0 || int(uid) == unix.Geteuid() {
+		return true
+	}
+	return uid == overflow() && !rootIsMapped() && roots(filepath.Clean(path))
+}
+
+func roots(path string) bool {
+	return slices.Contains(folders, path) || slices.ContainsFunc(trees, func(tree string) bool {
+		return path == tree || strings.HasPrefix(path, tree+"/")
+	})
+}
+
+// overflow is the id that stands for all that have none here (the kernel's
+// Documentation/admin-guide/sysctl/fs.rst, overflowuid).
+func overflow() uint32 {
+	data, err := os.ReadFile("/proc/sys/kernel/overflowuid")
+	if err != nil {
+		return 65534
+	}
+	id, err := strconv.ParseUint(strings.TrimSpace(string(data)), 10, 32)
+	if err != nil {
+		return 65534
+	}
+	return uint32(id)
+}
+
+// line is one of a user namespace's mapping (user_namespaces(7)).
+type line struct{ inside, outside, size uint32 }
+
+func mapping() []line {
+	data, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return nil
+	}
+	var all []line
+	for text := range strings.Lines(string(data)) {
+		var l line
+		if _, err := fmt.Sscan(text, &l.inside, &l.outside, &l.size); err != nil {
+			return nil
+		}
+		all = append(all, l)
+	}
+	return all
+}
+
+// rootIsMapped is true where it cannot be told: then nobody is nobody.
+func rootIsMapped() bool {
+	all := mapping()
+	return len(all) == 0 || slices.ContainsFunc(all, func(l line) bool { return l.outside == 0 })
+}
+
+// User is who we are: in a user namespace without the host's root, outside of it.
+func User() int {
+	us := unix.Geteuid()
+	if us != 0 || rootIsMapped() {
+		return us
+	}
+	for _, l := range mapping() {
+		if l.inside == 0 {
+			return int(l.outside)
+		}
+	}
+	return us
+}
