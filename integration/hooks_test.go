@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -104,5 +105,63 @@ func TestStartContainerHooksAreTheContainers(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What a listed hook is called with is what the policy lists: no other argument,
+// and not another name, of which a program may make another of its parts.
+func TestArgumentsOfListedHooks(t *testing.T) {
+	did := filepath.Join(t.TempDir(), "did")
+	write := []string{"-c", "echo of the request >>" + did}
+	for name, c := range map[string]struct {
+		hook specs.Hook
+		why  string // "" is admitted
+	}{
+		"another name":     {specs.Hook{Args: append([]string{"sh"}, write...)}, `add sh to hooks.args`},
+		"another part":     {specs.Hook{Args: append([]string{"busybox", "sh"}, write...)}, `add sh to hooks.args`},
+		"an argument":      {specs.Hook{Args: []string{"busybox", "touch", "/tmp/x"}}, "arguments that the profile does not list"},
+		"listed":           {specs.Hook{Args: []string{"busybox", "touch", did}}, ""},
+		"no time to do it": {specs.Hook{Args: []string{"busybox", "touch", did}, Timeout: new(0)}, "timeout"},
+		"its name alone":   {specs.Hook{Args: []string{"/usr/bin/busybox"}}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_ = os.Remove(did)
+			d := newPinned(t, "echo ran")
+			d.setPolicy(t, "profile: p\nprofiles:\n  p: {extends: builtin/restricted, hooks: {allow: [/usr/bin/busybox], args: [touch, \""+filepath.Dir(did)+"/*\"]}}\n")
+			c.hook.Path = "/usr/bin/busybox"
+			d.edit(t, func(s *specs.Spec) { s.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{c.hook}} })
+			out, code := d.call(t, nil, "run", "--bundle", d.bundle, "c1")
+			switch {
+			case c.why == "" && (code != 0 || !strings.Contains(out, "ran\n")):
+				t.Errorf("exit code %d: %s", code, out)
+			case c.why != "" && (code == 0 || !strings.Contains(out, c.why)):
+				t.Errorf("exit code %d: %s", code, out)
+			}
+			if _, err := os.Stat(did); (err == nil) != (name == "listed") {
+				t.Errorf("done: %v", err == nil)
+			}
+		})
+	}
+}
+
+// A hook that a process names by /proc/PID/exe is run from a mount of the program
+// that was judged: the pid may be another process's when it runs.
+func TestHookOfAProcessIsHeld(t *testing.T) {
+	d := newPinned(t, "echo ran")
+	script := "/usr/bin/busybox"
+	engine := exec.Command(script, "sleep", "1000")
+	must(t, engine.Start())
+	defer func() { _ = engine.Process.Kill(); _ = engine.Wait() }()
+	said := filepath.Join(t.TempDir(), "said")
+	d.setPolicy(t, "profile: p\nprofiles:\n  p: {extends: builtin/restricted, hooks: {allow: [/usr/bin/busybox], args: [\"*\"]}}\n")
+	hook := specs.Hook{Path: fmt.Sprintf("/proc/%d/exe", engine.Process.Pid), Args: []string{"sh", "-c", "readlink /proc/self/exe >>" + said}}
+	d.edit(t, func(s *specs.Spec) {
+		s.Hooks = &specs.Hooks{Prestart: []specs.Hook{hook}, CreateRuntime: []specs.Hook{hook}, CreateContainer: []specs.Hook{hook}} //nolint:staticcheck // deprecated, but runc runs it
+	})
+	if out, code := d.call(t, nil, "run", "--bundle", d.bundle, "c1"); code != 0 || !strings.Contains(out, "ran\n") {
+		t.Fatalf("exit code %d: %s", code, out)
+	}
+	if n := strings.Count(read(t, said), "/state/@mnt/hook-"); n != 3 {
+		t.Errorf("%d of 3 from a mount: %s", n, read(t, said))
 	}
 }

@@ -62,11 +62,15 @@ func judge(r *request) (*judgement, error) {
 	if err != nil {
 		return nil, err
 	}
+	id := ""
+	if r.call != nil {
+		id = r.id
+	}
 	asker := engine.Asker{Spec: r.doc.Value, ID: r.id, Bundle: r.dir}
 	with := joined(r.root, asker)
 	j.profile = res.Profile.Relocated(engine.Dirs(asker)).For(who.Own(with.ids...))
 	j.decision.Profile, j.decision.Rule, j.notes = res.Profile.Name, res.Rule, res.Notes
-	j.facts, j.sources, err = host.Probe(host.Request{Spec: r.doc.Value, Profile: j.profile, Bundle: r.dir, Runtime: r.runtime, Record: r.record, Own: r.own, StateDir: r.pol.StateDir})
+	j.facts, j.sources, err = host.Probe(host.Request{Spec: r.doc.Value, Profile: j.profile, ID: id, Bundle: r.dir, Runtime: r.runtime, Record: r.record, Own: r.own, StateDir: r.pol.StateDir})
 	if err != nil {
 		return nil, err
 	}

@@ -28,6 +28,9 @@ func evidence(a *effects.Acquired, f host.Facts) guard.Evidence {
 	for _, s := range a.Spaces {
 		ev.Joins = append(ev.Joins, guard.Join{Type: s.Type, Before: s.Before, After: s.After, Handle: handle(s.Fd)})
 	}
+	for _, h := range a.Hooks {
+		ev.Hooks = append(ev.Hooks, guard.HookSwap{Before: h.Before, After: h.After, Handle: handle(h.Fd)})
+	}
 	for _, d := range a.Devices {
 		ev.Devices = append(ev.Devices, guard.Device{Path: d.Path, Source: d.Source})
 	}

@@ -24,6 +24,12 @@ func remediesOfHostAccess() []remedy {
 			r.facts.Hooks["/opt/a hook"] = file
 		}
 	}
+	hookWith := func(h specs.Hook) func(*asking) {
+		return func(r *asking) {
+			r.spec.Hooks = &specs.Hooks{Poststop: []specs.Hook{h}}
+			r.facts.Hooks[h.Path] = host.HookFile{Resolved: "/opt/real", RootOnly: true, Linked: h.Path != "/opt/real"}
+		}
+	}
 	noHook := func(r *asking) { r.spec.Hooks = nil }
 	mapped := func(id uint32) func(*asking) {
 		return func(r *asking) {
@@ -63,6 +69,10 @@ func remediesOfHostAccess() []remedy {
 		{site: "control/devices:refusal#3", name: "privileged", ask: node(many...), follow: node()},
 
 		{site: "control/hooks:stage#1", name: "not listed", ask: hook(host.HookFile{Resolved: "/opt/a hook", RootOnly: true}), follow: noHook},
+		{site: "control/hooks:stage#1", name: "arguments", profile: ", hooks: {allow: [/opt/real]}", ask: hookWith(specs.Hook{Path: "/opt/real", Args: []string{"sh", "-c", "x, {y}"}}), follow: hookWith(specs.Hook{Path: "/opt/real"})},
+		{site: "control/hooks:stage#1", name: "not listed, with arguments", ask: hookWith(specs.Hook{Path: "/opt/real", Args: []string{"sh"}}), follow: noHook},
+		{site: "control/hooks:stage#1", name: "no time", profile: ", hooks: {allow: [/opt/real]}", ask: hookWith(specs.Hook{Path: "/opt/real", Timeout: new(0)}), follow: hookWith(specs.Hook{Path: "/opt/real", Timeout: new(1)}), ungranted: true},
+		{site: "control/hooks:stage#1", name: "of a process", profile: ", hooks: {allow: [/opt/real]}", ask: hookWith(specs.Hook{Path: "/proc/9/exe"}), follow: hookWith(specs.Hook{Path: "/opt/real"}), ungranted: true},
 		{site: "control/hooks:stage#1", name: "a link", ask: hook(host.HookFile{Resolved: "/opt/real", RootOnly: true}), follow: noHook},
 		{site: "control/hooks:stage#1", name: "not there", ask: hook(host.HookFile{Err: "no such file"}), follow: noHook, ungranted: true},
 		{site: "control/hooks:stage#1", name: "others can change it", profile: ", hooks: {allow: [/opt/real]}", ask: hook(host.HookFile{Resolved: "/opt/real"}), follow: hook(host.HookFile{Resolved: "/opt/real", RootOnly: true}), ungranted: true},

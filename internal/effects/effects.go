@@ -1,7 +1,8 @@
 // Package effects does the host work that a plan needs, and undoes it.
 //
 // Guarantees: what is mounted is the very file that was examined, although
-// somebody else may change the path to it meanwhile; so is what is joined; with a user namespace the
+// somebody else may change the path to it meanwhile; so is what is joined, and a
+// hook that a process names; with a user namespace the
 // files of the root file system and of the volumes have the same owners inside
 // as on disk, and each device node has the numbers that were asked for; all is
 // done or nothing; nothing of it appears on the host, and all of it is gone with
@@ -13,7 +14,7 @@
 // user namespace mount_setattr(2), 5.12, and for overlay 5.19; that the caller
 // stays on the thread that called Acquire until it has called execve.
 // Spec fields touched: mounts[].source, root.path, linux.namespaces[].path,
-// linux.devices and mounts for them.
+// hooks, linux.devices and mounts for them.
 package effects
 
 import (
@@ -55,6 +56,7 @@ type Request struct {
 type Acquired struct {
 	Pins    []Pin
 	Spaces  []Space
+	Hooks   []Hook
 	Root    *Root
 	Devices []Device
 	Sysfs   []Sysfs
@@ -88,11 +90,15 @@ type work struct {
 	userns int // descriptor of a user namespace with the mapping
 	trees  []tree
 	layers []int // detached copies of the overlay's layers, the upper one's directory first
-	root   int   // detached copy of the whole root; -1 is none
+	hooks  []Hook
+	root   int // detached copy of the whole root; -1 is none
 }
 
 func (w *work) close() {
 	closeAll(w.trees)
+	for _, h := range w.hooks {
+		_ = unix.Close(h.copied)
+	}
 	for _, fd := range append(w.layers, w.userns, w.root) {
 		if fd >= 0 {
 			_ = unix.Close(fd)
@@ -115,6 +121,9 @@ func (w *work) prepare() (err error) {
 		if err := w.detachRoot(); err != nil {
 			return fmt.Errorf("root.path: %w", err)
 		}
+	}
+	if err = w.detachHooks(); err != nil {
+		return err
 	}
 	if w.trees, err = w.detach(); err != nil {
 		return err
@@ -144,11 +153,10 @@ func (w *work) mount(a *Acquired) error {
 			return err
 		}
 	}
-	if err := w.attachRoot(a); err != nil {
-		return err
-	}
-	if err := w.holdSpaces(a); err != nil {
-		return err
+	for _, do := range []func(*Acquired) error{w.attachRoot, w.holdSpaces, w.holdHooks} {
+		if err := do(a); err != nil {
+			return err
+		}
 	}
 	if err := w.step("pinned"); err != nil {
 		return err
@@ -174,6 +182,9 @@ func (w *work) rewrite(a *Acquired) {
 	}
 	for _, s := range a.Spaces {
 		w.Spec.Linux.Namespaces[s.index].Path = s.After
+	}
+	for _, h := range a.Hooks {
+		h.at.Path = h.After
 	}
 	for _, s := range a.Sysfs {
 		for i := range w.Spec.Mounts {

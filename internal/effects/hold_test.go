@@ -162,3 +162,43 @@ func TestUnsteadyRootWithoutMounts(t *testing.T) {
 		t.Error("taken")
 	}
 }
+
+// A hook that a process names is run as the program that was examined, whatever
+// becomes of the process.
+func TestHookIsHeld(t *testing.T) {
+	if !inMountNamespace(t) {
+		return
+	}
+	for _, at := range steps() {
+		dir := place(t)
+		must(t, os.MkdirAll(dir+"/rootfs", 0o755))
+		data, err := os.ReadFile("/bin/busybox")
+		must(t, err)
+		must(t, os.WriteFile(dir+"/engine", data, 0o755))
+		cmd := exec.Command(dir+"/engine", "sleep", "1000")
+		cmd.Args[0] = "busybox"
+		must(t, cmd.Start())
+		proc := fmt.Sprintf("/proc/%d", cmd.Process.Pid)
+		hook := specs.Hook{Path: proc + "/exe", Args: []string{"busybox", "echo", "ran"}}
+		spec := &specs.Spec{Root: &specs.Root{Path: dir + "/rootfs"}, Hooks: &specs.Hooks{
+			Prestart: []specs.Hook{hook}, CreateContainer: []specs.Hook{hook}, //nolint:staticcheck // deprecated, but runc runs it
+		}}
+		r := look(t, dir, spec)
+		r.StateDir = dir + "/record"
+		swap := func(name string) {
+			if name == at {
+				gone(t, proc)
+			}
+		}
+		swap("")
+		r.Step = func(name string) error { swap(name); return nil }
+		a, err := Acquire(r)
+		must(t, err)
+		for _, h := range []specs.Hook{spec.Hooks.Prestart[0], spec.Hooks.CreateContainer[0]} { //nolint:staticcheck // deprecated, but runc runs it
+			if out, err := (&exec.Cmd{Path: h.Path, Args: h.Args}).CombinedOutput(); string(out) != "ran\n" {
+				t.Errorf("gone at %q: %s: %v %s", at, h.Path, err, out)
+			}
+		}
+		must(t, a.Undo())
+	}
+}

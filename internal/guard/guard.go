@@ -39,6 +39,7 @@ type Evidence struct {
 	Swaps   []Swap
 	Joins   []Join
 	Hook    *Hook // nil is none
+	Hooks   []HookSwap
 	Root    *RootSwap
 	Devices []Device
 	Sysfs   []Sysfs

@@ -18,6 +18,21 @@ type Hook struct {
 	Handle string
 }
 
+// HookSwap says that the path of a hook was replaced. Handle is a path
+// (/proc/self/fd/N) of the program that was examined.
+type HookSwap struct{ Before, After, Handle string }
+
+// sameProgram holds the evidence for another path of a hook.
+func (c *check) sameProgram(was, is jsontext.Value) bool {
+	var before, after string
+	if was == nil || is == nil || !read(was, &before) || !read(is, &after) || c.evidence.Identify == nil {
+		return false
+	}
+	return slices.ContainsFunc(c.evidence.Hooks, func(s HookSwap) bool {
+		return s.Before == before && s.After == after && c.sameFile(s.Handle, s.After)
+	})
+}
+
 // createRuntime: hooks may go, and our own may come behind the others.
 func createRuntime(c *check, at string, before, after jsontext.Value) {
 	lists(func(c *check, at string, was, is []jsontext.Value) {
@@ -68,7 +83,7 @@ func withoutPlainPath(raw jsontext.Value) jsontext.Value {
 func hooksKept(c *check, at string, was, is []jsontext.Value) {
 	next := 0
 	for i, v := range is {
-		for next < len(was) && !sameHook(was[next], v) {
+		for next < len(was) && !c.sameHook(was[next], v) {
 			next++
 		}
 		if next == len(was) {
@@ -79,8 +94,9 @@ func hooksKept(c *check, at string, was, is []jsontext.Value) {
 	}
 }
 
-// sameHook compares two hooks, of which the second may have less environment.
-func sameHook(was, is jsontext.Value) bool {
+// sameHook compares two hooks, of which the second may have less environment, and
+// another path of the same program.
+func (c *check) sameHook(was, is jsontext.Value) bool {
 	before, err1 := split(was)
 	after, err2 := split(is)
 	if err1 != nil || err2 != nil {
@@ -88,7 +104,14 @@ func sameHook(was, is jsontext.Value) bool {
 	}
 	for _, m := range slices.Concat(before, after) {
 		x, y := find(before, m.name), find(after, m.name)
-		if m.name != "env" && !equal(x, y) || m.name == "env" && !fewer(x, y) {
+		kept := equal(x, y)
+		switch m.name {
+		case "env":
+			kept = fewer(x, y)
+		case "path":
+			kept = kept || c.sameProgram(x, y)
+		}
+		if !kept {
 			return false
 		}
 	}

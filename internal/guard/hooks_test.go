@@ -85,3 +85,38 @@ func TestEnvironmentOfHooks(t *testing.T) {
 		t.Error("another file was accepted")
 	}
 }
+
+// Another path of a hook is taken where it leads to the program that was examined.
+func TestHeldHooks(t *testing.T) {
+	inodes := map[string]uint64{"/handle": 7, "/mnt/hook-0": 7, "/mnt/other": 8}
+	ev := Evidence{
+		Hooks: []HookSwap{{"/proc/9/exe", "/mnt/hook-0", "/handle"}, {"/proc/9/exe", "/mnt/other", "/handle"}},
+		Identify: func(path string) (uint64, uint64, error) {
+			if inodes[path] == 0 {
+				return 0, 0, errors.New("not there")
+			}
+			return 1, inodes[path], nil
+		},
+	}
+	doc := func(stage, path, args string) []byte {
+		return []byte(`{"hooks":{"` + stage + `":[{"path":"` + path + `","args":["` + args + `"]}]}}`)
+	}
+	for name, c := range map[string]struct {
+		before, after []byte
+		ev            Evidence
+		ok            bool
+	}{
+		"held":              {doc("prestart", "/proc/9/exe", "a"), doc("prestart", "/mnt/hook-0", "a"), ev, true},
+		"in another stage":  {doc("createRuntime", "/proc/9/exe", "a"), doc("createRuntime", "/mnt/hook-0", "a"), ev, true},
+		"without evidence":  {doc("prestart", "/proc/9/exe", "a"), doc("prestart", "/mnt/hook-0", "a"), Evidence{}, false},
+		"another program":   {doc("prestart", "/proc/9/exe", "a"), doc("prestart", "/mnt/other", "a"), ev, false},
+		"for another path":  {doc("prestart", "/proc/8/exe", "a"), doc("prestart", "/mnt/hook-0", "a"), ev, false},
+		"other arguments":   {doc("prestart", "/proc/9/exe", "a"), doc("prestart", "/mnt/hook-0", "b"), ev, false},
+		"of the container":  {doc("startContainer", "/proc/9/exe", "a"), doc("startContainer", "/mnt/hook-0", "a"), ev, false},
+		"and one more hook": {[]byte(`{}`), doc("prestart", "/mnt/hook-0", "a"), ev, false},
+	} {
+		if err := Check(c.before, c.after, c.ev); (err == nil) != c.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -7,6 +7,8 @@ package host
 // Facts is what a plan needs to know of the host. The zero value claims
 // nothing.
 type Facts struct {
+	// ID is the container's; "" for a spec of which nobody says whose it is.
+	ID string `json:"id,omitempty"`
 	// Euid is who we are on the host (see owner.User).
 	Euid int `json:"euid"`
 	// MayMount is true where we may make mounts (CAP_SYS_ADMIN).
@@ -164,6 +166,12 @@ type HookFile struct {
 	RootOnly bool `json:"rootOnly"`
 	// Dockerd is true where the file is the executable of a dockerd that runs
 	// in the host's mount and pid namespace.
-	Dockerd bool   `json:"dockerd"`
-	Err     string `json:"err,omitempty"`
+	Dockerd bool `json:"dockerd"`
+	// Linked is true where the path is a link of procfs, which leads elsewhere
+	// when the process has ended.
+	Linked bool `json:"linked,omitempty"`
+	// Gone is true where a dockerd runs that was replaced since it was started:
+	// its file has no name, and the kernel mounts it nowhere.
+	Gone bool   `json:"gone,omitempty"`
+	Err  string `json:"err,omitempty"`
 }

@@ -12,8 +12,9 @@ import (
 	"github.com/hatchdog/hatchdog/internal/owner"
 )
 
-// hookFile looks at a hook's executable.
-func hookFile(path string) HookFile {
+// hook looks at a hook's executable, and holds it where its name may lead
+// elsewhere later.
+func (s *Sources) hook(path string) HookFile {
 	if !filepath.IsAbs(path) {
 		return HookFile{Err: "not an absolute path"}
 	}
@@ -21,7 +22,25 @@ func hookFile(path string) HookFile {
 	if err != nil {
 		return HookFile{Err: err.Error()}
 	}
-	defer unix.Close(fd)
+	h := hookFile(fd, path)
+	if h.Err != "" || !h.Linked || h.Gone {
+		_ = unix.Close(fd)
+		return h
+	}
+	if was, ok := s.hooks[path]; ok {
+		_ = unix.Close(was)
+	}
+	s.hooks[path] = fd
+	return h
+}
+
+// Hook is the descriptor of a hook's executable that is held.
+func (s *Sources) Hook(path string) (int, bool) {
+	fd, ok := s.hooks[path]
+	return fd, ok
+}
+
+func hookFile(fd int, path string) HookFile {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return HookFile{Err: err.Error()}
@@ -34,17 +53,19 @@ func hookFile(path string) HookFile {
 		return HookFile{Err: err.Error()}
 	}
 	pid := exeOf(path)
+	var h HookFile
 	id := FileID{st.Dev, st.Ino}
 	if !leadsTo(resolved, id) {
 		// An engine that was updated runs a file that has no name any more. In
 		// another mount namespace the text is a path there.
 		name, gone := strings.CutSuffix(resolved, " (deleted)")
-		if !gone || pid == "" || !isHostRoot(pid) {
+		if !gone || pid == "" || filepath.Base(name) != "dockerd" || !isHostRoot(pid) {
 			return HookFile{Err: "its name leads to another file here"}
 		}
 		resolved = name
+		h.Gone = true
 	}
-	h := HookFile{Resolved: resolved, ID: id}
+	h.Resolved, h.ID, h.Linked = resolved, id, pid != ""
 	h.RootOnly = owner.Trusted(resolved, st.Uid) && st.Mode&0o022 == 0 && bundle.Steady(filepath.Dir(resolved)) && (pid != "" || bundle.Steady(path))
 	h.Dockerd = pid != "" && h.RootOnly && filepath.Base(resolved) == "dockerd" && isHostRoot(pid)
 	return h

@@ -38,20 +38,22 @@ func TestHookOfAnotherMountNamespace(t *testing.T) {
 			t.Fatal("it was not started")
 		}
 	}
-	if h := hookFile(proc); h.Err == "" {
+	s := newSources()
+	defer s.Close()
+	if h := s.hook(proc); h.Err == "" {
 		t.Errorf("%+v", h)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "dockerd"), []byte("another"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if h := hookFile(proc); h.Err == "" {
+	if h := s.hook(proc); h.Err == "" {
 		t.Errorf("with a file of that name here: %+v", h)
 	}
 	odd := filepath.Join(dir, "dockerd (deleted)")
 	if err := os.WriteFile(odd, []byte("odd"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if h := hookFile(odd); h.Resolved != odd {
+	if h := s.hook(odd); h.Resolved != odd {
 		t.Errorf("%+v", h)
 	}
 }

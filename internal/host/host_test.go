@@ -149,10 +149,12 @@ func TestCgroup(t *testing.T) {
 }
 
 func TestHookFile(t *testing.T) {
-	if h := hookFile("/proc/self/exe"); h.Dockerd || h.Err != "" {
+	s := newSources()
+	defer s.Close()
+	if h := s.hook("/proc/self/exe"); h.Dockerd || h.Err != "" {
 		t.Errorf("this test is no dockerd: %+v", h)
 	}
-	if h := hookFile("/bin/sh"); !h.RootOnly || h.Err != "" || h.Dockerd {
+	if h := s.hook("/bin/sh"); !h.RootOnly || h.Err != "" || h.Dockerd {
 		t.Errorf("%+v", h)
 	}
 	// A program that calls itself dockerd, in a place that others can write to.
@@ -161,7 +163,7 @@ func TestHookFile(t *testing.T) {
 	must(t, err)
 	must(t, os.WriteFile(fake, data, 0o777))
 	must(t, os.Chmod(fake, 0o777))
-	if h := hookFile(fake); h.Dockerd || h.RootOnly {
+	if h := s.hook(fake); h.Dockerd || h.RootOnly {
 		t.Errorf("%+v", h)
 	}
 }

@@ -14,6 +14,7 @@ import (
 type Request struct {
 	Spec    *specs.Spec
 	Profile *policy.Profile // whose protected paths count
+	ID      string          // the container's
 	Bundle  string          // absolute; what a relative source is relative to
 	Runtime Runtime
 	Record  string // the directory of the container's record
@@ -30,7 +31,7 @@ func Probe(r Request) (Facts, *Sources, error) {
 	if real, err := filepath.EvalSymlinks(r.Bundle); err == nil {
 		r.Bundle = real
 	}
-	f := Facts{Bundle: r.Bundle, MayMount: mayMount(), Euid: owner.User(), Limits: Limits(), Runtime: r.Runtime, HostNamespaces: map[string][]FileID{}, Joined: map[string]JoinedNamespace{}, Hooks: map[string]HookFile{}}
+	f := Facts{ID: r.ID, Bundle: r.Bundle, MayMount: mayMount(), Euid: owner.User(), Limits: Limits(), Runtime: r.Runtime, HostNamespaces: map[string][]FileID{}, Joined: map[string]JoinedNamespace{}, Hooks: map[string]HookFile{}}
 	var err error
 	if f.Cgroup, err = probeCgroup("/"); err != nil {
 		return f, nil, err
@@ -45,7 +46,7 @@ func Probe(r Request) (Facts, *Sources, error) {
 	s := newSources()
 	s.namespaces(r.Spec, &f)
 	for _, h := range allHooks(r.Spec.Hooks) {
-		f.Hooks[h.Path] = hookFile(h.Path)
+		f.Hooks[h.Path] = s.hook(h.Path)
 	}
 	f.Nodes = nodes(r.Spec)
 	f.Globs = globs(r.Profile)

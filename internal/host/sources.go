@@ -13,16 +13,17 @@ import (
 )
 
 // Sources holds the sources of the bind mounts and the root file system open, as
-// O_PATH descriptors, and the namespaces that are joined, so that what was
-// examined is what gets mounted and joined.
+// O_PATH descriptors, the namespaces that are joined and the hooks that a process names, so that what was
+// examined is what gets mounted, joined and run.
 type Sources struct {
 	open   map[string]int
 	root   int // -1 is none
 	spaces map[string]int
+	hooks  map[string]int
 }
 
 func newSources() *Sources {
-	return &Sources{open: map[string]int{}, root: -1, spaces: map[string]int{}}
+	return &Sources{open: map[string]int{}, root: -1, spaces: map[string]int{}, hooks: map[string]int{}}
 }
 
 // Fd is the descriptor of a source, as the spec writes it.
@@ -43,13 +44,12 @@ func (s *Sources) Close() {
 		_ = unix.Close(s.root)
 		s.root = -1
 	}
-	for _, fd := range s.open {
-		_ = unix.Close(fd)
+	for _, held := range []map[string]int{s.open, s.spaces, s.hooks} {
+		for _, fd := range held {
+			_ = unix.Close(fd)
+		}
 	}
-	for _, fd := range s.spaces {
-		_ = unix.Close(fd)
-	}
-	s.open, s.spaces = nil, nil
+	s.open, s.spaces, s.hooks = nil, nil, nil
 }
 
 func (s *Sources) probe(r Request) (map[string]Source, *Root, error) {

@@ -286,7 +286,7 @@ func drawProfile(t *rapid.T, all map[string]*policy.Profile) *policy.Profile {
 	p.Devices.Allow = pick(t, nil, []policy.DeviceRule{{Type: "c", Access: "rw"}}, []policy.DeviceRule{{Type: "c", Major: new(int64(10)), Minor: new(int64(229)), Access: "rwm"}})
 	p.Pids.Max, p.Memory.Max, p.Memory.Swap, p.CPU.MaxMilli = maximum(), maximum(), maximum(), maximum()
 	p.Sysctls.Allow = some(t, "net.*", "kernel.shmmax", "*")
-	p.Hooks = policy.HookRules{Allow: some(t, "/bin/x"), Env: some(t, "HOME", "PA*"), DockerNetwork: rapid.Bool().Draw(t, "docker")}
+	p.Hooks = policy.HookRules{Allow: some(t, "/bin/x"), Env: some(t, "HOME", "PA*"), Args: some(t, "x", "--y=*"), DockerNetwork: rapid.Bool().Draw(t, "docker")}
 	p.Annotations.Strip = some(t, "a", "run.oci.*", "*")
 	return &p
 }

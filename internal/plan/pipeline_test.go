@@ -60,6 +60,7 @@ func builtins(tb testing.TB) map[string]*policy.Profile {
 func fixedFacts(s *specs.Spec) host.Facts {
 	all := []string{"pid", "network", "mount", "ipc", "uts", "cgroup", "time", "user"}
 	f := host.Facts{
+		ID:             idOf(s),
 		Cgroup:         host.Cgroup{Controllers: []string{"cpu", "memory", "pids"}, Swap: true},
 		Kernel:         host.Kernel{Namespaces: all, MountSetattr: true},
 		Runtime:        host.Runtime{Name: "runc", Version: "1.5.2", Namespaces: all, MountOptions: []string{"rro", "rnosuid", "rnodev"}, UnsafeAnnotations: []string{"bundle", "org.systemd.property.", "org.criu.config"}},

@@ -76,6 +76,7 @@ func TestHostNamespacesOfRealSpecsAreRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		facts := host.Facts{
+			ID:      idOf(&s),
 			Cgroup:  host.Cgroup{Controllers: []string{"pids", "memory", "cpu"}},
 			Hooks:   map[string]host.HookFile{"/proc/4242/exe": {Dockerd: true}},
 			Sources: map[string]host.Source{},

@@ -196,6 +196,8 @@ func describePlace(key string) string { //nolint:funlen // a table, a line for e
 		return "executables by the path that they resolve to; only root may be able to change them"
 	case "HookRules.env":
 		return "environment variables that a hook may have, of those that the request gives it; an entry that ends in * is a prefix"
+	case "HookRules.args":
+		return "arguments that a hook may have beside its own name; an entry that ends in * is a prefix"
 	case "HookRules.dockerNetwork":
 		return "true: Docker's own network hook is admitted, where it leads to the dockerd that runs"
 	case "Profile.seccomp":

@@ -42,7 +42,7 @@ func Meet(a, b *Profile) *Profile {
 	p.Memory = MemoryRules{least(a.Memory.Max, b.Memory.Max), least(a.Memory.Swap, b.Memory.Swap)}
 	p.CPU.MaxMilli = least(a.CPU.MaxMilli, b.CPU.MaxMilli)
 	p.Sysctls.Allow = common(a.Sysctls.Allow, b.Sysctls.Allow)
-	p.Hooks = HookRules{common(a.Hooks.Allow, b.Hooks.Allow), common(a.Hooks.Env, b.Hooks.Env), a.Hooks.DockerNetwork && b.Hooks.DockerNetwork}
+	p.Hooks = HookRules{common(a.Hooks.Allow, b.Hooks.Allow), common(a.Hooks.Env, b.Hooks.Env), common(a.Hooks.Args, b.Hooks.Args), a.Hooks.DockerNetwork && b.Hooks.DockerNetwork}
 	p.Annotations.Strip = union(a.Annotations.Strip, b.Annotations.Strip)
 	p.Seccomp = meetSeccomp(a.Seccomp, b.Seccomp)
 	p.Egress, p.Ingress = meetEgress(a, b), meetIngress(a, b)

@@ -156,6 +156,7 @@ var orders = map[string]func(m, p *Profile) bool{
 	"CPU.MaxMilli":        func(m, p *Profile) bool { return notAbove(m.CPU.MaxMilli, p.CPU.MaxMilli) },
 	"Sysctls.Allow":       func(m, p *Profile) bool { return holds(p.Sysctls.Allow, m.Sysctls.Allow) },
 	"Hooks.Allow":         func(m, p *Profile) bool { return holds(p.Hooks.Allow, m.Hooks.Allow) },
+	"Hooks.Args":          func(m, p *Profile) bool { return holds(p.Hooks.Args, m.Hooks.Args) },
 	"Hooks.Env":           func(m, p *Profile) bool { return holds(p.Hooks.Env, m.Hooks.Env) },
 	"Hooks.DockerNetwork": func(m, p *Profile) bool { return !m.Hooks.DockerNetwork || p.Hooks.DockerNetwork },
 	"Seccomp.Table": func(m, p *Profile) bool {
@@ -274,7 +275,7 @@ func drawProfile(t *rapid.T) *Profile {
 		Memory:      MemoryRules{limit(), limit()},
 		CPU:         CPURules{limit()},
 		Sysctls:     SysctlRules{some("net.*", "kernel.x")},
-		Hooks:       HookRules{some("/a", "/b"), some("A", "B_*"), on()},
+		Hooks:       HookRules{some("/a", "/b"), some("A", "B_*"), some("x", "--y=*"), on()},
 		Annotations: AnnotationRules{some("a", "b*")},
 		Egress:      EgressRules{Default: verdict(), Allow: some(drawnEntries()...), Deny: some(drawnEntries()...)},
 		Ingress:     IngressRules{Default: verdict(), Allow: some(drawnEntries()...)},

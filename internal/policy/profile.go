@@ -281,6 +281,9 @@ type HookRules struct {
 	// Env lists the environment variables that a hook may have. An entry that
 	// ends in * is a prefix.
 	Env []string `json:"env"`
+	// Args lists the arguments that a hook may have, beside its own name. An
+	// entry that ends in * is a prefix.
+	Args []string `json:"args"`
 	// DockerNetwork true admits Docker's libnetwork-setkey hook when its path
 	// resolves to the running dockerd.
 	DockerNetwork bool `json:"dockerNetwork"`

@@ -49,10 +49,7 @@ func (c hooks) environment(stage, field string, h *specs.Hook) []control.Change 
 // passes reports whether the profile lists the variable. An entry that ends in
 // * is a prefix.
 func (c hooks) passes(name string) bool {
-	return slices.ContainsFunc(c.profile.Hooks.Env, func(e string) bool {
-		prefix, wild := strings.CutSuffix(e, "*")
-		return e == name || wild && strings.HasPrefix(name, prefix)
-	})
+	return listed(c.profile.Hooks.Env, name)
 }
 
 // names are the variables without their values, which may be secret.

@@ -3,12 +3,11 @@
 //
 // Guarantees: every hook left leads to an executable that the profile lists
 // and that only root can change, or is Docker's own network hook, told by the
-// file that its path leads to and not by its name, or our own for this very
-// container; none of them gets a variable that the profile does not list, nor
-// the environment of the container.
-// Does not cover: what a listed hook does, and the arguments that the request
-// gives it; startContainer hooks, which are programs of the container: runc and
-// crun run them inside, as the container's user, once capabilities are dropped
+// file that its path leads to and not by its name, or our own, both for this
+// very container; a listed one gets no variable and no argument that the profile
+// does not list, no name but its own, and not the environment of the container.
+// Does not cover: what a listed hook does; startContainer hooks, which are
+// programs of the container: runc and crun run them inside, as the container's user, once capabilities are dropped
 // and the filter is set (libcontainer/standard_init_linux.go).
 // Requires: facts on each hook's executable.
 // Spec fields touched: hooks.
@@ -34,10 +33,11 @@ type hooks struct {
 	profile *policy.Profile
 	files   map[string]host.HookFile
 	own     host.Own
+	id      string // the container's
 }
 
 // New makes the control.
-func New(p *policy.Profile, f host.Facts) control.Control { return hooks{p, f.Hooks, f.Own} }
+func New(p *policy.Profile, f host.Facts) control.Control { return hooks{p, f.Hooks, f.Own, f.ID} }
 
 func (hooks) Name() string { return policy.Hooks }
 
@@ -97,11 +97,24 @@ func (c hooks) refusal(field, reason string, h specs.Hook) error {
 	switch file, ok := c.files[h.Path]; {
 	case !ok || file.Err != "":
 		return r
+	case reason == reasonTimeout:
+		r.Remedy = "give it a second or more, or none"
+		return r
+	case reason == reasonLinked:
+		r.Remedy = "leave the hook out, or name it " + file.Resolved
+		return r
 	case !file.RootOnly:
 		r.Remedy = "leave the hook out, or let only root write to " + file.Resolved + " and the folders that it is in, and list it in hooks.allow"
 		return r
 	default:
-		return r.Granting(control.Add("hooks.allow", control.Quoted(file.Resolved)))
+		var grants []control.Grant
+		if !slices.Contains(c.profile.Hooks.Allow, file.Resolved) {
+			grants = append(grants, control.Add("hooks.allow", control.Quoted(file.Resolved)))
+		}
+		for _, arg := range c.unlisted(h, file) {
+			grants = append(grants, control.Add("hooks.args", control.Quoted(arg)))
+		}
+		return r.Granting(grants...)
 	}
 }
 
@@ -113,13 +126,18 @@ func (c hooks) reason(field string, h specs.Hook) string {
 		return "its executable cannot be read"
 	case field == "createRuntime" && c.own.Is(h, file): // of a create that was cut off
 		return ""
-	case file.Dockerd && c.profile.Hooks.DockerNetwork && len(h.Args) > 0 && h.Args[0] == dockerArg &&
-		(field == "prestart" || field == "createRuntime"):
+	case file.Dockerd && c.profile.Hooks.DockerNetwork && c.docker(h.Args) && (field == "prestart" || field == "createRuntime"):
 		return ""
 	case !slices.Contains(c.profile.Hooks.Allow, file.Resolved):
 		return "a hook runs as the host's root, and the profile does not list this one"
 	case !file.RootOnly:
 		return "others than root can change its executable"
+	case file.Linked && (field == "poststart" || field == "poststop"):
+		return reasonLinked
+	case h.Timeout != nil && *h.Timeout < 1:
+		return reasonTimeout
+	case len(c.unlisted(h, file)) > 0:
+		return "a listed hook would get arguments that the profile does not list"
 	}
 	return ""
 }

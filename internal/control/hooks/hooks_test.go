@@ -20,8 +20,10 @@ func TestApply(t *testing.T) {
 		"/opt/link":    {Resolved: "/opt/other", RootOnly: true},
 		"/opt/open":    {Resolved: "/opt/open"},
 		"/opt/missing": {Err: "no such file"},
+		"/proc/9/exe":  {Resolved: "/opt/listed", RootOnly: true, Linked: true},
 	}}
-	docker := []string{"libnetwork-setkey", "-exec-root=/run/docker", "id", "key"}
+	docker := []string{"libnetwork-setkey", "-exec-root=/run/docker", "own", "0a1b2c"}
+	facts.ID = "own"
 	for name, tc := range map[string]struct {
 		stage string
 		hook  specs.Hook
@@ -29,9 +31,25 @@ func TestApply(t *testing.T) {
 	}{
 		"docker":                   {"prestart", specs.Hook{Path: "/proc/7/exe", Args: docker}, ""},
 		"docker, another argument": {"prestart", specs.Hook{Path: "/proc/7/exe", Args: []string{"x"}}, "does not list"},
+		"docker, for another":      {"prestart", specs.Hook{Path: "/proc/7/exe", Args: []string{docker[0], docker[1], "other", docker[3]}}, "does not list"},
+		"docker, more arguments":   {"prestart", specs.Hook{Path: "/proc/7/exe", Args: append(slices.Clone(docker), "x")}, "does not list"},
+		"docker, another root":     {"prestart", specs.Hook{Path: "/proc/7/exe", Args: []string{docker[0], "--debug", "own", docker[3]}}, "does not list"},
+		"docker, another socket":   {"prestart", specs.Hook{Path: "/proc/7/exe", Args: []string{docker[0], docker[1], "own", "../x"}}, "does not list"},
 		"docker, another stage":    {"poststop", specs.Hook{Path: "/proc/7/exe", Args: docker}, "does not list"},
 		"named like docker":        {"prestart", specs.Hook{Path: "/proc/8/exe", Args: docker}, "does not list"},
 		"listed":                   {"poststop", specs.Hook{Path: "/opt/listed"}, ""},
+		"its own name":             {"poststop", specs.Hook{Path: "/opt/listed", Args: []string{"listed"}}, ""},
+		"its own path":             {"poststop", specs.Hook{Path: "/opt/listed", Args: []string{"/opt/listed", "prestart", "--link=a::b"}}, ""},
+		"another name":             {"createRuntime", specs.Hook{Path: "/opt/listed", Args: []string{"sh"}}, "arguments"},
+		"its name as an argument":  {"createRuntime", specs.Hook{Path: "/opt/listed", Args: []string{"listed", "listed"}}, "arguments"},
+		"an argument":              {"createContainer", specs.Hook{Path: "/opt/listed", Args: []string{"listed", "-c"}}, "arguments"},
+		"no prefix":                {"createContainer", specs.Hook{Path: "/opt/listed", Args: []string{"listed", "prestarts"}}, "arguments"},
+		"an empty argument":        {"prestart", specs.Hook{Path: "/opt/listed", Args: []string{"listed", ""}}, "arguments"},
+		"a timeout":                {"prestart", specs.Hook{Path: "/opt/listed", Timeout: new(1)}, ""},
+		"no time":                  {"prestart", specs.Hook{Path: "/opt/listed", Timeout: new(0)}, "timeout"},
+		"less than no time":        {"poststop", specs.Hook{Path: "/opt/listed", Timeout: new(-1)}, "timeout"},
+		"of a process":             {"createRuntime", specs.Hook{Path: "/proc/9/exe"}, ""},
+		"of a process, later":      {"poststop", specs.Hook{Path: "/proc/9/exe"}, "link of procfs"},
 		"a path in the container":  {"startContainer", specs.Hook{Path: "/opt/unknown"}, ""},
 		"link to another":          {"poststart", specs.Hook{Path: "/opt/link"}, "does not list"},
 		"writable":                 {"createContainer", specs.Hook{Path: "/opt/open"}, "others than root"},
@@ -40,7 +58,7 @@ func TestApply(t *testing.T) {
 	} {
 		p := &policy.Profile{
 			OnExcess: map[string]policy.Excess{policy.Hooks: policy.Refuse},
-			Hooks:    policy.HookRules{Allow: []string{"/opt/listed", "/opt/open"}, DockerNetwork: true},
+			Hooks:    policy.HookRules{Allow: []string{"/opt/listed", "/opt/open"}, Args: []string{"prestart", "--link=*"}, DockerNetwork: true},
 		}
 		s := &specs.Spec{Hooks: &specs.Hooks{}}
 		list := []specs.Hook{tc.hook}
