@@ -56,7 +56,7 @@ func writeOnce(file, text string) error {
 	return nil
 }
 
-// forkIntoUserNS starts a child in a new user namespace. It runs no program and
+// forkIntoUserNS starts a child in a new user namespace. It runs no program, shares no more than it must, and
 // waits to be killed; it dies with this thread.
 func forkIntoUserNS() (int, error) {
 	var all, old unix.Sigset_t
@@ -67,7 +67,7 @@ func forkIntoUserNS() (int, error) {
 	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &all, &old); err != nil {
 		return 0, err
 	}
-	pid, errno := rawFork(unix.CLONE_NEWUSER|uintptr(unix.SIGCHLD), uintptr(unix.Getpid()))
+	pid, errno := carrier(unix.CLONE_NEWUSER|uintptr(unix.SIGCHLD), uintptr(unix.Getpid()))
 	err := unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil)
 	if errno != 0 {
 		return 0, errno
@@ -77,27 +77,6 @@ func forkIntoUserNS() (int, error) {
 		return 0, err
 	}
 	return int(pid), nil
-}
-
-// rawFork forks without the Go runtime: the child makes system calls and
-// nothing else, and never returns.
-//
-//go:norace
-//go:nosplit
-func rawFork(flags, parent uintptr) (uintptr, unix.Errno) {
-	pid, _, errno := unix.RawSyscall6(unix.SYS_CLONE, flags, 0, 0, 0, 0, 0)
-	if errno != 0 || pid != 0 {
-		return pid, errno
-	}
-	_, _, _ = unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0, 0)
-	for {
-		// The parent may have died before it was to be told of.
-		now, _, _ := unix.RawSyscall(unix.SYS_GETPPID, 0, 0, 0)
-		if now != parent {
-			_, _, _ = unix.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
-		}
-		_, _, _ = unix.RawSyscall6(unix.SYS_PPOLL, 0, 0, 0, 0, 0, 0)
-	}
 }
 
 func reap(pid int) {
