@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hatchdog/hatchdog/internal/door"
-	"github.com/hatchdog/hatchdog/internal/effects/idrange"
 )
 
 func idsCommand(o *options) *cobra.Command {
@@ -31,8 +30,11 @@ func idsCommand(o *options) *cobra.Command {
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
 			fmt.Fprintln(w, "FIRST\tLAST\tCONTAINER\tROOT")
 			for _, r := range ranges {
+				if len(r.Holders) == 0 {
+					fmt.Fprintf(w, "%d\t%d\t%s\t%s\n", r.Base, r.Base+r.Size-1, "?", "processes without a record")
+				}
 				for _, h := range r.Holders {
-					fmt.Fprintf(w, "%d\t%d\t%s\t%s\n", r.Base, r.Base+idrange.Size-1, shortID(h.ID), h.Root)
+					fmt.Fprintf(w, "%d\t%d\t%s\t%s\n", r.Base, r.Base+r.Size-1, shortID(h.ID), h.Root)
 				}
 			}
 			return w.Flush()

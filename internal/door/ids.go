@@ -55,10 +55,10 @@ func (j *judgement) setAside(r *request, options plan.Options) error {
 	case v.Join.Path != "":
 		j.ids = v.Join.Range
 	case holder != nil:
-		j.ids, err = ids.Take(*holder)
+		j.ids, err = ids.Take(*holder, host.IDRange{Size: host.IDUnit})
 		j.facts.UserNS.Range = j.ids
 	default:
-		j.ids, err = ids.Next()
+		j.ids, err = ids.Next(host.IDRange{Size: host.IDUnit})
 		j.facts.UserNS.Range = j.ids
 	}
 	if err != nil {

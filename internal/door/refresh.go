@@ -32,7 +32,7 @@ func refreshInside(rec *decision.Record) error {
 	// A pid may have come again: only a process with the container's ids is
 	// one of it.
 	ids, err := host.Mapping(fmt.Sprintf("/proc/%d/ns/user", first.Pid))
-	if err != nil || !slices.Contains(ids, host.IDMap{Outside: rec.IDs.Base, Size: rec.IDs.Size}) {
+	if err != nil || !slices.Equal(ids, rec.IDs.Lines()) {
 		return errNotRunning
 	}
 	return effects.Refresh(fmt.Sprintf("/proc/%d/root", first.Pid))

@@ -54,8 +54,11 @@ func (w *work) stage(a *Acquired) error {
 // outside is the host's number of an id of the container. One that it does not
 // have is its root.
 func (w *work) outside(id *uint32) int {
-	if id == nil || *id >= w.IDs.Size {
+	if id == nil {
 		return int(w.IDs.Base)
 	}
-	return int(w.IDs.Base + *id)
+	if at, ok := w.IDs.Outside(*id); ok {
+		return int(at)
+	}
+	return int(w.IDs.Base)
 }

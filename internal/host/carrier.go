@@ -5,20 +5,12 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// IDRange is a run of host ids that a container's ids from 0 on stand for.
-type IDRange struct {
-	Base uint32 `json:"base"`
-	Size uint32 `json:"size"`
-}
-
-// Empty reports whether there is none.
-func (r IDRange) Empty() bool { return r.Size == 0 }
-
-// UserNamespace makes a user namespace that maps the ids from 0 on to the
+// UserNamespace makes a user namespace that maps the ids of a container to the
 // range, and returns a descriptor that keeps it. No process is left in it: it
 // carries the mapping for mount_setattr(2).
 func UserNamespace(r IDRange) (int, error) {
@@ -29,10 +21,13 @@ func UserNamespace(r IDRange) (int, error) {
 		return -1, fmt.Errorf("user namespace: %w", err)
 	}
 	defer reap(pid)
-	line := fmt.Sprintf("0 %d %d\n", r.Base, r.Size)
+	var lines strings.Builder
+	for _, l := range r.Lines() {
+		fmt.Fprintf(&lines, "%d %d %d\n", l.Inside, l.Outside, l.Size)
+	}
 	for _, name := range []string{"uid_map", "gid_map"} {
 		file := fmt.Sprintf("/proc/%d/%s", pid, name)
-		if err := writeOnce(file, line); err != nil {
+		if err := writeOnce(file, lines.String()); err != nil {
 			return -1, fmt.Errorf("user namespace: %w", err)
 		}
 	}

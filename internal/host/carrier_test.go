@@ -29,7 +29,7 @@ func children(tb testing.TB) string {
 func TestUserNamespaceLeavesNoProcess(t *testing.T) {
 	needRoot(t)
 	before := children(t)
-	fd, err := UserNamespace(IDRange{1879048192, 65536})
+	fd, err := UserNamespace(IDRange{Base: 1879048192, Size: 65536})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func TestProbesAnswerForThisKernel(t *testing.T) {
 func BenchmarkUserNamespace(b *testing.B) {
 	needRoot(b)
 	for b.Loop() {
-		fd, err := UserNamespace(IDRange{1879048192, 65536})
+		fd, err := UserNamespace(IDRange{Base: 1879048192, Size: 65536})
 		if err != nil {
 			b.Fatal(err)
 		}

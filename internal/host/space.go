@@ -228,7 +228,7 @@ func (s *space) examine() (JoinedNamespace, error) {
 	if j.Type == "user" {
 		ids, err := s.mapping()
 		j.NoHostRoot = err == nil && len(ids) > 0 && !slices.ContainsFunc(ids, func(m IDMap) bool {
-			return m.Outside < leastHostID || !(IDRange{m.Outside, m.Size}).Valid()
+			return m.Outside < leastHostID || !(IDRange{Base: m.Outside, Size: m.Size}).Valid()
 		})
 		return j, nil
 	}

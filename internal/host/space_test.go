@@ -57,7 +57,7 @@ func TestWhoseNamespace(t *testing.T) {
 		if known != (len(j.Groups) > 0) || known != (j.Owner.Path == proc+"/ns/user" || j.Owner.Path == proc+"/task/"+filepath.Base(proc)+"/ns/user") {
 			t.Errorf("%s: known %v: %+v", path, !known, j)
 		}
-		if known && (j.Owner.Range != IDRange{100000, 65536} || !slices.ContainsFunc(j.Groups, func(g string) bool { return g != "" && len(g) <= len(group) })) {
+		if known && (j.Owner.Range != IDRange{Base: 100000, Size: 65536} || !slices.ContainsFunc(j.Groups, func(g string) bool { return g != "" && len(g) <= len(group) })) {
 			t.Errorf("%s: %+v", path, j)
 		}
 		s.Close()

@@ -44,7 +44,7 @@ type UserNSOwner struct {
 	ID FileID `json:"id,omitzero"`
 	// Path leads to it; "" where no process is known that lives in it.
 	Path string `json:"path,omitempty"`
-	// Range is its mapping, where that is one range from 0 on.
+	// Range is its mapping, where that is one of ours.
 	Range IDRange `json:"range"`
 }
 
@@ -175,11 +175,11 @@ func (s *space) owner() UserNSOwner {
 		return UserNSOwner{}
 	}
 	beside := filepath.Dir(s.name) + "/user"
-	ids, err := s.mapping()
-	if err != nil || len(ids) != 1 || ids[0].Inside != 0 {
-		return UserNSOwner{ID: id, Path: beside}
+	var own IDRange // of one that is not ours
+	if ids, err := s.mapping(); err == nil {
+		own, _ = rangeOf(ids)
 	}
-	return UserNSOwner{ID: id, Path: beside, Range: IDRange{ids[0].Outside, ids[0].Size}}
+	return UserNSOwner{ID: id, Path: beside, Range: own}
 }
 
 // IDMap is one line of a user namespace's mapping (user_namespaces(7)).

@@ -1,11 +1,13 @@
-// Package idrange sets host ids aside for containers' user namespaces, 65,536
-// for each.
+// Package idrange sets host ids aside for containers' user namespaces, in units
+// of 65,536: one for each container, and more for one that needs more.
 //
 // Guarantees: no two containers that live hold the same ids, but those that
 // share a user namespace; no range holds an id of the pool's neighbours in
 // /etc/subuid and /etc/subgid nor of a user or group of /etc/passwd and
 // /etc/group; what a dead container held is set free, also after a reboot or a
-// SIGKILL.
+// SIGKILL; what Take reads does not grow with the containers and processes of
+// the host, but where the pool has run out, the file was lost, or the ranges
+// have doubled.
 // Does not cover: users and groups of a directory service; other programs
 // that take ids without a line in /etc/subuid.
 // Requires: a directory that outlives the records, for reading it after a
@@ -25,8 +27,8 @@ import (
 	"github.com/hatchdog/hatchdog/internal/host"
 )
 
-// Size is how many ids a container gets.
-const Size = 1 << 16
+// Size is a unit: a range is one of them or several.
+const Size = host.IDUnit
 
 // Holder is a container that holds a range.
 type Holder struct {
@@ -38,11 +40,14 @@ type Holder struct {
 	Record string `json:"record"`
 }
 
-// Range is a range that is held.
+// Range is a range that is held. One without holders was found in use when the
+// file was lost.
 type Range struct {
-	Base    uint32   `json:"base"`
+	host.IDRange
 	Holders []Holder `json:"holders"`
 }
+
+func (r Range) span() span { return span{uint64(r.Base), uint64(r.Base) + uint64(r.Size) - 1} }
 
 // Store keeps who holds what in the file Dir/ids.json.
 type Store struct {
@@ -53,61 +58,55 @@ type Store struct {
 	Lives func(Holder) bool
 	// Files are where the accounts of the host are; "/" but in tests.
 	Files string
+
+	opened func() // called for each file of a process that is looked at; nil but in tests
 }
 
-// Exhausted says that every range of the pool is held.
+// Exhausted says that no run of free units of the pool is long enough.
 type Exhausted struct {
 	Pool          string
-	Ranges        int // in the pool
+	Units         int // in the pool
 	Held, Skipped int // by containers; for users of this host
+	Asked         int
 }
 
 func (e *Exhausted) Error() string {
-	return fmt.Sprintf("no ids are left for a user namespace: of the %d ranges of 65536 in the pool %s, %d are held by containers and %d hold ids of users of this host; remove containers, or enlarge ids.pool in the policy (hatchctl ids shows who holds what)",
-		e.Ranges, e.Pool, e.Held, e.Skipped)
+	return fmt.Sprintf("no ids are left for a user namespace: of the %d ranges of 65536 in the pool %s, %d are held by containers and %d hold ids of users of this host, and %d side by side were asked for; remove containers, or enlarge ids.pool in the policy (hatchctl ids shows who holds what)",
+		e.Units, e.Pool, e.Held, e.Skipped, e.Asked)
 }
 
-// Take sets the lowest free range aside. A holder that has one already gets
-// the same.
-func (s Store) Take(h Holder) (host.IDRange, error) {
+// Take sets the lowest free range of that size and shape aside; its base is
+// what Take chooses. A holder that has it already gets the same.
+func (s Store) Take(h Holder, want host.IDRange) (host.IDRange, error) {
 	var got host.IDRange
 	err := s.locked(func(st *state) error {
 		// Whoever creates an id holds it alone: what an earlier one of it held
 		// and did not give back is nobody's.
 		drop(st, func(o Holder) bool { return o.Root == h.Root && o.ID == h.ID && o.Creator != h.Creator })
 		if i := slices.IndexFunc(st.Ranges, func(r Range) bool { return slices.Contains(r.Holders, h) }); i >= 0 {
-			got = host.IDRange{Base: st.Ranges[i].Base, Size: Size}
-			return nil
+			want.Base = st.Ranges[i].Base
+			if got = st.Ranges[i].IDRange; got == want {
+				return nil
+			}
+			drop(st, func(o Holder) bool { return o == h })
 		}
-		pool, err := s.pool()
-		if err != nil {
+		var err error
+		if got, err = s.free(st, want); err != nil {
 			return err
 		}
-		s.reclaim(st)
-		base, err := pool.lowest(st, s.taken, s.mapped)
-		if err != nil {
-			return err
-		}
-		st.Ranges = append(st.Ranges, Range{Base: base, Holders: []Holder{h}})
-		got = host.IDRange{Base: base, Size: Size}
+		st.Ranges = append(st.Ranges, Range{got, []Holder{h}})
 		return nil
 	})
 	return got, err
 }
 
 // Next is the range that Take would give, without taking it.
-func (s Store) Next() (host.IDRange, error) {
+func (s Store) Next(want host.IDRange) (host.IDRange, error) {
 	st, err := s.read()
 	if err != nil {
 		return host.IDRange{}, err
 	}
-	pool, err := s.pool()
-	if err != nil {
-		return host.IDRange{}, err
-	}
-	s.reclaim(st)
-	base, err := pool.lowest(st, s.taken, s.mapped)
-	return host.IDRange{Base: base, Size: Size}, err
+	return s.free(st, want)
 }
 
 // ErrNotHeld means that a range to be shared is not one of ours.
@@ -139,10 +138,10 @@ func (s Store) Free(root, id, creator string) error {
 	})
 }
 
-// drop takes holders away, and the ranges that have none left.
+// drop takes holders away, and the ranges that then have none left.
 func drop(st *state, gone func(Holder) bool) {
 	st.Ranges = slices.DeleteFunc(st.Ranges, func(r Range) bool {
-		return !slices.ContainsFunc(r.Holders, func(h Holder) bool { return !gone(h) })
+		return len(r.Holders) > 0 && !slices.ContainsFunc(r.Holders, func(h Holder) bool { return !gone(h) })
 	})
 	for i := range st.Ranges {
 		st.Ranges[i].Holders = slices.DeleteFunc(st.Ranges[i].Holders, gone)
@@ -155,23 +154,11 @@ func (s Store) Held() ([]Range, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.reclaim(st)
+	if err := s.reclaim(st); err != nil {
+		return nil, err
+	}
 	slices.SortFunc(st.Ranges, func(a, b Range) int { return int(int64(a.Base) - int64(b.Base)) })
 	return st.Ranges, nil
-}
-
-// reclaim drops the holders that live no more. A range in which a process is
-// left stays theirs.
-func (s Store) reclaim(st *state) {
-	st.Ranges = slices.DeleteFunc(st.Ranges, func(r Range) bool {
-		dead := !slices.ContainsFunc(r.Holders, s.Lives)
-		return dead && !s.mapped(span{uint64(r.Base), uint64(r.Base) + Size - 1})
-	})
-	for i := range st.Ranges {
-		if alive := slices.DeleteFunc(slices.Clone(st.Ranges[i].Holders), func(h Holder) bool { return !s.Lives(h) }); len(alive) > 0 {
-			st.Ranges[i].Holders = alive
-		}
-	}
 }
 
 func (s Store) file() string { return filepath.Join(s.Dir, "ids.json") }

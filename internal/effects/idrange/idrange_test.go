@@ -29,9 +29,11 @@ func place(t *testing.T, files map[string]string) (Store, map[string]bool) {
 	return Store{Dir: t.TempDir(), Files: root, Lives: func(h Holder) bool { return living[h.ID] }}, living
 }
 
+var unit = host.IDRange{Size: Size}
+
 func take(t *testing.T, s Store, id string) host.IDRange {
 	t.Helper()
-	r, err := s.Take(Holder{Root: "/run/r", ID: id})
+	r, err := s.Take(Holder{Root: "/run/r", ID: id}, unit)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +43,7 @@ func take(t *testing.T, s Store, id string) host.IDRange {
 func TestTakeShareFree(t *testing.T) {
 	s, living := place(t, nil)
 	living["a"], living["b"], living["c"] = true, true, true
-	next, err := s.Next()
+	next, err := s.Next(unit)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,11 +83,11 @@ func TestTakeShareFree(t *testing.T) {
 func TestAnIDThatComesAgain(t *testing.T) {
 	s, living := place(t, nil)
 	living["a"] = true
-	first, err := s.Take(Holder{Root: "/r", ID: "a", Creator: "1"})
+	first, err := s.Take(Holder{Root: "/r", ID: "a", Creator: "1"}, unit)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := s.Take(Holder{Root: "/r", ID: "a", Creator: "2"})
+	second, err := s.Take(Holder{Root: "/r", ID: "a", Creator: "2"}, unit)
 	if err != nil || second != first {
 		t.Errorf("%v %v %v", first, second, err)
 	}
@@ -99,6 +101,7 @@ func TestAnIDThatComesAgain(t *testing.T) {
 
 func TestTheDeadHoldNothing(t *testing.T) {
 	s, living := place(t, nil)
+	s.Pool = "70000:65536"
 	living["a"] = true
 	a := take(t, s, "a")
 	living["a"], living["b"] = false, true
@@ -135,9 +138,9 @@ func TestUsersAndOthersAreLeftAlone(t *testing.T) {
 	if a := take(t, s, "a"); a.Base != 331072 {
 		t.Errorf("%v", a)
 	}
-	_, err := s.Take(Holder{ID: "b"})
+	_, err := s.Take(Holder{ID: "b"}, unit)
 	var full *Exhausted
-	if !errors.As(err, &full) || full.Ranges != 4 || full.Held != 1 || full.Skipped != 3 {
+	if !errors.As(err, &full) || full.Units != 4 || full.Held != 1 || full.Skipped != 3 {
 		t.Errorf("%+v", err)
 	}
 	if !strings.Contains(err.Error(), "of the 4 ranges of 65536 in the pool 200000:262144 (/etc/subuid), 1 are held by containers and 3 hold ids of users") {
@@ -149,12 +152,12 @@ func TestBadPools(t *testing.T) {
 	for _, pool := range []string{"1", "0:65536", "65535:65536", "100000:65535", "4294967000:65536", "a:b", "100000:-1", "100000:4294967295"} {
 		s, _ := place(t, nil)
 		s.Pool = pool
-		if r, err := s.Take(Holder{ID: "a"}); !errors.Is(err, errPool) {
+		if r, err := s.Take(Holder{ID: "a"}, unit); !errors.Is(err, errPool) {
 			t.Errorf("%s: %v %v", pool, r, err)
 		}
 	}
 	s, _ := place(t, map[string]string{"etc/subuid": "hatchdog:100000:65536\n"})
-	if _, err := s.Take(Holder{ID: "a"}); !errors.Is(err, errUneven) {
+	if _, err := s.Take(Holder{ID: "a"}, unit); !errors.Is(err, errUneven) {
 		t.Error(err)
 	}
 }
@@ -166,7 +169,7 @@ func TestAFileThatOthersWriteIsRefused(t *testing.T) {
 	if err := os.Chmod(s.file(), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Take(Holder{ID: "b"}); !errors.Is(err, errForeign) {
+	if _, err := s.Take(Holder{ID: "b"}, unit); !errors.Is(err, errForeign) {
 		t.Error(err)
 	}
 }
@@ -196,7 +199,7 @@ func TestThousandCyclesLeaveNothing(t *testing.T) {
 		wg.Go(func() {
 			for i := range 125 {
 				h := Holder{Root: "/run/r", ID: fmt.Sprintf("%d-%d", worker, i)}
-				r, err := s.Take(h)
+				r, err := s.Take(h, unit)
 				if err != nil {
 					t.Error(err)
 					return

@@ -25,7 +25,7 @@ func (s Store) Owners() (host.IDOwners, error) {
 		return o, err
 	}
 	for _, r := range st.Ranges { // those of a pool that the policy had before
-		o.Others = append(o.Others, host.IDRange{Base: r.Base, Size: Size})
+		o.Others = append(o.Others, host.IDRange{Base: r.Base, Size: r.Size})
 	}
 	for file, to := range map[string]*[]host.IDRange{"etc/subuid": &o.EngineUIDs, "etc/subgid": &o.EngineGIDs} {
 		if err := s.shares(file, to, &o.Others); err != nil {

@@ -74,29 +74,47 @@ func parsePool(text, name string) (pool, error) {
 	return pool{span{f, f + c - 1}, name}, nil
 }
 
-// lowest is the lowest range that is free. taken lists the ids of the host
-// that must not be in it; mapped tells of one that a process lives in.
-func (p pool) lowest(st *state, taken func() ([]span, error), mapped func(span) bool) (uint32, error) {
-	users, err := taken()
-	if err != nil {
-		return 0, err
+// lowest is the lowest run of free units that holds size ids. users are ids of
+// the host that must not be in it.
+func (p pool) lowest(st *state, size uint32, users []span) (uint32, error) {
+	used := p.units()
+	full := &Exhausted{Pool: p.name, Units: len(used), Asked: int(size / Size)}
+	for _, r := range st.Ranges {
+		full.Held += p.mark(used, r.span())
 	}
-	full := &Exhausted{Pool: p.name}
-	for base := p.first; base+Size-1 <= p.last; base += Size {
-		full.Ranges++
-		this := span{base, base + Size - 1}
-		switch {
-		case slices.ContainsFunc(st.Ranges, func(r Range) bool { return this.overlaps(span{uint64(r.Base), uint64(r.Base) + Size - 1}) }):
-			full.Held++
-		case slices.ContainsFunc(users, this.overlaps):
-			full.Skipped++
-		case st.Lost && mapped(this):
-			full.Held++ // a process without a record is in it
-		default:
-			return uint32(base), nil
+	for _, u := range users {
+		full.Skipped += p.mark(used, u)
+	}
+	run := 0
+	for i, u := range used {
+		if run++; u != 0 {
+			run = 0
+		}
+		if run == full.Asked {
+			return uint32(p.first) + uint32(i+1-run)*Size, nil
 		}
 	}
 	return 0, full
+}
+
+// units has an item for each unit of the pool.
+func (p pool) units() []byte { return make([]byte, (p.last-p.first+1)/Size) }
+
+// mark marks the units that hold one of the ids, and counts those that were not
+// marked before.
+func (p pool) mark(used []byte, ids span) int {
+	if ids.last < p.first || ids.first > p.last {
+		return 0
+	}
+	n := 0
+	from, to := (max(ids.first, p.first)-p.first)/Size, (min(ids.last, p.last)-p.first)/Size
+	for i := from; i <= to && i < uint64(len(used)); i++ {
+		if used[i] == 0 {
+			used[i] = 1
+			n++
+		}
+	}
+	return n
 }
 
 // taken are the ids that belong to users and groups of this host, and the
@@ -159,49 +177,4 @@ func (s Store) scan(file string, each func(fields []string)) error {
 		return fmt.Errorf("ids: /%s: %w", file, err)
 	}
 	return nil
-}
-
-// mapped reports whether a process lives in a user namespace that maps one of
-// the ids. One that cannot be read is gone, or not ours to see.
-func (s Store) mapped(ids span) bool {
-	maps, err := filepath.Glob(filepath.Join("/", s.Files, "proc/[0-9]*/uid_map"))
-	if err != nil {
-		return true
-	}
-	for _, file := range maps {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			continue
-		}
-		for line := range strings.Lines(string(data)) {
-			var inside, outside, count uint64
-			if _, err := fmt.Sscan(line, &inside, &outside, &count); err != nil || count == 0 {
-				continue
-			}
-			const everything = math.MaxUint32 // the host's own mapping
-			if count != everything && ids.overlaps(span{outside, outside + count - 1}) && !dead(filepath.Dir(file)) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// dead reports whether a process has ended and only waits for its parent: it
-// owns nothing any more.
-func dead(proc string) bool {
-	data, err := os.ReadFile(proc + "/stat")
-	if err != nil {
-		return true
-	}
-	// The command may hold brackets: the state stands behind the last one.
-	_, rest, _ := cutLast(string(data), ") ")
-	return strings.HasPrefix(rest, "Z") || strings.HasPrefix(rest, "X")
-}
-
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
-	}
-	return s, "", false
 }

@@ -19,6 +19,8 @@ type state struct {
 	// Lost is true where a file of this boot could not be read: who holds what
 	// must then be told from the processes alone.
 	Lost bool `json:"lost,omitempty"`
+	// Swept is how many ranges were held when the dead were last looked for.
+	Swept int `json:"swept,omitempty"`
 }
 
 var errForeign = errors.New("not a file that only its owner writes")
@@ -52,6 +54,11 @@ func (s Store) read() (*state, error) {
 	}
 	if st.Boot != boot {
 		return fresh, nil
+	}
+	for i := range st.Ranges {
+		if r := &st.Ranges[i]; r.Size == 0 { // of a version that had units alone
+			r.Size = Size
+		}
 	}
 	return &st, nil
 }
