@@ -55,10 +55,10 @@ func (j *judgement) setAside(r *request, options plan.Options) error {
 	case v.Join.Path != "":
 		j.ids = v.Join.Range
 	case holder != nil:
-		j.ids, err = ids.Take(*holder, host.IDRange{Size: host.IDUnit})
+		j.ids, err = ids.Take(*holder, plan.WantIDs(j.profile, j.facts, j.after))
 		j.facts.UserNS.Range = j.ids
 	default:
-		j.ids, err = ids.Next(host.IDRange{Size: host.IDUnit})
+		j.ids, err = ids.Next(plan.WantIDs(j.profile, j.facts, j.after))
 		j.facts.UserNS.Range = j.ids
 	}
 	if err != nil {
@@ -76,7 +76,7 @@ func freeIDs(dir, root, id, creator string) error {
 	return idrange.Store{Dir: dir}.Free(root, id, creator)
 }
 
-var errOutOfRange = errors.New("the container has a user namespace with the ids 0 to 65535, and the process asks for another")
+var errOutOfRange = errors.New("not an id that the container's user namespace has; run as another, or start the container anew under a profile whose userns.size.min reaches it")
 
 // prepare sees to it that the network rules are there, also for a process that
 // comes before start; it lets the process open its standard streams by name, and
@@ -100,8 +100,8 @@ func (f *further) prepare() error {
 // within refuses a user that the container's user namespace does not have.
 func within(ids host.IDRange, u specs.User) error {
 	for _, id := range append([]uint32{u.UID, u.GID}, u.AdditionalGids...) {
-		if !ids.Empty() && id >= ids.Size {
-			return fmt.Errorf("process.user: %w", errOutOfRange)
+		if !ids.Empty() && !ids.Covers(id) {
+			return fmt.Errorf("process.user: the user or group %d, beside %s: %w", id, ids.Inside(), errOutOfRange)
 		}
 	}
 	return nil

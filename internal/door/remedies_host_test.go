@@ -93,12 +93,20 @@ func remediesOfHostAccess() []remedy {
 		{site: "control/userns:joins#2", ask: func(r *asking) { r.joins("user", host.JoinedNamespace{ID: other}) }, follow: func(r *asking) {
 			r.joins("user", host.JoinedNamespace{ID: other, NoHostRoot: true})
 		}, ungranted: true},
-		{site: "control/userns:unowned#1", ask: func(r *asking) {
+		{site: "control/userns:absent#1", profile: ", userns: {size: {max: 65536}}", ask: func(r *asking) { r.spec.Process.User.UID = 70000 }, follow: func(r *asking) {
+			r.spec.Process.User.UID = 1000
+		}},
+		{site: "control/userns:absent#1", name: "in the user namespace of another", ask: func(r *asking) {
+			r.joins("ipc", host.JoinedNamespace{ID: other, Owner: host.UserNSOwner{Path: "/proc/99/ns/user", Range: host.IDRange{Base: 1879113728, Size: 65536}}})
+			r.facts.Joined["/proc/99/ns/user"] = host.JoinedNamespace{ID: other, Type: "user", NoHostRoot: true}
+			r.spec.Process.User.GID = 70000
+		}, follow: func(r *asking) { r.spec.Process.User.GID = 1000 }},
+		{site: "control/userns:absent#2", profile: ", userns: {size: {max: 65536}}", ask: func(r *asking) {
 			r.spec.Mounts = []specs.Mount{{Destination: "/v", Type: "bind", Source: "/srv/v", Options: []string{"rbind"}}}
-			r.facts.Sources["/srv/v"] = host.Source{Resolved: "/srv/v", Dir: true, Highest: 1234567, Idmap: host.Support{OK: true}}
+			r.facts.Sources["/srv/v"] = host.Source{Resolved: "/srv/v", Dir: true, Owners: []uint32{1234567}, Idmap: host.Support{OK: true}}
 		}, follow: func(r *asking) {
 			src := r.facts.Sources["/srv/v"]
-			src.Highest = 1000
+			src.Owners = nil
 			r.facts.Sources["/srv/v"] = src
 		}},
 		{site: "control/userns:mounted#1", ask: func(r *asking) {

@@ -160,6 +160,8 @@ func (r *asking) judge(t *testing.T, p *policy.Profile) []*control.Refusal {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.facts.UserNS.Range = plan.WantIDs(p, r.facts, spec)
+	r.facts.UserNS.Range.Base = 1879048192
 	res, err := plan.New(p, r.facts, plan.Options{Restore: r.restore, Starts: call.Door != argv.Create}).Apply(spec)
 	if err != nil {
 		t.Fatal(err)

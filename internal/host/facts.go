@@ -111,9 +111,9 @@ type Source struct {
 	// Flags are the options of the mount that it lies on which a user namespace
 	// locks (mount_namespaces(7)): "ro" and "noexec".
 	Flags []string `json:"flags,omitempty"`
-	// Highest is the highest id of a user or a group that owns the file, or, of a
-	// directory, one of the first files in it (32 at most).
-	Highest uint32 `json:"highest,omitempty"`
+	// Owners are users and groups from 65536 on that own the file, or, of a
+	// directory, one of the first files in it (32 at most): one for each 65,536.
+	Owners []uint32 `json:"owners,omitempty"`
 	// Aliases are the other paths that lead to the same file, through bind
 	// mounts or where a protected path is itself a link.
 	Aliases []string `json:"aliases,omitempty"`

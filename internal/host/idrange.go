@@ -1,8 +1,10 @@
 package host
 
 import (
+	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
 // IDUnit is what ranges of ids are counted in.
@@ -65,6 +67,15 @@ func (r IDRange) Outside(id uint32) (host uint32, ok bool) {
 func (r IDRange) Covers(id uint32) bool {
 	_, ok := r.Outside(id)
 	return ok
+}
+
+// Inside says which ids the container has.
+func (r IDRange) Inside() string {
+	var all []string
+	for _, l := range r.Lines() {
+		all = append(all, fmt.Sprintf("%d to %d", l.Inside, l.Inside+l.Size-1))
+	}
+	return strings.Join(all, ", ")
 }
 
 // With is a range that has the id as well, one unit larger where it had not. It

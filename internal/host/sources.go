@@ -118,7 +118,7 @@ func examine(fd int, path string, names *nameTable) Source {
 		return Source{Err: "neither a file, a directory, a FIFO, a socket nor a device"}
 	}
 	src.Flags = lockedFlags(fd)
-	src.MountPoint, src.Highest = names.mountPoint(place), highest(fd, &st)
+	src.MountPoint, src.Owners = names.mountPoint(place), ownersOf(fd, &st)
 	if src.Aliases, err = names.aliases(place); err != nil {
 		return Source{Err: err.Error()}
 	}

@@ -34,6 +34,9 @@ type RootFS struct {
 	// Overlay is set where it is an overlay mount.
 	Overlay *Overlay `json:"overlay,omitempty"`
 	Idmap   Support  `json:"idmap"`
+	// Owners are users and groups from 65536 on that the image says it has: of
+	// some of its files and in its accounts, one for each 65,536.
+	Owners []uint32 `json:"owners,omitempty"`
 }
 
 // UserNSOwner is the user namespace that another namespace belongs to.
@@ -61,6 +64,9 @@ func (s *Sources) userns(r Request, found map[string]Source) (UserNS, error) {
 		return u, fmt.Errorf("mounts of this host: %w", err)
 	}
 	u.Root = p.root(s.root, inBundle(r.Bundle, r.Spec.Root.Path), all)
+	if u.Root.Idmap.OK {
+		u.Root.Owners = imageOwners(s.root)
+	}
 	for source, fd := range s.open {
 		src := found[source]
 		if src.Err == "" {

@@ -74,6 +74,9 @@ func fixedFacts(s *specs.Spec) host.Facts {
 			Root: host.RootFS{Idmap: host.Support{OK: true}}, Range: host.IDRange{Base: 1879048192, Size: 65536},
 		},
 	}
+	if s.Process != nil {
+		f.UserNS.Range = f.UserNS.Range.With(s.Process.User.UID).With(s.Process.User.GID)
+	}
 	for i, t := range all {
 		f.HostNamespaces[t] = []host.FileID{{Dev: 4, Ino: uint64(i)}}
 	}

@@ -100,6 +100,11 @@ func Decide(p *policy.Profile, f host.Facts, s *specs.Spec, o Options) userns.Ve
 	return userns.Decide(p, f, s, o.Restore)
 }
 
+// WantIDs is how many ids the container is to have, and which.
+func WantIDs(p *policy.Profile, f host.Facts, s *specs.Spec) host.IDRange {
+	return userns.Want(p, f, s)
+}
+
 // MapsIDs reports whether a spec asks for a user namespace itself.
 func MapsIDs(s *specs.Spec) bool { return userns.Given(s) }
 

@@ -330,6 +330,9 @@ func normalise(r *reader, n *yaml.Node, p *Profile) {
 		}
 	}
 	normaliseNetwork(r, n, p)
+	if !p.UserNS.Size.valid() {
+		r.fail(n, "userns.size", "", "min and max are not multiples of 65536, min the lower")
+	}
 	for _, rule := range p.UserNS.Volumes.Rules {
 		if !filepath.IsAbs(rule.Path) || filepath.Clean(rule.Path) != rule.Path {
 			r.fail(n, "userns.volumes.rules", "", "%q is not an absolute path in its shortest form", rule.Path)

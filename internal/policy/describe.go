@@ -134,6 +134,12 @@ func describeUserNS(key string) string {
 	switch key {
 	case "Profile.userns", "UserNSRules.mode":
 		return "a user namespace of the container's own: auto has one where that is possible and says why not, required starts nothing without, off has none"
+	case "UserNSRules.size":
+		return "how many ids of the host a container may have, in multiples of 65536"
+	case "UserNSSize.min":
+		return "what each has from 0 on, whatever it needs"
+	case "UserNSSize.max":
+		return "what one may have that needs ids above: 65536 more around each id of its process, its volumes and its image"
 	case "UserNSRules.volumes":
 		return "who owns the files of volumes in a user namespace"
 	case "VolumeRules.default", "VolumeRule.mode":

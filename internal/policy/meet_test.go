@@ -70,6 +70,16 @@ var orders = map[string]func(m, p *Profile) bool{
 		order := []UserNSMode{"", UserNSOff, UserNSAuto, UserNSRequired}
 		return slices.Index(order, m.UserNS.Mode) >= slices.Index(order, p.UserNS.Mode)
 	},
+	"UserNS.Size.Min": func(m, p *Profile) bool {
+		least, _ := m.UserNS.Size.Bounds()
+		was, _ := p.UserNS.Size.Bounds()
+		return least <= was
+	},
+	"UserNS.Size.Max": func(m, p *Profile) bool {
+		_, most := m.UserNS.Size.Bounds()
+		_, was := p.UserNS.Size.Bounds()
+		return most <= was
+	},
 	"UserNS.Volumes.Default": func(m, p *Profile) bool { return m.UserNS.Volumes.within(p.UserNS.Volumes, "/elsewhere") },
 	"UserNS.Volumes.Rules": func(m, p *Profile) bool {
 		return !slices.ContainsFunc(somePaths(), func(path string) bool { return !m.UserNS.Volumes.within(p.UserNS.Volumes, path) })
@@ -243,6 +253,7 @@ func drawProfile(t *rapid.T) *Profile {
 		Name: "p", OnExcess: map[string]Excess{}, UnknownFields: rapid.SampledFrom([]UnknownFields{KeepUnknown, RefuseUnknown}).Draw(t, "unknown"),
 		UserNS: UserNSRules{
 			Mode: rapid.SampledFrom([]UserNSMode{"", UserNSOff, UserNSAuto, UserNSRequired}).Draw(t, "userns"),
+			Size: rapid.SampledFrom([]UserNSSize{{}, {Min: 1 << 16}, {Max: 1 << 16}, {Min: 1 << 17, Max: 1 << 18}}).Draw(t, "size"),
 			Volumes: VolumeRules{volume(t), rapid.SliceOfN(rapid.Custom(func(t *rapid.T) VolumeRule {
 				return VolumeRule{rapid.SampledFrom([]string{"/", "/x", "/x/y", "/x/y/x", "/y"}).Draw(t, "path"), volume(t)}
 			}), 0, 3).Draw(t, "volumes")},

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -84,9 +85,46 @@ func (v VolumeRules) For(path string) VolumeMode {
 	return mode
 }
 
+// UserNSSize bounds how many ids a container has, in multiples of 65,536. 0 is
+// what builtin/baseline has.
+type UserNSSize struct {
+	Min int64 `json:"min"` // from 0 on, whatever it needs
+	Max int64 `json:"max"` // with the ids above that it needs
+}
+
+// What the bounds are where none are set.
+const (
+	leastIDs = 1 << 16
+	mostIDs  = 1 << 20
+)
+
+// Bounds are the lowest and the highest number of ids.
+func (s UserNSSize) Bounds() (low, high uint32) {
+	low, high = leastIDs, mostIDs
+	if s.Min > 0 {
+		low = uint32(min(s.Min, math.MaxUint32-leastIDs))
+	}
+	if s.Max > 0 {
+		high = uint32(min(s.Max, math.MaxUint32-leastIDs))
+	}
+	return low, max(low, high)
+}
+
+func (s UserNSSize) valid() bool {
+	low, high := s.Bounds()
+	return s.Min >= 0 && s.Max >= 0 && s.Min <= int64(high) && s.Max <= int64(high) && low%leastIDs == 0 && high%leastIDs == 0
+}
+
+func meetSize(a, b UserNSSize) UserNSSize {
+	low, high := a.Bounds()
+	otherLow, otherHigh := b.Bounds()
+	return UserNSSize{Min: int64(min(low, otherLow)), Max: int64(min(high, otherHigh))}
+}
+
 // UserNSRules is the policy on user namespaces. Without a mode there is none.
 type UserNSRules struct {
 	Mode    UserNSMode  `json:"mode"`
+	Size    UserNSSize  `json:"size"`
 	Volumes VolumeRules `json:"volumes"`
 }
 
@@ -94,7 +132,7 @@ type UserNSRules struct {
 func (u UserNSRules) Wanted() bool { return u.Mode == UserNSAuto || u.Mode == UserNSRequired }
 
 func meetUserNS(a, b UserNSRules) UserNSRules {
-	m := UserNSRules{Mode: a.Mode, Volumes: VolumeRules{Default: meetVolume(a.Volumes.Default, b.Volumes.Default)}}
+	m := UserNSRules{Mode: a.Mode, Size: meetSize(a.Size, b.Size), Volumes: VolumeRules{Default: meetVolume(a.Volumes.Default, b.Volumes.Default)}}
 	modes := []UserNSMode{"", UserNSOff, UserNSAuto, UserNSRequired}
 	if slices.Index(modes, b.Mode) > slices.Index(modes, a.Mode) {
 		m.Mode = b.Mode

@@ -32,7 +32,7 @@ func Decide(p *policy.Profile, f host.Facts, s *specs.Spec, restore bool) Verdic
 	if !p.UserNS.Wanted() || given(s) {
 		return Verdict{}
 	}
-	for _, look := range []func(*policy.Profile, host.Facts, *specs.Spec) Verdict{system, process, hooks, root, sources} {
+	for _, look := range []func(*policy.Profile, host.Facts, *specs.Spec) Verdict{system, hooks, root, sources} {
 		if v := look(p, f, s); v.Why != "" {
 			return v
 		}
@@ -61,21 +61,6 @@ func system(_ *policy.Profile, f host.Facts, s *specs.Spec) Verdict {
 		return because(field, f.UserNS.Place.Why, "set stateDir in the policy to a directory below ones that all may pass through")
 	case s.Linux == nil:
 		return because(field, "the spec has no linux section", "ask for a container of Linux")
-	}
-	return Verdict{}
-}
-
-// process looks for a user that a container of 65,536 ids does not have: it
-// would not start at all. An image may name one, and is not root then.
-func process(_ *policy.Profile, _ host.Facts, s *specs.Spec) Verdict {
-	if s.Process == nil {
-		return Verdict{}
-	}
-	for _, id := range []uint32{s.Process.User.UID, s.Process.User.GID} {
-		if id >= size {
-			return because("process.user", fmt.Sprintf("the process runs as user or group %d, and a user namespace of hatchdog has 0 to %d", id, size-1),
-				"run as a user and a group below 65536")
-		}
 	}
 	return Verdict{}
 }
@@ -162,8 +147,8 @@ func namespaces(p *policy.Profile, f host.Facts, s *specs.Spec) Verdict {
 		case owner.Host:
 			return because(field, "the "+string(ns.Type)+" namespace that it joins belongs to the host's user namespace",
 				"start the container that it belongs to with hatchdog")
-		case owner.Path == "" || owner.Range.Size != size:
-			v := because(field, "the user namespace of the "+string(ns.Type)+" namespace that it joins cannot be told, or has no mapping of 65536 ids",
+		case owner.Path == "" || owner.Range.Low() < size:
+			v := because(field, "the user namespace of the "+string(ns.Type)+" namespace that it joins cannot be told, or has no mapping of ids from 0 to 65535",
 				"start the container that it belongs to with hatchdog, and name it by /proc/PID/ns")
 			v.Caused = true
 			return v

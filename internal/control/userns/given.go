@@ -43,8 +43,8 @@ func (c userns) keep(s *specs.Spec) error {
 // ours knows the mapping that this control wrote itself.
 func (c userns) ours(s *specs.Spec) bool {
 	wrote := func(r host.IDRange) bool {
-		one := []specs.LinuxIDMapping{{HostID: r.Base, Size: r.Size}}
-		return r.Size == size && r.Base >= leastHostID && slices.Equal(s.Linux.UIDMappings, one) && slices.Equal(s.Linux.GIDMappings, one)
+		own := mapping(r)
+		return r.Low() >= size && r.Base >= leastHostID && slices.Equal(s.Linux.UIDMappings, own) && slices.Equal(s.Linux.GIDMappings, own)
 	}
 	for _, j := range c.facts.Joined {
 		join := specs.LinuxNamespace{Type: specs.UserNamespace, Path: j.Owner.Path}

@@ -1,22 +1,21 @@
 package userns
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/hatchdog/hatchdog/internal/control"
-	"github.com/hatchdog/hatchdog/internal/policy"
+	"github.com/hatchdog/hatchdog/internal/host"
 )
 
 // What a request brings along that would stand against a user namespace of ours
 // is no reason to go without: it is taken away, or the request is refused.
 
 // mend takes away what the container's user namespace does not have.
-func mend(s *specs.Spec) []control.Change {
-	changes := append(groups(s), strays(s)...)
+func mend(s *specs.Spec, ids host.IDRange) []control.Change {
+	changes := append(groups(s, ids), strays(s)...)
 	for i := range s.Mounts {
 		m := &s.Mounts[i]
 		if !remapped(*m) {
@@ -33,18 +32,18 @@ func mend(s *specs.Spec) []control.Change {
 }
 
 // groups takes additional groups away that the user namespace does not have.
-func groups(s *specs.Spec) []control.Change {
+func groups(s *specs.Spec, ids host.IDRange) []control.Change {
 	if s.Process == nil {
 		return nil
 	}
 	var changes []control.Change
 	u := &s.Process.User
 	kept := slices.DeleteFunc(slices.Clone(u.AdditionalGids), func(id uint32) bool {
-		if id < size {
+		if ids.Covers(id) {
 			return false
 		}
 		changes = append(changes, control.Change{
-			Field: "process.user.additionalGids", Before: fmt.Sprint(id), Reason: fmt.Sprintf("the user namespace has the groups 0 to %d", size-1),
+			Field: "process.user.additionalGids", Before: fmt.Sprint(id), Reason: "the user namespace has the groups " + ids.Inside(),
 		})
 		return true
 	})
@@ -96,28 +95,6 @@ func (c userns) locked(s *specs.Spec) []control.Change {
 	}
 	return changes
 }
-
-// unowned refuses volumes with an owner whom the user namespace would not have:
-// inside, the files would be nobody's, and root could not read them.
-func (c userns) unowned(s *specs.Spec) error {
-	var all []error
-	for _, m := range s.Mounts {
-		src := c.facts.Sources[m.Source]
-		if !isBind(m) || src.Err != "" || src.Highest < size || src.Highest == overflow || !c.profile.UserNS.Volumes.For(src.Resolved).Mapped() {
-			continue
-		}
-		all = append(all, (&control.Refusal{
-			Control: policy.UserNS, Field: "mounts[" + m.Destination + "].source",
-			Reason: fmt.Sprintf("files of %s belong to the user or group %d, and the container's user namespace has 0 to %d: they would be nobody's inside", src.Resolved, src.Highest, size-1),
-			Policy: c.profile.Where("userns.mode"), Remedy: "let the files belong to a user and a group below 65536",
-		}).Granting(control.Set("userns.mode", string(policy.UserNSOff))))
-	}
-	return errors.Join(all...)
-}
-
-// overflow is what the kernel shows for an owner that it cannot (its own
-// mapping of ids, 32 bits, -1).
-const overflow = 1<<32 - 1
 
 // mounted refuses mappings of mounts that are not the container's own.
 func (c userns) mounted(s *specs.Spec) error {

@@ -36,23 +36,6 @@ func TestWhatARequestBringsIsMended(t *testing.T) {
 	}
 }
 
-// A user whom the user namespace does not have goes without one, and where the
-// profile requires one, is refused.
-func TestAUserAboveTheRange(t *testing.T) {
-	for _, u := range []specs.User{{UID: size}, {GID: size}} {
-		for mode, want := range map[policy.UserNSMode]int{policy.UserNSAuto: 0, policy.UserNSRequired: 1} {
-			s := request()
-			s.Process.User = u
-			if changes, refusals := apply(t, profile(mode), able(), s); len(changes) > 0 || len(refusals) != want || given(s) {
-				t.Errorf("%s: %v %v", mode, changes, refusals)
-			}
-		}
-		if v := Decide(profile(policy.UserNSAuto), able(), func() *specs.Spec { s := request(); s.Process.User = u; return s }(), false); v.Use || v.Why == "" {
-			t.Errorf("%+v", v)
-		}
-	}
-}
-
 // Where the host has no user namespaces, a mount has no mapping either.
 func TestMappedMountsAreTheContainersOwn(t *testing.T) {
 	engine := []specs.LinuxIDMapping{{HostID: 65536 * 3, Size: 65536}}
@@ -127,22 +110,6 @@ func TestWhoseIDsARequestMaps(t *testing.T) {
 			_, refusals := apply(t, profile(policy.UserNSAuto), f, s)
 			if c.want == "" && len(refusals) > 0 || c.want != "" && (len(refusals) != 1 || !strings.Contains(refusals[0].Error(), c.want)) {
 				t.Errorf("%d+%d groups=%v: %v", c.first, c.size, groups, refusals)
-			}
-		}
-	}
-}
-
-// A volume whose owner the user namespace does not have is refused, and not
-// mounted as nobody's.
-func TestOwnersOfVolumes(t *testing.T) {
-	for highest, want := range map[uint32]bool{0: true, 65535: true, 65536: false, 1234567: false, overflow: true} {
-		for _, mode := range []policy.VolumeMode{policy.VolumeTransparent, policy.VolumeShifted} {
-			s := &specs.Spec{Mounts: []specs.Mount{{Destination: "/v", Type: "bind", Source: "/asked"}}}
-			p := &policy.Profile{}
-			p.UserNS.Volumes.Default = mode
-			c := userns{p, host.Facts{Sources: map[string]host.Source{"/asked": {Resolved: "/srv", Highest: highest}}}, false}
-			if err := c.unowned(s); (err == nil) != (want || mode == policy.VolumeShifted) {
-				t.Errorf("%d %s: %v", highest, mode, err)
 			}
 		}
 	}

@@ -6,8 +6,9 @@
 // whose namespaces it joins; one that asked for a user namespace keeps it,
 // which maps only ids that belong to an engine; a mapping of a mount is the
 // container's own; where the host has none, the reason is told, and nothing is
-// started if the profile requires one. Ids, groups and mappings of a request
-// that would stand against one are taken away or refused.
+// started if the profile requires one. It has ids above 65535 where its process,
+// its volumes or its image do. Ids, groups and mappings of a request that would
+// stand against one are taken away or refused.
 // Does not cover: making the files and devices of the container fit, which is
 // the host work that follows (package effects).
 // Requires: facts on the root file system, the sources of the bind mounts and
@@ -30,7 +31,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
 
-// size is how many ids a container has.
+// size is how many ids from 0 on a container has at least.
 const size = 1 << 16
 
 type userns struct {
@@ -64,17 +65,17 @@ func (c userns) Apply(s *specs.Spec) ([]control.Change, error) {
 	if !v.Use {
 		return c.volumes(s), c.mounted(s)
 	}
-	if err := c.unowned(s); err != nil {
-		return nil, err
-	}
 	ids := v.Join.Range
 	if v.Join.Path == "" {
 		ids = c.facts.UserNS.Range
 	}
-	if ids.Size != size {
+	if ids.Low() < size {
 		return nil, errNoRange
 	}
-	changes := append(append(mend(s), c.locked(s)...), c.namespace(s, v, ids))
+	if err := c.absent(s, v, ids); err != nil {
+		return nil, err
+	}
+	changes := append(append(mend(s, ids), c.locked(s)...), c.namespace(s, v, ids))
 	if !foreignNet(c.facts, s) {
 		changes = append(changes, clip(s)...)
 	}
@@ -97,14 +98,16 @@ func (c userns) namespace(s *specs.Spec, v Verdict, ids host.IDRange) control.Ch
 	ns := specs.LinuxNamespace{Type: specs.UserNamespace, Path: v.Join.Path}
 	s.Linux.Namespaces = append(s.Linux.Namespaces, ns)
 	if v.Join.Path == "" || readsNoMapping(c.facts.Runtime) {
-		m := []specs.LinuxIDMapping{{ContainerID: 0, HostID: ids.Base, Size: ids.Size}}
-		s.Linux.UIDMappings, s.Linux.GIDMappings = m, slices.Clone(m)
+		s.Linux.UIDMappings, s.Linux.GIDMappings = mapping(ids), mapping(ids)
 	}
 	after := fmt.Sprintf("new, host ids %d-%d", ids.Base, ids.Base+ids.Size-1)
 	reason := "root in the container is nobody on the host"
 	if v.Join.Path != "" {
 		after = fmt.Sprintf("shared, host ids %d-%d", ids.Base, ids.Base+ids.Size-1)
 		reason = "root in the container is nobody on the host; it joins namespaces of a container with these ids"
+	}
+	if len(ids.Lines()) > 1 {
+		after += ", inside " + ids.Inside()
 	}
 	return control.Change{Field: "linux.namespaces[user]", After: after, Reason: reason}
 }
