@@ -158,6 +158,6 @@ func accepts(version string) string {
 	if version == "" {
 		return "accept: []"
 	}
-	return fmt.Sprintf(`accept: [{version: %q, because: the tests run it, open: [CVE-2019-5736, CVE-2021-30465, CVE-2024-21626, `+
+	return fmt.Sprintf(`accept: [{version: %q, because: the tests run it, open: [CVE-2019-5736, CVE-2019-16884, CVE-2019-19921, CVE-2021-30465, CVE-2023-27561, CVE-2023-28642, CVE-2024-21626, `+
 		`CVE-2024-45310, CVE-2025-31133, CVE-2025-52565, CVE-2025-52881, CVE-2022-27650, CVE-2025-24965]}]`, version)
 }

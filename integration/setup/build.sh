@@ -2,7 +2,7 @@
 # Builds pinned programs through the Go module proxy, from their own go.mod,
 # into CACHE/NAME-VERSION. There already: nothing to do.
 #
-# usage: build.sh CACHE runc|containerd|containerd-oldest|shim|dockerd|docker-cli
+# usage: build.sh CACHE runc|old-runc-2021|old-runc-2023|old-runc-2024|old-runc-2025|containerd|containerd-oldest|shim|dockerd|docker-cli
 set -eu
 
 cache=$1
@@ -16,6 +16,16 @@ ldflags=
 case $name in
 runc)
 	version=$RUNC_VERSION cgo=1 tags=seccomp
+	programs="github.com/opencontainers/runc@$version"
+	;;
+old-runc-2021 | old-runc-2023 | old-runc-2024 | old-runc-2025)
+	case $name in
+	*2021) version=$RUNC_2021 ;;
+	*2023) version=$RUNC_2023 ;;
+	*2024) version=$RUNC_2024 ;;
+	*) version=$RUNC_2025 ;;
+	esac
+	cgo=1 tags=seccomp ldflags="-X main.version=${version#v}"
 	programs="github.com/opencontainers/runc@$version"
 	;;
 containerd)

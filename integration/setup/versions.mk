@@ -1,6 +1,11 @@
 # What the tests, the demo and the benchmark run against. Read by make and by
 # the shell: NAME=value only.
 RUNC_VERSION=v1.5.2
+# The last releases with a known way out, for the replays.
+RUNC_2021=v1.0.0-rc94
+RUNC_2023=v1.1.4
+RUNC_2024=v1.1.11
+RUNC_2025=v1.2.7
 CONTAINERD_VERSION=v2.4.2
 # The oldest containerd whose daemon our shim serves and that the module proxy has.
 CONTAINERD_OLDEST=v2.0.13

@@ -53,6 +53,7 @@ func remediesOfControls() []remedy {
 		{site: "control/apparmor:absent#2", name: "always", profile: ", apparmor: {require: always}", ask: apparmor(func(a *host.Apparmor) { a.Err = "no securityfs" }), follow: apparmor(func(a *host.Apparmor) {
 			a.Err, a.Enabled = "", true
 		})},
+		{site: "control/privilege:cwd#1", ask: func(r *asking) { r.spec.Process.Cwd = "/proc/self/fd/7" }, follow: func(r *asking) { r.spec.Process.Cwd = "/srv" }, ungranted: true},
 		{site: "control/apparmor:Further#1", ask: func(r *asking) { r.labels[0] = "custom" }, follow: func(r *asking) { r.labels = [2]string{"", "u:r:container_t:s0:c1"} }, ungranted: true},
 
 		{site: "control/seccomp:listener#1", ask: supervised(""), follow: func(r *asking) { r.spec.Linux.Seccomp = nil }},

@@ -41,11 +41,14 @@ func remediesOfMounts() []remedy {
 		}, follow: func(r *asking) { r.facts.Kernel.MountSetattr = true }},
 		{site: "control/mounts:fresh#1", ask: mount(specs.Mount{Destination: "/p", Type: "proc", Source: "proc"}), follow: mount(specs.Mount{Destination: "/proc", Type: "proc", Source: "proc"}), ungranted: true},
 		{site: "control/mounts:fresh#2", ask: mount(specs.Mount{Destination: "/m", Type: "ext4", Source: "/dev/sda"}), follow: own, ungranted: true},
+		{site: "control/mounts:judge#2", ask: mount(specs.Mount{Destination: "/proc/", Type: "tmpfs", Source: "tmpfs"}), follow: mount(specs.Mount{Destination: "/proc", Type: "proc", Source: "proc"}), ungranted: true},
 		{site: "control/mounts:judge#1", ask: mount(specs.Mount{Destination: "/m", Type: "tmpfs", Source: "tmpfs", Options: []string{"remount"}}), follow: none, ungranted: true},
 		{site: "control/mounts:root#1", ask: root(host.Root{Source: host.Source{Err: "denied"}}), follow: inBundle, ungranted: true},
 		{site: "control/mounts:root#2", ask: root(host.Root{Source: host.Source{Resolved: "/usr/my root", Dir: true}}), follow: inBundle},
 		{site: "control/mounts:root#2", name: "by several names", ask: root(host.Root{Source: host.Source{Resolved: "/usr/root", Aliases: []string{"/etc/root"}, Dir: true}}), follow: inBundle},
 		{site: "control/mounts:root#3", ask: root(host.Root{Source: host.Source{Resolved: "/var/lib", Dir: true}}), follow: inBundle, ungranted: true},
-		{site: "control/mounts:root#4", ask: root(host.Root{Source: host.Source{Resolved: "/srv/root", Contains: []string{"/etc"}, Dir: true}}), follow: inBundle, ungranted: true},
+		{site: "control/mounts:root#4", ask: root(host.Root{Source: host.Source{Resolved: "/srv/root", Dir: true}, Links: []string{"/proc"}}), follow: inBundle, ungranted: true},
+		{site: "control/mounts:root#4", name: "the working directory", ask: root(host.Root{Source: host.Source{Resolved: "/srv/root", Dir: true}, Cwd: "/proc/self/fd/7"}), follow: inBundle, ungranted: true},
+		{site: "control/mounts:root#5", ask: root(host.Root{Source: host.Source{Resolved: "/srv/root", Contains: []string{"/etc"}, Dir: true}}), follow: inBundle, ungranted: true},
 	}
 }

@@ -147,6 +147,11 @@ type Root struct {
 	Missing bool `json:"missing,omitempty"`
 	// Upper is the upper layer of an overlay, where what the container writes is.
 	Upper FileID `json:"upper,omitzero"`
+	// Links are the places of the image that a low-level runtime works on, and
+	// that are symbolic links.
+	Links []string `json:"links,omitempty"`
+	// Cwd is where the process's working directory leads by links of the image.
+	Cwd string `json:"cwd,omitempty"`
 }
 
 // Node is a device node. A path that leads to none is the zero value.

@@ -61,7 +61,11 @@ func (s *Sources) probe(r Request) (map[string]Source, *Root, error) {
 		if names, err = newNameTable(r.Profile); err != nil {
 			return nil, nil, err
 		}
-		root = s.examineRoot(r.Bundle, inBundle(r.Bundle, r.Spec.Root.Path), names)
+		cwd := ""
+		if r.Spec.Process != nil {
+			cwd = r.Spec.Process.Cwd
+		}
+		root = s.examineRoot(r.Bundle, inBundle(r.Bundle, r.Spec.Root.Path), cwd, names)
 	}
 	for _, m := range r.Spec.Mounts {
 		if _, done := found[m.Source]; done || !isBind(m) {

@@ -32,7 +32,11 @@ func escapes() []escape {
 	mended2025 := []string{"1.4.0-rc3", "1.3.3", "1.2.8"}
 	return []escape{
 		{"runc", "CVE-2019-5736", "a process of the container overwrites the host's runc", []string{"1.0.0-rc7"}},
+		{"runc", "CVE-2019-16884", "an image with a volume at /proc runs without its AppArmor profile", []string{"1.0.0-rc9"}},
+		{"runc", "CVE-2019-19921", "a volume at /proc takes masks and LSM labels away", []string{"1.0.0-rc10"}},
 		{"runc", "CVE-2021-30465", "a link on a shared volume mounts the host's folders", []string{"1.0.0-rc95"}},
+		{"runc", "CVE-2023-27561", "a link at /proc takes masks and LSM labels away", []string{"1.1.5"}},
+		{"runc", "CVE-2023-28642", "a link at /proc takes LSM labels away", []string{"1.1.5"}},
 		{"runc", "CVE-2024-21626", "a descriptor of the host's file system stays open", []string{"1.1.12"}},
 		{"runc", "CVE-2024-45310", "empty files and folders are made on the host", []string{"1.2.0-rc3", "1.1.14"}},
 		{"runc", "CVE-2025-31133", "a masked path becomes a writable file of /proc", mended2025},

@@ -29,7 +29,7 @@ func covered() map[string]string {
 		"process.user.uid": "userns: the ids that the container has; a root without a user namespace is noted", "process.user.gid": "userns: as uid",
 		"process.user.umask": "privilege: umask", "process.user.additionalGids": "privilege: deniedGids; userns: the ids that the container has",
 		"process.user.username": foreign, "process.args": "no control: what the container runs", "process.commandLine": foreign,
-		"process.env": "no control: the process's own; no policy is read from it, and no hook has it", "process.cwd": "no control: in the root file system; runc checks that it lies there (CVE-2024-21626)",
+		"process.env": "no control: the process's own; no policy is read from it, and no hook has it", "process.cwd": "privilege: none of a process's own in procfs; mounts: nor by a link of the image (CVE-2024-21626)",
 		"process.capabilities": "capabilities; egress: what could undo the rules", "process.rlimits": "privilege: rlimits; userns: RLIMIT_NPROC",
 		"process.noNewPrivileges": "privilege: noNewPrivileges", "process.apparmorProfile": "apparmor", "process.oomScoreAdj": "privilege: oomScoreAdjMin",
 		"process.scheduler": "privilege: real-time policies and nice values below 0 are taken away", "process.selinuxLabel": "exec: a further process keeps the container's; else the engine's, which the kernel checks",

@@ -107,6 +107,9 @@ func (c mounts) judge(m specs.Mount, p *specs.Process) *edit {
 	case slices.Contains(m.Options, "remount"):
 		c.refuse(e, ".options", "remount changes a mount that is there already: what was made read-only could be written to",
 			"mounts.protect", "give the options to the mount itself")
+	case at(m) == "/proc" && (isBind(m) || m.Type != "proc"):
+		c.refuse(e, "", "what lies there stands for the kernel's own: masks would cover nothing, and LSM labels would be written into a file (CVE-2019-16884)",
+			"mounts.masked", "mount a file system of type proc there")
 	case isBind(m):
 		c.bind(e, p)
 	default:

@@ -2,6 +2,7 @@ package mounts
 
 import (
 	"slices"
+	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
@@ -48,10 +49,30 @@ func (c mounts) root(s *specs.Spec) error {
 			return refuse(sentence(root.Source, below[0]))
 		}
 	}
+	if why := misleads(root, s); why != "" {
+		r := &control.Refusal{
+			Control: policy.Mounts, Field: "root.path", Reason: why, Policy: c.profile.Where("rootfs.allow"), Remedy: "mend the image",
+		}
+		return r
+	}
 	for _, rule := range rules.Protect {
 		if slices.Contains(root.Contains, rule.Path) {
 			return refuse(sentence(root.Source, rule))
 		}
 	}
 	return nil
+}
+
+// misleads says what of an image has misled low-level runtimes; "" is nothing.
+func misleads(root *host.Root, s *specs.Spec) string {
+	fresh := slices.ContainsFunc(s.Mounts, func(m specs.Mount) bool { return at(m) == "/dev" && !isBind(m) })
+	for _, l := range root.Links {
+		if !strings.HasPrefix(l, "/dev/") || !fresh { // a file system of its own covers them
+			return l + " of the image is a symbolic link, and low-level runtimes were led by it to where nothing is masked (CVE-2023-27561, CVE-2025-31133)"
+		}
+	}
+	if control.OfProcess(root.Cwd) {
+		return "the working directory is a link of the image to " + root.Cwd + ", a process's own view, by which containers got out (CVE-2024-21626)"
+	}
+	return ""
 }

@@ -4,12 +4,13 @@
 // Guarantees: noNewPrivileges is on where the profile wants it; no hard limit
 // is above its ceiling and no soft limit above its hard one; oomScoreAdj is not
 // below the profile's; the umask masks what the profile masks; denied groups,
-// real-time scheduling and nice values below 0 are gone.
+// real-time scheduling and nice values below 0 are gone; the working directory is
+// none of a process's own in procfs.
 // Does not cover: the user itself, LSM labels, the terminal.
 // Requires: the limits that a process inherits, for those that are forced.
 // Spec fields touched: process.noNewPrivileges, process.rlimits,
 // process.oomScoreAdj, process.user.umask, process.user.additionalGids,
-// process.scheduler, process.ioPriority.
+// process.scheduler, process.ioPriority; process.cwd is judged.
 package privilege
 
 import (
@@ -31,13 +32,14 @@ var ErrTwice = errors.New("given twice")
 
 type privilege struct {
 	rules  policy.PrivilegeRules
+	where  func(key string) string
 	limits map[string]host.Limit
 }
 
 // New makes the control of the profile. limits are what a process inherits that
 // sets none; one that is not there is not known.
 func New(p *policy.Profile, limits map[string]host.Limit) control.Control {
-	return privilege{p.Privilege, limits}
+	return privilege{p.Privilege, p.Where, limits}
 }
 
 func (privilege) Name() string { return policy.Privilege }
@@ -60,7 +62,18 @@ func (c privilege) Apply(s *specs.Spec) ([]control.Change, error) {
 	}
 	changes = append(changes, c.oom(p)...)
 	changes = append(changes, c.user(&p.User)...)
-	return append(changes, schedule(p)...), nil
+	return append(changes, schedule(p)...), c.cwd(p)
+}
+
+// cwd refuses what a process is led out of its root file system by.
+func (c privilege) cwd(p *specs.Process) error {
+	if !control.OfProcess(p.Cwd) {
+		return nil
+	}
+	return &control.Refusal{
+		Control: policy.Privilege, Field: "process.cwd", Reason: "a directory of procfs that is a process's own, by which containers got out (CVE-2024-21626)",
+		Policy: c.where("privilege"), Remedy: "name another working directory",
+	}
 }
 
 func (c privilege) rlimits(p *specs.Process) ([]control.Change, error) {
