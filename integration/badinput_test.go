@@ -33,6 +33,9 @@ func TestBadSpecs(t *testing.T) {
 		"behind it":     {replace(func(raw []byte) []byte { return append(raw, raw...) }), "behind the document"},
 		"not an object": {replace(func([]byte) []byte { return []byte("[]") }), "not a JSON object"},
 		"wrong type":    {replace(func([]byte) []byte { return []byte(`{"process":{"args":"secret"}}`) }), "process.args"},
+		"no /proc": {replace(func(raw []byte) []byte {
+			return bytes.Replace(raw, []byte(`"destination":"/proc","type":"proc","source":"proc"`), []byte(`"destination":"/x","type":"tmpfs","source":"tmpfs"`), 1)
+		}), "nothing is mounted at /proc"},
 		"FIFO": {func(t *testing.T, d *direct) {
 			must(t, os.Remove(config(d)))
 			must(t, syscall.Mkfifo(config(d), 0o600))

@@ -104,7 +104,7 @@ func (j *judgement) plan(r *request) error {
 	}
 	j.network = plan.NetworkOf(j.profile, j.facts, j.after, options)
 	j.decision.Changes = result.Changes
-	j.decision.Refusals = slices.Concat(unknownFields(j.profile, r.doc.Unknown), flagRefusals(j.profile, r.call), result.Refusals)
+	j.decision.Refusals = slices.Concat(unknownFields(j.profile, r.doc.Unknown), flagRefusals(j.profile, r.call), withoutProc(j.after, r.runtime.Name, j.profile), result.Refusals)
 	j.decision.Notes = append(slices.Clone(j.notes), result.Notes...)
 	for _, key := range plan.Unheld(j.profile, j.facts) {
 		j.decision.Notes = append(j.decision.Notes, "the ceiling "+key+" is not held: no control group with that controller was delegated to this user")

@@ -28,6 +28,8 @@ func testedElsewhere(site string) string {
 	switch {
 	case site == "door:unrecorded#1":
 		return "TestRemedyOfAContainerThatNobodyKnows"
+	case site == "door:withoutProc#1":
+		return "TestWithoutProc"
 	case strings.HasPrefix(site, "door:refusals#"):
 		return "TestWhatIsAnothersIsRefused"
 	case site == "door:labels#1":
