@@ -121,6 +121,7 @@ func (j *judgement) plan(r *request) error {
 	}
 	j.decision.Changes = append(j.decision.Changes, result.Changes...)
 	j.decision.Refusals = append(j.decision.Refusals, result.Refusals...)
+	j.decision.Notes = append(j.decision.Notes, result.Notes...)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
@@ -97,8 +98,17 @@ func (c userns) more(s *specs.Spec, v Verdict, ids host.IDRange, id uint32) cont
 	return control.Set("userns.mode", string(policy.UserNSOff))
 }
 
-// Note tells of ids of the image that the container does not have.
+// Note tells of what the container has and cannot use.
 func (c userns) Note(s *specs.Spec) string {
+	all := c.withoutEffect(s)
+	if note := c.imageIDs(s); note != "" {
+		all = append(all, note)
+	}
+	return strings.Join(all, "; ")
+}
+
+// imageIDs tells of ids of the image that the container does not have.
+func (c userns) imageIDs(s *specs.Spec) string {
 	ids := c.facts.UserNS.Range
 	if ids.Empty() || !c.ours(s) {
 		return ""
