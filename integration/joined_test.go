@@ -18,6 +18,7 @@ func TestAnothersNamespacesByEveryName(t *testing.T) {
 	for _, mode := range []string{"off", "auto"} {
 		d := newPinned(t, "echo ran")
 		d.setPolicy(t, "profile: p\nprofiles:\n  p: {extends: builtin/restricted, userns: {mode: "+mode+"}}\n")
+		must(t, os.Chmod(filepath.Dir(d.dir), 0o755)) // the way of a user namespace to the state directory
 		must(t, os.Link(d.bundle+"/rootfs/bin/sh", d.bundle+"/rootfs/bin/sleep"))
 		victim := t.TempDir()
 		must(t, os.Chmod(victim, 0o755))

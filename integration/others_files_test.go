@@ -103,3 +103,11 @@ func (d *direct) livingIn(t *testing.T, id, bundle string) {
 		t.Fatal(out)
 	}
 }
+
+// copyApplets gives the image of a bundle more of its shell's programs.
+func copyApplets(t *testing.T, bundle string, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		must(t, os.Link(bundle+"/rootfs/bin/sh", bundle+"/rootfs/bin/"+name))
+	}
+}

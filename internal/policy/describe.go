@@ -169,7 +169,7 @@ func describePlace(key string) string { //nolint:funlen // a table, a line for e
 	case "MountRules.tmpOptions":
 		return "options for file systems in memory on /tmp and its like"
 	case "MountRules.writableOptions":
-		return "options for bind mounts that the container may write to, and all that they bring along: noexec, nosuid, nodev"
+		return "options for bind mounts that the container may write to, with all that they bring along, and for file systems in memory: noexec, nosuid, nodev"
 	case "MountRules.readOnlyAt":
 		return "paths of the container whose bind mounts are read-only"
 	case "MountRules.procOptions":

@@ -194,8 +194,8 @@ type MountRules struct {
 	// TmpOptions are added to tmpfs mounts on /tmp-like destinations
 	// (noexec, nosuid, nodev).
 	TmpOptions []string `json:"tmpOptions"`
-	// WritableOptions are added to bind mounts that the container may write to
-	// (noexec), and to all that they bring along.
+	// WritableOptions are added to file systems in memory and to bind mounts that
+	// the container may write to, with all that they bring along (noexec).
 	WritableOptions []MountFlag `json:"writableOptions"`
 	// ReadOnlyAt lists destinations whose bind mounts are read-only.
 	ReadOnlyAt []string `json:"readOnlyAt"`

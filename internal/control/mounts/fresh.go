@@ -40,6 +40,7 @@ func (c mounts) fresh(e *edit) {
 	case "hugetlbfs":
 		e.need("nosuid", "a setuid program there gains nothing", "suid")
 		e.need("nodev", "device nodes come from the list of devices alone", "dev")
+		c.written(e)
 	default:
 		c.refuse(e, ".type", "a file system of type "+strconv.Quote(m.Type)+" would be mounted by the host's root, with what its options name",
 			"mounts.protect", "mount it on the host, and bind mount the directory")
@@ -78,11 +79,20 @@ func (c mounts) tmpfs(e *edit) {
 		return // its own device nodes are there
 	}
 	e.need("nodev", "device nodes come from the list of devices alone", "dev")
+	c.written(e)
 	if !c.scratch(at(e.mount)) {
 		return
 	}
 	for _, o := range c.profile.Mounts.TmpOptions {
 		e.need(o, "the profile's options for temporary files", strings.TrimPrefix(o, "no"))
+	}
+}
+
+// written sets the options of what the container writes, wherever it is: a file
+// system in memory is a place for programs as a volume is.
+func (c mounts) written(e *edit) {
+	for _, o := range c.profile.Mounts.WritableOptions {
+		e.need(string(o), "the profile's options for what the container writes", strings.TrimPrefix(string(o), "no"))
 	}
 }
 
