@@ -95,29 +95,6 @@ type giver interface {
 	giveBack(before, clean, backup []byte) ([]byte, error)
 }
 
-// readConfig follows a link: what is edited is the file. A missing one is nil.
-func readConfig(path string) (string, []byte, error) {
-	real, err := filepath.EvalSymlinks(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return path, nil, nil
-	}
-	if err != nil {
-		return path, nil, err
-	}
-	info, err := os.Stat(real)
-	if err != nil {
-		return path, nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return path, nil, fmt.Errorf("%s: not a regular file", path)
-	}
-	data, err := os.ReadFile(real)
-	if data == nil {
-		data = []byte{}
-	}
-	return real, data, err
-}
-
 // Apply writes the edit. Its undo gives back what was written, as it was.
 func (e Edit) Apply() (undo func() error, err error) {
 	var undos []func() error
