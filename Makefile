@@ -80,9 +80,9 @@ fuzz:
 golden:
 	$(GO) test $$(grep -rl --include='*_test.go' 'flag.Bool("update"' . | xargs -n1 dirname | sort -u) -run Golden -update
 
-# Takes the specs of the newest Docker anew, as root; then make golden.
+# Takes the specs of the newest Docker and containerd anew, as root; then make golden.
 golden-specs: setup
-	$(GO) test -count=1 ./integration -run TestCurrentDockersSpecs -update-specs
+	$(GO) test -count=1 ./integration -run 'TestCurrentDockersSpecs|TestCurrentContainerdsSpecs' -update-specs
 
 # Says which of our lists upstream's has left behind.
 freshness:

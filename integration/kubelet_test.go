@@ -82,7 +82,13 @@ BinaryName = %[6]q
 runtime_type = "io.containerd.hatchdog.v1"
 pod_annotations = ["hatchdog.dev/*"]
 container_annotations = ["hatchdog.dev/*"]
-`, k.dir+"/root", k.dir+"/state", k.socket, criImage, k.dir+"/net.d", tested.hatchdog)
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.plain]
+runtime_type = "io.containerd.runc.v2"
+pod_annotations = ["hatchdog.dev/*"]
+container_annotations = ["hatchdog.dev/*"]
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.plain.options]
+BinaryName = %[7]q
+`, k.dir+"/root", k.dir+"/state", k.socket, criImage, k.dir+"/net.d", tested.hatchdog, pinnedRunc(t))
 	must(t, os.WriteFile(k.dir+"/config.toml", []byte(config), 0o600))
 	_, before := os.Stat("/var/lib/cni")
 	k.program, k.policy = program, policy
