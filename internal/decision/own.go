@@ -78,8 +78,7 @@ func (s Store) note(dir string, t Thing) error {
 
 // free takes an entry away that leads to a record.
 func (s Store) free(dir, thing string) error {
-	folder, name := filepath.Split(thing)
-	if name == "" || folder != "" && (filepath.Dir(thing) != filepath.Base(folder) || !strings.HasPrefix(folder, abovePrefix)) {
+	if filepath.Base(thing) != thing {
 		return nil
 	}
 	entry := filepath.Join(s.Base, ownDir, thing)
@@ -89,9 +88,6 @@ func (s Store) free(dir, thing string) error {
 	}
 	if err := os.Remove(entry); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("record: %w", err)
-	}
-	if folder != "" {
-		_ = os.Remove(filepath.Dir(entry)) // unless others are in it
 	}
 	return nil
 }
@@ -123,6 +119,9 @@ func disown(dir string) error {
 		return nil //nolint:nilerr // without a directory there is nothing
 	}
 	store := Store{Base: filepath.Join(dir, "..", "..")}
+	if err := store.leave(filepath.Clean(dir)); err != nil {
+		return err
+	}
 	for _, e := range entries {
 		if !strings.HasPrefix(e.Name(), ownPrefix) {
 			continue

@@ -44,7 +44,9 @@ func TestSwappedAtEachStep(t *testing.T) {
 		spec := &specs.Spec{
 			Root: &specs.Root{Path: dir + "/users/rootfs"}, Mounts: []specs.Mount{bind(dir+"/users/data", "/vol", "rbind")},
 			Linux: &specs.Linux{Namespaces: []specs.LinuxNamespace{
-				{Type: specs.PIDNamespace}, {Type: specs.NetworkNamespace, Path: dir + "/users/net"}, {Type: specs.IPCNamespace, Path: dir + "/users/ipc"},
+				{Type: specs.PIDNamespace},
+				{Type: specs.NetworkNamespace, Path: dir + "/users/net"},
+				{Type: specs.IPCNamespace, Path: dir + "/users/ipc"},
 				{Type: specs.UTSNamespace, Path: one + "/ns/uts"},
 			}},
 		}
