@@ -3,6 +3,7 @@ package door
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
@@ -86,6 +87,9 @@ func (f *further) prepare() error {
 		if err := f.w.holdFirst(f.rec, f.dir); err != nil {
 			return fmt.Errorf("network rules: %w", err)
 		}
+	}
+	if err := effects.OwnDevices(host.Runtime{Name: f.rec.Decision.Runtime.Name}, os.Geteuid()); err != nil {
+		return err
 	}
 	if f.rec.IDs.Empty() {
 		return nil

@@ -71,6 +71,9 @@ func Acquire(r Request) (*Acquired, error) {
 	defer w.close()
 	a := &Acquired{}
 	err := w.prepare()
+	if err == nil && hasUserNS(r.Spec) {
+		err = OwnDevices(r.Facts.Runtime, r.Facts.Euid)
+	}
 	switch {
 	case err != nil:
 	case r.Facts.MayMount || len(w.trees) > 0 || !r.IDs.Empty():
