@@ -13,7 +13,6 @@
 package owner
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,7 +34,7 @@ func Trusted(path string, uid uint32) bool {
 	if uid == 0 || int(uid) == unix.Geteuid() {
 		return true
 	}
-	return uid == overflow() && !rootIsMapped() && roots(filepath.Clean(path))
+	return uid == overflow() && !rootIsMapped(mapping()) && roots(filepath.Clean(path))
 }
 
 func roots(path string) bool {
@@ -68,31 +67,38 @@ func mapping() []line {
 	}
 	var all []line
 	for text := range strings.Lines(string(data)) {
-		var l line
-		if _, err := fmt.Sscan(text, &l.inside, &l.outside, &l.size); err != nil {
+		var n [3]uint32
+		fields := strings.Fields(text)
+		if len(fields) != len(n) {
 			return nil
 		}
-		all = append(all, l)
+		for i, f := range fields {
+			v, err := strconv.ParseUint(f, 10, 32)
+			if err != nil {
+				return nil
+			}
+			n[i] = uint32(v)
+		}
+		all = append(all, line{n[0], n[1], n[2]})
 	}
 	return all
 }
 
 // rootIsMapped is true where it cannot be told: then nobody is nobody.
-func rootIsMapped() bool {
-	all := mapping()
+func rootIsMapped(all []line) bool {
 	return len(all) == 0 || slices.ContainsFunc(all, func(l line) bool { return l.outside == 0 })
 }
 
 // User is who we are: in a user namespace without the host's root, outside of it.
 func User() int {
 	us := unix.Geteuid()
-	if us != 0 || rootIsMapped() {
+	if us != 0 {
 		return us
 	}
-	for _, l := range mapping() {
-		if l.inside == 0 {
-			return int(l.outside)
-		}
+	all := mapping()
+	i := slices.IndexFunc(all, func(l line) bool { return l.inside == 0 })
+	if i < 0 || rootIsMapped(all) {
+		return us
 	}
-	return us
+	return int(all[i].outside)
 }

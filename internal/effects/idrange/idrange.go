@@ -100,12 +100,14 @@ func (s Store) Take(h Holder, want host.IDRange) (host.IDRange, error) {
 	return got, err
 }
 
-// Next is the range that Take would give, without taking it.
+// Next is the range that Take would give as far as the file tells, without taking
+// it: processes are not looked at, and nothing is kept.
 func (s Store) Next(want host.IDRange) (host.IDRange, error) {
 	st, err := s.read()
 	if err != nil {
 		return host.IDRange{}, err
 	}
+	st.Lost, st.Swept = false, len(st.Ranges)
 	return s.free(st, want)
 }
 
