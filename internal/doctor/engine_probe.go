@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/hatchdog/hatchdog/internal/engine"
 	"github.com/hatchdog/hatchdog/internal/install"
 )
 
@@ -45,9 +46,10 @@ func config(path string) ([]byte, error) {
 }
 
 func docker(root string) (Engine, bool) {
-	e := Engine{Name: "docker", Config: filepath.Join(root, "etc/docker/daemon.json")}
+	c, _ := engine.ConfigOf(engine.DockerName)
+	e := Engine{Name: c.Name, Config: filepath.Join(root, c.File)}
 	raw, err := config(e.Config)
-	if raw == nil && err == nil && !installed(root, "dockerd") {
+	if raw == nil && err == nil && !installed(root, c.Programs...) {
 		return e, false
 	}
 	var s install.State
@@ -85,13 +87,14 @@ func uncommented(line string) string {
 // containerd asks the program, which knows its imports; where it is not there,
 // the file alone.
 func containerd(root string) (Engine, bool) {
-	e := Engine{Name: "containerd", Config: filepath.Join(root, "etc/containerd/config.toml")}
+	c, _ := engine.ConfigOf(engine.ContainerdName)
+	e := Engine{Name: c.Name, Config: filepath.Join(root, c.File)}
 	rancher := install.Engine{Name: e.Name, Root: root}.Rendered()
 	if rancher != "" {
 		e.Config = rancher
 	}
 	raw, err := config(e.Config)
-	program := installed(root, "containerd", "k3s", "rke2")
+	program := installed(root, c.Programs...)
 	if raw == nil && err == nil && !program {
 		return e, false
 	}
@@ -109,18 +112,19 @@ func containerd(root string) (Engine, bool) {
 }
 
 func crio(root string) (Engine, bool) {
-	return dropIns(root, "crio", []string{"crio"}, "etc/crio/crio.conf", "default_runtime")
+	return dropIns(root, engine.CRIOName, "default_runtime")
 }
 
 func podman(root string) (Engine, bool) {
-	return dropIns(root, "podman", []string{"podman"}, "etc/containers/containers.conf", "runtime")
+	return dropIns(root, engine.PodmanName, "runtime")
 }
 
 // dropIns reads an engine whose drop-ins are in FILE.d: what hatchctl writes
 // there, or an administrator in its words.
-func dropIns(root, name string, programs []string, file, defaultKey string) (Engine, bool) {
-	e := Engine{Name: name, Config: filepath.Join(root, file), Annotations: true}
-	if !installed(root, programs...) {
+func dropIns(root, name, defaultKey string) (Engine, bool) {
+	c, _ := engine.ConfigOf(name)
+	e := Engine{Name: name, Config: filepath.Join(root, c.File), Annotations: true}
+	if !installed(root, c.Programs...) {
 		return e, false
 	}
 	files, _ := filepath.Glob(e.Config + ".d/*.conf") // only a bad pattern is an error

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/hatchdog/hatchdog/internal/engine"
 )
 
 // Target is one file of an engine and how it is written.
@@ -27,29 +29,34 @@ type Engine struct {
 }
 
 // Engines are those that Targets knows.
-func Engines() []string { return []string{"docker", "containerd", "crio", "podman"} }
+func Engines() []string {
+	var all []string
+	for _, c := range engine.Configs() {
+		all = append(all, c.Name)
+	}
+	return all
+}
 
 // Targets lists the files to edit.
 func (e Engine) Targets() ([]Target, error) {
-	at := func(path string) string {
-		if e.Config != "" {
-			return e.Config
-		}
-		return filepath.Join(e.Root, path)
+	c, _ := engine.ConfigOf(e.Name)
+	at := e.Config
+	if at == "" {
+		at = filepath.Join(e.Root, c.Edited())
 	}
 	switch e.Name {
-	case "docker":
-		all := []Target{{at("etc/docker/daemon.json"), Docker{}}}
+	case engine.DockerName:
+		all := []Target{{at, Docker{}}}
 		if e.Config == "" && isDir(filepath.Join(e.Root, "etc/systemd/system")) {
 			all = append(all, Target{filepath.Join(e.Root, "etc/systemd/system/docker.service.d/hatchdog.conf"), BuildKit()})
 		}
 		return all, nil
-	case "containerd":
-		return e.containerd()
-	case "crio":
-		return []Target{{at("etc/crio/crio.conf.d/99-hatchdog.conf"), CRIO()}}, nil
-	case "podman":
-		return []Target{{at("etc/containers/containers.conf.d/99-hatchdog.conf"), Podman()}}, nil
+	case engine.ContainerdName:
+		return e.containerd(at)
+	case engine.CRIOName:
+		return []Target{{at, CRIO()}}, nil
+	case engine.PodmanName:
+		return []Target{{at, Podman()}}, nil
 	}
 	return nil, fmt.Errorf("engine %q: not one of %s", e.Name, strings.Join(Engines(), ", "))
 }
@@ -57,41 +64,40 @@ func (e Engine) Targets() ([]Target, error) {
 // containerd edits the main file, and makes one where there is none: what a
 // drop-in is merged with differs from release to release, and no release reads
 // conf.d without a main file that imports it.
-func (e Engine) containerd() ([]Target, error) {
+func (e Engine) containerd(at string) ([]Target, error) {
 	version := 3
 	if e.Version != "" && major(e.Version) < 2 {
 		version = 2
 	}
-	if e.Config != "" {
-		return []Target{{e.Config, Containerd{Version: version}}}, nil
+	if _, dir := e.bundled(); dir != "" {
+		return []Target{rancher(dir)}, nil
 	}
-	if d := e.Distribution(); d != "" {
-		return []Target{rancher(filepath.Join(e.Root, rancherDir, d, containerdDir))}, nil
-	}
-	return []Target{{filepath.Join(e.Root, "etc/containerd/config.toml"), Containerd{Version: version}}}, nil
+	return []Target{{at, Containerd{Version: version}}}, nil
 }
 
-// Where k3s and rke2 keep what they tell the containerd that they bring.
-const (
-	rancherDir    = "var/lib/rancher"
-	containerdDir = "agent/etc/containerd"
-)
+// bundled is the name and the directory of k3s or rke2 where the containerd to
+// edit is theirs.
+func (e Engine) bundled() (name, dir string) {
+	for _, b := range engine.Bundled() {
+		dir := filepath.Join(e.Root, b[1])
+		if e.Name == engine.ContainerdName && e.Config == "" && isDir(dir) {
+			return b[0], dir
+		}
+	}
+	return "", ""
+}
 
 // Distribution is k3s or rke2 where the containerd to edit is theirs.
 func (e Engine) Distribution() string {
-	for _, d := range []string{"k3s", "rke2"} {
-		if e.Name == "containerd" && e.Config == "" && isDir(filepath.Join(e.Root, rancherDir, d, containerdDir)) {
-			return d
-		}
-	}
-	return ""
+	name, _ := e.bundled()
+	return name
 }
 
 // Rendered is the file that k3s or rke2 make of their template, "" for any other
 // containerd.
 func (e Engine) Rendered() string {
-	if d := e.Distribution(); d != "" {
-		return filepath.Join(e.Root, rancherDir, d, containerdDir, "config.toml")
+	if _, dir := e.bundled(); dir != "" {
+		return filepath.Join(dir, "config.toml")
 	}
 	return ""
 }
