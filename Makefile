@@ -27,7 +27,7 @@ export RUNC_VERSION CONTAINERD_VERSION DOCKERD_VERSION DOCKER_CLI_VERSION
 
 UNIT = $(shell $(GO) list ./... | grep -v /integration)
 
-.PHONY: all build test unit integration test-vm lint tools fuzz golden golden-specs freshness bench demo setup package nfpm clean
+.PHONY: all build test unit integration test-vm lint tools fuzz golden golden-specs suites freshness bench demo setup package nfpm clean
 
 all: build
 
@@ -83,6 +83,13 @@ golden:
 # Takes the specs of the newest Docker and containerd anew, as root; then make golden.
 golden-specs: setup
 	$(GO) test -count=1 ./integration -run 'TestCurrentDockersSpecs|TestCurrentContainerdsSpecs' -update-specs
+
+# Runs other runtimes' own suites over hatchdog, as root; 20 minutes. SUITE=FILES
+# takes some files of runc's alone.
+suites: build
+	@integration/setup/build.sh $(CACHE) runc
+	@integration/suites/run.sh $(CACHE) $(BIN) $(RUNC_VERSION) $(SUITE)
+	@integration/suites/runtime-tools.sh $(CACHE) $(BIN) $(RUNC_VERSION)
 
 # Says which of our lists upstream's has left behind.
 freshness:

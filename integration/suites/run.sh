@@ -38,13 +38,24 @@ cd "$suite/runc/tests/integration"
 # sshfs and CRIU are not installed, and what they test is not ours.
 [ $# -gt 0 ] || set -- $(ls ./*.bats | grep -v -e mounts_sshfs -e checkpoint)
 
-# The suite wants a terminal, and a network of its own that it may change.
+# over runs the suite over a program. It wants a terminal, and a network of its
+# own that it may change. A helper that a refused container left would hold it at
+# its end for ever.
+over() {
+	RUNC=$1 TERM=xterm unshare --mount --net --propagation private script -q -e -c \
+		"ip link set lo up; timeout --foreground 1800 bats --tap $2 >$3.tap 2>$3.err" /dev/null >/dev/null 2>&1 </dev/null &
+	while kill -0 $! 2>/dev/null; do
+		sleep 3
+		total=$(sed -n 's/^1\.\.//p' "$3.tap" 2>/dev/null)
+		[ "$(grep -c -e '^ok' -e '^not ok' "$3.tap")" != "$total" ] || pkill -f "$suite/runc/tests/cmd/_bin/" || true
+	done
+}
+
 for side in plain complain enforce; do
 	program=$work/$side/runc
-	[ $side = plain ] && program=$runc
+	[ $side != plain ] || program=$runc
 	echo "suites: runc's own, $side"
-	RUNC=$program TERM=xterm unshare --mount --net --propagation private script -q -e -c \
-		"ip link set lo up; timeout --foreground 1800 bats --tap $* >$work/$side.tap 2>$work/$side.err" /dev/null >/dev/null 2>&1 </dev/null || true
+	over "$program" "$*" "$work/$side"
 	sed -n 's/^ok [0-9]* //p' "$work/$side.tap" | grep -v '# skip' | sort -u >"$work/$side.ok"
 	sed -n 's/^not ok [0-9]* //p' "$work/$side.tap" | sort -u >"$work/$side.failed"
 	echo "suites: $(wc -l <"$work/$side.ok") passed, $(wc -l <"$work/$side.failed") failed, $(grep -c '# skip' "$work/$side.tap" || true) skipped"
