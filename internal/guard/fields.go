@@ -17,7 +17,9 @@ func spec(name string) rule {
 		return onlyDropped("an annotation")
 	case "linux":
 		return object(linux)
-	case "ociVersion", "hostname", "domainname", "solaris", "windows", "vm", "zos", "freebsd":
+	case "domainname":
+		return domainName
+	case "ociVersion", "hostname", "solaris", "windows", "vm", "zos", "freebsd":
 		return same
 	}
 	return nil

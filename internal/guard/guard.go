@@ -74,6 +74,7 @@ type check struct {
 	evidence   Evidence
 	users      [2]userNamespace // before and after
 	devices    [2][]device      // linux.devices, before and after
+	domains    [2]string        // linux.sysctl[kernel.domainname], before and after
 	update     bool             // a missing limit leaves what the container has
 	exec       bool             // a missing profile is the container's
 	violations []error

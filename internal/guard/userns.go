@@ -58,6 +58,9 @@ func (c *check) look(docs ...[]byte) {
 		if err != nil {
 			continue
 		}
+		if settings, err := split(find(linux, "sysctl")); err == nil {
+			read(find(settings, domainSetting), &c.domains[i])
+		}
 		all, err := list(find(linux, "namespaces"))
 		if err != nil {
 			continue

@@ -22,7 +22,7 @@ func covered() map[string]string {
 	const load = "no control: it shifts load between containers and gives no access"
 	return map[string]string{
 		"ociVersion": "no control: the low-level runtime takes it or not", "hostname": "no control: the name in the container's own UTS namespace; namespaces refuses the host's",
-		"domainname": "no control: as hostname", "annotations": "annotations: those that the low-level runtime acts on",
+		"domainname": "no control: as hostname; userns: takes over kernel.domainname", "annotations": "annotations: those that the low-level runtime acts on",
 		"solaris": foreign, "windows": foreign, "vm": foreign, "zos": foreign, "freebsd": foreign,
 
 		"process.terminal": "no control: the engine's terminal", "process.consoleSize": "no control: the engine's terminal",

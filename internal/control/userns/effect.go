@@ -1,6 +1,7 @@
 package userns
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -78,6 +79,23 @@ func (c userns) withoutEffect(s *specs.Spec) []string {
 		}
 		if len(needs) > 0 {
 			all = append(all, r.name+" ("+r.what+") is granted and has no effect: "+strings.Join(needs, "; "))
+		}
+	}
+	return all
+}
+
+// peers tells of sockets of the host: who serves one and asks who is there
+// (SO_PEERCRED, socket(7)) sees the host's ids.
+func (c userns) peers(s *specs.Spec) []string {
+	ids := c.facts.UserNS.Range
+	if ids.Empty() || !c.ours(s) {
+		return nil
+	}
+	var all []string
+	for _, m := range s.Mounts {
+		if src := c.facts.Sources[m.Source]; isBind(m) && src.Err == "" && src.Socket {
+			all = append(all, fmt.Sprintf("mounts[%s]: a service that asks who its peer is sees root of this container as the user %d of the host; where it lets in only root or an account, set userns.mode to off",
+				m.Destination, ids.Base))
 		}
 	}
 	return all

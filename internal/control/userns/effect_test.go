@@ -43,3 +43,42 @@ func TestCapabilitiesWithoutEffect(t *testing.T) {
 		}
 	}
 }
+
+// A service behind a socket sees the host's id; without a user namespace there is
+// nothing to tell.
+func TestWhatServicesSeeIsTold(t *testing.T) {
+	for mode, want := range map[policy.UserNSMode]string{policy.UserNSAuto: "mounts[/d]: a service that asks who its peer is sees root of this container as the user 200000", policy.UserNSOff: ""} {
+		s, f := request(), able()
+		src := f.Sources["/v"]
+		src.Socket = true
+		f.Sources["/v"] = src
+		apply(t, profile(mode), f, s)
+		if note := (userns{profile(mode), f, false}).Note(s); !strings.HasPrefix(note, want) || want == "" && note != "" {
+			t.Errorf("%s: %q", mode, note)
+		}
+	}
+}
+
+// The domain's name is asked for in the way that a user namespace permits.
+func TestTheDomainsName(t *testing.T) {
+	for name, c := range map[string]struct {
+		mode          policy.UserNSMode
+		runtime, have string
+		want          string
+		left          bool
+	}{
+		"moved":   {mode: policy.UserNSAuto, runtime: "1.5.2", want: "x.y"},
+		"without": {mode: policy.UserNSOff, runtime: "1.5.2", left: true},
+		"old":     {mode: policy.UserNSAuto, runtime: "1.1.5", left: true},
+		"another": {mode: policy.UserNSAuto, runtime: "1.5.2", have: "z", want: "z", left: true},
+	} {
+		s, f := request(), able()
+		f.Runtime.Version = c.runtime
+		s.Domainname = c.have
+		s.Linux.Sysctl[domainSetting] = "x.y"
+		apply(t, profile(c.mode), f, s)
+		if _, left := s.Linux.Sysctl[domainSetting]; s.Domainname != c.want || left != c.left {
+			t.Errorf("%s: %q %v", name, s.Domainname, left)
+		}
+	}
+}

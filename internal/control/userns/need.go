@@ -100,7 +100,7 @@ func (c userns) more(s *specs.Spec, v Verdict, ids host.IDRange, id uint32) cont
 
 // Note tells of what the container has and cannot use.
 func (c userns) Note(s *specs.Spec) string {
-	all := c.withoutEffect(s)
+	all := append(c.withoutEffect(s), c.peers(s)...)
 	if note := c.imageIDs(s); note != "" {
 		all = append(all, note)
 	}

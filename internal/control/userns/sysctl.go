@@ -12,6 +12,26 @@ import (
 // only groups that the user namespace has.
 const pingGroups = "net.ipv4.ping_group_range"
 
+// domainSetting belongs to the host's root, whatever the user namespace
+// (kernel/utsname_sysctl.c): inside nobody may write it, and the container would
+// not start. Docker sets it for --domainname.
+const domainSetting = "kernel.domainname"
+
+// domain lets the low-level runtime set the domain by its call, which a user
+// namespace permits. runc before 1.2 has none for it.
+func (c userns) domain(s *specs.Spec) []control.Change {
+	was, ok := s.Linux.Sysctl[domainSetting]
+	if !ok || was == "" || s.Domainname != "" || readsNoMapping(c.facts.Runtime) {
+		return nil
+	}
+	delete(s.Linux.Sysctl, domainSetting)
+	s.Domainname = was
+	return []control.Change{{
+		Field: "linux.sysctl[" + domainSetting + "]", Before: was, After: "domainname",
+		Reason: "in a user namespace nobody may write the setting: the same is asked for as domainname",
+	}}
+}
+
 // clip holds it to the groups of the container.
 func clip(s *specs.Spec) []control.Change {
 	was, ok := s.Linux.Sysctl[pingGroups]

@@ -14,7 +14,8 @@
 // Requires: facts on the root file system, the sources of the bind mounts and
 // the joined namespaces; ids that were set aside.
 // Spec fields touched: linux.namespaces, linux.uidMappings, linux.gidMappings,
-// linux.sysctl (net.ipv4.ping_group_range), mounts[].options,
+// linux.sysctl (net.ipv4.ping_group_range,
+// kernel.domainname), domainname, mounts[].options,
 // mounts[].uidMappings, mounts[].gidMappings, process.user.additionalGids,
 // process.rlimits[RLIMIT_NPROC].
 package userns
@@ -79,6 +80,7 @@ func (c userns) Apply(s *specs.Spec) ([]control.Change, error) {
 	if !foreignNet(c.facts, s) {
 		changes = append(changes, clip(s)...)
 	}
+	changes = append(changes, c.domain(s)...)
 	if v.Join.Path == "" {
 		changes = append(changes, c.processes(s)...)
 	}
