@@ -123,7 +123,19 @@ func resources(name string) rule {
 		return object(pids)
 	case "unified":
 		return object(unified)
-	case "blockIO", "hugepageLimits", "network", "rdma":
+	case "network":
+		return object(network)
+	case "blockIO", "hugepageLimits", "rdma":
+		return same
+	}
+	return nil
+}
+
+func network(name string) rule {
+	switch name {
+	case "classID":
+		return gone
+	case "priorities":
 		return same
 	}
 	return nil

@@ -53,7 +53,7 @@ func covered() map[string]string {
 		"linux.resources.memory.disableOOMKiller": "resources: never", "linux.resources.memory.useHierarchy": "no control: runc ignores it", "linux.resources.memory.checkBeforeUpdate": "no control: it refuses a limit below what is used",
 		"linux.resources.cpu.quota": "resources: cpu.max", "linux.resources.cpu.period": "resources: cpu.max", "linux.resources.cpu.realtimeRuntime": "resources: taken away beside cpu.max", "linux.resources.cpu.realtimePeriod": "resources: as realtimeRuntime",
 		"linux.resources.cpu.shares": load, "linux.resources.cpu.burst": load + "; quota holds over time", "linux.resources.cpu.cpus": load, "linux.resources.cpu.mems": load, "linux.resources.cpu.idle": load,
-		"linux.resources.blockIO": load, "linux.resources.hugepageLimits": "no control: a limit, which is none where it is missing", "linux.resources.network": load,
+		"linux.resources.blockIO": load, "linux.resources.hugepageLimits": "no control: a limit, which is none where it is missing", "linux.resources.network": "resources: classID is taken away",
 		"linux.resources.rdma": "no control: a limit; the device itself is of devices", "linux.resources.unified": "resources: limits by their ceilings, cgroup.* refused",
 	}
 }

@@ -49,6 +49,7 @@ func (c resources) Apply(s *specs.Spec) ([]control.Change, error) {
 	e.memory(r)
 	e.noSwap(r)
 	e.cpu(r)
+	e.class(r)
 	e.unified(r)
 	return e.changes, errors.Join(e.refusals...)
 }
@@ -61,6 +62,7 @@ func Update(p *policy.Profile, g host.Cgroup, r *specs.LinuxResources) ([]contro
 	e.pids(r)
 	e.memory(r)
 	e.cpu(r)
+	e.class(r)
 	e.unified(r)
 	return e.changes, errors.Join(e.refusals...)
 }
