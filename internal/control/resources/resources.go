@@ -7,7 +7,8 @@
 // cannot hold is a refusal.
 // Does not cover: disk space, disk and network bandwidth, hugepages, devices.
 // Requires: the controllers, and swap accounting for a ceiling of swap.
-// Spec fields touched: linux.resources.{pids,memory,cpu,unified}.
+// Spec fields touched: linux.resources.{pids,memory,cpu,unified} and
+// network.classID, which is taken away.
 package resources
 
 import (
