@@ -51,7 +51,7 @@ func TestTheHostsDevicesAreNotGivenAway(t *testing.T) {
 		if err := unix.Fstat(int(file.Fd()), &other); err != nil || other.Mode&unix.S_IFMT != unix.S_IFREG {
 			t.Errorf("a file was replaced: %+v", other)
 		}
-		if n, err := unix.Write(fd, []byte("x")); minor == 3 && (n != 1 || err != nil) || minor == 7 && err != unix.ENOSPC { //nolint:errorlint // an errno
+		if n, err := unix.Write(fd, []byte("x")); minor == 3 && (n != 1 || err != nil) || minor == 7 && err != unix.ENOSPC {
 			t.Errorf("1:%d: writing: %d %v", minor, n, err)
 		}
 		_ = unix.Close(fd)
