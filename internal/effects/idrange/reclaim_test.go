@@ -224,3 +224,17 @@ func TestNoTwoHoldOneID(t *testing.T) {
 		})
 	})
 }
+
+// However many live, the holders that are looked at are few for each create.
+func TestTheLivingAreLookedAtSeldom(t *testing.T) {
+	s, _ := place(t, nil)
+	looks := 0
+	s.Lives = func(Holder) bool { looks++; return true }
+	const took = 600
+	for i := range took {
+		take(t, s, fmt.Sprint(i))
+	}
+	if looks > 2*took {
+		t.Errorf("%d holders were looked at in %d creates", looks, took)
+	}
+}
