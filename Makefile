@@ -27,7 +27,7 @@ export RUNC_VERSION CONTAINERD_VERSION DOCKERD_VERSION DOCKER_CLI_VERSION
 
 UNIT = $(shell $(GO) list ./... | grep -v /integration)
 
-.PHONY: all build test unit integration test-vm lint tools fuzz golden golden-specs suites freshness bench demo setup package nfpm clean
+.PHONY: all build test unit integration test-vm lint tools fuzz golden golden-specs compatibility suites freshness bench demo setup package nfpm clean
 
 all: build
 
@@ -45,7 +45,7 @@ unit:
 	CGO_ENABLED=1 $(GO) test -race $(UNIT)
 
 integration: setup nfpm
-	$(GO) test -count=1 -timeout 25m ./integration/...
+	$(GO) test -count=1 -timeout 45m ./integration/...
 	$(GO) -C integration/kubernetes test ./...
 
 # VMRUN=REGEXP runs only these tests, VMTIER=NAME boots only this tier, VMLOOPS=N
@@ -90,6 +90,10 @@ suites: build
 	@integration/setup/build.sh $(CACHE) runc
 	@integration/suites/run.sh $(CACHE) $(BIN) $(RUNC_VERSION) $(SUITE)
 	@integration/suites/runtime-tools.sh $(CACHE) $(BIN) $(RUNC_VERSION)
+
+# Writes down anew which entry points of images run under which profile; then make golden.
+compatibility: setup
+	$(GO) test -count=1 -timeout 45m ./integration -run TestEntryPoints -update-compatibility
 
 # Says which of our lists upstream's has left behind.
 freshness:

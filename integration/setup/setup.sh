@@ -24,3 +24,4 @@ for year in 2021 2023 2024 2025; do "$here/build.sh" "$cache" old-runc-$year; do
 "$here/build.sh" "$cache" docker-cli
 "$here/servers.sh" "$cache"
 "$here/languages.sh" "$cache"
+"$here/images.sh" "$cache"

@@ -1,0 +1,95 @@
+package compatibility
+
+const opening = "# What it was tried with\n\n" +
+	"Made by the tests (`make golden`). `make test` runs them all, against daemons that it\n" +
+	"starts itself; those of the virtual machine (Debian 12, kernel 6.1, AppArmor, control\n" +
+	"groups of version 2) run with `make test-vm`. Where something was not tried, it says so.\n\n" +
+	"## Engines\n\nEach cell names the test. Docker 20.10 is Debian's, over containerd 1.6; Docker 29 is moby\n" +
+	"v2.0.0-beta.24 over containerd 2.4, with containerd's image store; Podman is Debian's.\n\n"
+
+var engines = []string{"Docker 20.10", "Docker 29", "containerd 1.6", "containerd 2.4", "CRI of containerd 2.4", "Podman 4.3", "Podman 4.3 without root"}
+
+// features are tried by a test for each engine, in the order of engines. None:
+// not tried.
+var features = []struct {
+	name  string
+	tests []string
+}{
+	{"run, exec", both("TestDockerInside", "TestContainerd", "TestContainerd", "TestCRILife", "TestPodmanLife", "TestPodmanWithoutRoot")},
+	{"exit codes 125, 126, 127, 137", both("TestDockerExitCodes", "", "", "", "", "")},
+	{"cp, commit, diff, logs, events, rename, top, stats, pause", both("TestDockerVerbs", "", "", "", "", "")},
+	{"attach, standard input", both("TestDockerAttach", "", "", "TestCRILife", "", "")},
+	{"ulimit, shm-size, sysctl, device, cgroup parent, ipc, dns", both("TestDockerOptions", "", "", "", "", "")},
+	{"health checks, restart on failure", both("TestDockerHealthAndRestart", "", "", "", "", "")},
+	{"volumes, volumes of others", both("TestDockerVolumes", "", "", "", "TestPodmanLife", "TestPodmanWithoutRoot")},
+	{"a part of a volume", []string{"no such option", "TestDockerVolumes", "", "", "", "", ""}},
+	{"update of limits", both("TestDockerLimitsOnTheHost", "", "", "", "", "")},
+	{"namespaces of another container", both("TestUserNSJoined", "", "", "TestCRI", "TestPodmanPod", "")},
+	{"networks connected while it runs", both("TestDockerNetworkOfARunningContainer", "", "", "", "", "")},
+	{"user namespace", both("TestUserNSDocker", "", "", "TestCRILife", "", "")},
+	{"the firewall", both("TestEgressDocker", "", "", "TestCRI", "", "no: the profile says why")},
+	{"refusals and their text", both("TestDockerRefusals", "TestContainerd", "TestContainerd", "TestCRI", "", "TestPodmanWithoutRoot")},
+	{"the daemon killed, containers live on", both("TestDockerdKilled", "", "", "TestCRILife", "", "")},
+	{"the shim of ours", both("", "", "TestShim", "TestCRI", "", "")},
+	{"its specs are golden files", []string{"", "TestCurrentDockersSpecs", "", "TestCurrentContainerdsSpecs", "TestCurrentContainerdsSpecs", "", ""}},
+}
+
+// both are the two Dockers, then the others.
+func both(docker string, others ...string) []string {
+	return append([]string{docker, docker}, others...)
+}
+
+const imagesOpening = "\nLow-level runtimes: runc 1.5.2; Debian's 1.1.5, where the policy accepts it (`TestAcceptedRuntime`);\n" +
+	"crun 1.8 of Debian, in the virtual machine (`TestCrunAsTheDelegate`).\n\n" +
+	"## Official images\n\nThe 40 most used. No image was pulled: the steps of its entry point were done over Debian's\n" +
+	"package of the program, under Docker 29 with a user namespace (`TestEntryPoints`,\n" +
+	"`integration/entries_test.go`). \"runs\" is unchanged, under the built-in profile as it is;\n" +
+	"otherwise the cell has the lines, added one after the other until it ran, of a profile that extends it; (1) and (2) are\n\n" +
+	"1. `" + stepDown + "`: to start as root, give files away and step down to a user\n" +
+	"2. `" + writable + "`: to write beside volumes and /tmp, /run, /var/tmp, /var/cache, /var/log, and to run what was written there\n\n| image | restricted | untrusted |\n|---|---|---|\n"
+
+const (
+	stepDown = "capabilities: {max: [CHOWN, DAC_OVERRIDE, FOWNER, SETUID, SETGID, KILL]}"
+	writable = "rootfs: {readOnly: false}"
+)
+
+var images = []string{
+	"alpine", "nginx", "busybox", "ubuntu", "python", "redis", "postgres", "node", "httpd", "mongo",
+	"mysql", "memcached", "traefik", "mariadb", "docker", "rabbitmq", "hello-world", "openjdk", "golang", "registry",
+	"wordpress", "debian", "php", "consul", "influxdb", "nextcloud", "sonarqube", "ruby", "haproxy", "elasticsearch",
+	"tomcat", "eclipse-mosquitto", "caddy", "telegraf", "vault", "adminer", "ghost", "bash", "nats", "kong",
+}
+
+// stands are what comes near an image that was not tried.
+var stands = map[string]string{
+	"mysql": "mariadb's steps are the same", "golang": "`TestProgramsUnderTables` runs programs of Go",
+	"ubuntu": "as debian", "vault": "`TestFileCapabilities` starts a program with its file capability",
+	"alpine": "busybox, with glibc", "hello-world": "any program of one file",
+}
+
+// reasons are why an entry point does not run, and what would help.
+var reasons = map[string]string{
+	"image docker, dind":      "`--privileged` is refused: the host's devices (devices.allow), and what a daemon of containers needs beyond it",
+	"FUSE":                    "no /dev/fuse: it needs the device (devices.allow), CAP_SYS_ADMIN and `mount`",
+	"mount, in the container": "CAP_SYS_ADMIN and the system call are no container's; `--tmpfs` or a volume",
+	"sysctl -w":               "/proc/sys is read-only; `--sysctl`, and `sysctls.allow` for what is not safe",
+	"a user namespace (bubblewrap, Chrome's sandbox)": "`unshare` and `clone` for new namespaces are denied (docs/seccomp.md), as on a kernel that forbids it",
+}
+
+const programsOpening = "\n## What entry points do besides\n\nAccounts, stepping down, supervisors, mail, packages: `integration/entries_tools_test.go`.\n\n" +
+	"| program | restricted | untrusted |\n|---|---|---|\n"
+
+const closing = `
+A setuid program gives nothing under noNewPrivileges; sudo says so itself ("The 'no new
+privileges' flag is set"). sshd and postfix confine parts of themselves with chroot,
+which is CAP_SYS_CHROOT; without it they end with "chroot: Operation not permitted".
+
+Also: ` + "`TestServersUnderRestricted`, `TestUserNSServersOnBinds`" + ` (nginx, redis, postgres; first
+start and restart, volumes and binds, both Dockers), ` + "`TestProgramsUnderTables`" + ` (python,
+node, java, go, git, gcc, curl, mariadb), ` + "`TestFileCapabilities`" + ` (as caddy, coredns and
+vault have them).
+
+Not tried: Podman 5; CRI-O, k0s, MicroK8s and rke2 but by the layout of their files
+(` + "`internal/engine`, `TestRelocated*`" + `); npm; musl; the images of a registry, official or
+not; SELinux.
+`
