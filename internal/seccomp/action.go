@@ -10,6 +10,7 @@ import (
 // The errors of a filter that cannot be judged.
 var (
 	ErrUnknownAction = errors.New("unknown action")
+	ErrNotify        = errors.New("SCMP_ACT_NOTIFY cannot be used")
 	ErrUnknownOp     = errors.New("unknown operator")
 	ErrUnknownArch   = errors.New("unknown architecture")
 	ErrUnknownFlag   = errors.New("unknown flag")

@@ -39,7 +39,7 @@ func Parse(s *specs.LinuxSeccomp) (*Filter, error) {
 		return nil, fmt.Errorf("linux.seccomp.defaultAction: %w", err)
 	}
 	if f.Default.Kind == Notify {
-		return nil, fmt.Errorf("linux.seccomp.defaultAction: %w: not as the default", ErrUnknownAction)
+		return nil, fmt.Errorf("linux.seccomp.defaultAction: %w as the default", ErrNotify)
 	}
 	for i, a := range s.Architectures {
 		if _, ok := find(a); !ok {
@@ -83,7 +83,7 @@ func parseRule(s *specs.LinuxSyscall) (Rule, error) {
 			return r, fmt.Errorf(".names: %w", ErrBadName)
 		}
 		if n == "write" && r.Action.Kind == Notify {
-			return r, fmt.Errorf(".action: %w: write cannot notify", ErrUnknownAction)
+			return r, fmt.Errorf(".action: %w for write, by which the low-level runtime reaches the listener", ErrNotify)
 		}
 	}
 	var conds Conj
