@@ -32,10 +32,12 @@ echo "suites: making images" >&2
 root=$dir/busybox
 mkdir -p "$root/bin" "$root/etc" "$root/tmp" "$root/root" "$root/var" "$root/home" "$root/dev" "$root/proc" "$root/sys"
 cp /bin/busybox "$root/bin/busybox"
+# Hard links, as in the image that the suite downloads: it changes their modes.
 for applet in $(/bin/busybox --list-full); do
-	mkdir -p "$root/$(dirname "$applet")"
-	[ -e "$root/$applet" ] || ln -s /bin/busybox "$root/$applet"
-	[ -e "$root/bin/$(basename "$applet")" ] || ln -s busybox "$root/bin/$(basename "$applet")"
+	for name in "$applet" "bin/$(basename "$applet")"; do
+		mkdir -p "$root/$(dirname "$name")"
+		[ -e "$root/$name" ] || ln "$root/bin/busybox" "$root/$name"
+	done
 done
 cat >"$root/etc/passwd" <<'EOF'
 root:x:0:0:root:/root:/bin/sh
