@@ -203,7 +203,7 @@ func describePlace(key string) string { //nolint:funlen // a table, a line for e
 	case "HookRules.env":
 		return "environment variables that a hook may have, of those that the request gives it; an entry that ends in * is a prefix"
 	case "HookRules.args":
-		return "arguments that a hook may have beside its own name; an entry that ends in * is a prefix"
+		return "arguments that a hook may have beside its own name; an entry that ends in * is a prefix, and * alone is any"
 	case "HookRules.dockerNetwork":
 		return "true: Docker's own network hook is admitted, where it leads to the dockerd that runs"
 	case "Profile.seccomp":

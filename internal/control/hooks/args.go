@@ -22,7 +22,11 @@ func (c hooks) unlisted(h specs.Hook, file host.HookFile) []string {
 	var all []string
 	for i, arg := range h.Args {
 		own := i == 0 && slices.Contains([]string{h.Path, filepath.Base(h.Path), file.Resolved, filepath.Base(file.Resolved)}, arg)
-		if own || listed(c.profile.Hooks.Args, arg) || slices.Contains(all, arg) {
+		known := c.profile.Hooks.Args
+		if i == 0 { // "*" is any argument, and no other name
+			known = slices.DeleteFunc(slices.Clone(known), func(e string) bool { return e == "*" })
+		}
+		if own || listed(known, arg) || slices.Contains(all, arg) {
 			continue
 		}
 		all = append(all, arg)
