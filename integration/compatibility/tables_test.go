@@ -3,7 +3,8 @@ package compatibility
 const opening = "# What it was tried with\n\n" +
 	"Made by the tests (`make golden`). `make test` runs them all, against daemons that it\n" +
 	"starts itself; those of the virtual machine (Debian 12, kernel 6.1, AppArmor, control\n" +
-	"groups of version 2) run with `make test-vm`. Where something was not tried, it says so.\n\n" +
+	"groups of version 2) run with `make test-vm`: there both Dockers run too, and both drivers\n" +
+	"of control groups. Where something was not tried, it says so.\n\n" +
 	"## Engines\n\nEach cell names the test. Docker 20.10 is Debian's, over containerd 1.6; Docker 29 is moby\n" +
 	"v2.0.0-beta.24 over containerd 2.4, with containerd's image store; Podman is Debian's.\n\n"
 
@@ -41,7 +42,7 @@ func both(docker string, others ...string) []string {
 
 const imagesOpening = "\nLow-level runtimes: runc 1.5.2; Debian's 1.1.5, where the policy accepts it (`TestAcceptedRuntime`);\n" +
 	"crun 1.8 of Debian, in the virtual machine (`TestCrunAsTheDelegate`).\n\n" +
-	"## Official images\n\nThe 40 most used. No image was pulled: the steps of its entry point were done over Debian's\n" +
+	"## Official images\n\nForty that are used much, chosen by hand. No image was pulled: the steps of its entry point were done over Debian's\n" +
 	"package of the program, under Docker 29 with a user namespace (`TestEntryPoints`,\n" +
 	"`integration/entries_test.go`). \"runs\" is unchanged, under the built-in profile as it is;\n" +
 	"otherwise the cell has the lines, added one after the other until it ran, of a profile that extends it; (1) and (2) are\n\n" +
