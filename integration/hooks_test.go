@@ -153,7 +153,7 @@ func TestHookOfAProcessIsHeld(t *testing.T) {
 	must(t, engine.Start())
 	defer func() { _ = engine.Process.Kill(); _ = engine.Wait() }()
 	said := filepath.Join(t.TempDir(), "said")
-	d.setPolicy(t, "profile: p\nprofiles:\n  p: {extends: builtin/restricted, hooks: {allow: [/usr/bin/busybox], args: [\"*\"]}}\n")
+	d.setPolicy(t, "profile: p\nprofiles:\n  p: {extends: builtin/restricted, hooks: {allow: [/usr/bin/busybox], args: [sh, \"*\"]}}\n")
 	hook := specs.Hook{Path: fmt.Sprintf("/proc/%d/exe", engine.Process.Pid), Args: []string{"sh", "-c", "readlink /proc/self/exe >>" + said}}
 	d.edit(t, func(s *specs.Spec) {
 		s.Hooks = &specs.Hooks{Prestart: []specs.Hook{hook}, CreateRuntime: []specs.Hook{hook}, CreateContainer: []specs.Hook{hook}} //nolint:staticcheck // deprecated, but runc runs it

@@ -50,7 +50,7 @@ func TestEntryPoints(t *testing.T) {
 		t.Run(key, func(t *testing.T) {
 			got := map[string]string{}
 			for _, profile := range []string{"restricted", "untrusted"} {
-				got[profile] = d.enters(t, e, profile)
+				got[profile] = d.enters(t, e, profile, was[key][profile])
 				if want := was[key][profile]; got[profile] != want && !*updateCompatibility {
 					t.Errorf("%s: %s; before: %s", profile, got[profile], want)
 				}
@@ -74,9 +74,13 @@ func (e entry) key() string {
 }
 
 // enters runs an entry under a profile, and with what widens it until it runs.
-func (d *docker) enters(t *testing.T, e entry, profile string) string {
+// before is what came of it the last time.
+func (d *docker) enters(t *testing.T, e entry, profile, before string) string {
 	t.Helper()
 	said, ok := d.tryEntry(t, e, profile, nil)
+	if !ok && before == "runs" {
+		said, ok = d.tryEntry(t, e, profile, nil) // a machine that was busy is no other result
+	}
 	if ok {
 		return "runs"
 	}

@@ -15,7 +15,17 @@ suite=$("$here/build.sh" "$cache" "$version")
 runc=$cache/runc-$version/runc
 work=$(mktemp -d /tmp/hatchdog-suite-XXXXXX)
 chmod 755 "$work"
-trap 'rm -rf "$work"' EXIT
+ls -d /sys/fs/cgroup/*/ >"$work/groups"
+# On control groups of version 1 the suite makes folders for the controllers that
+# the host has not mounted.
+clean_up() {
+	find /sys/fs/cgroup -depth -type d -name 'runc-cgroups-integration-test*' -exec rmdir {} + 2>/dev/null || true
+	for dir in /sys/fs/cgroup/*/; do
+		grep -qxF "$dir" "$work/groups" || find "$dir" -depth -exec rmdir {} + 2>/dev/null || true
+	done
+	rm -rf "$work"
+}
+trap clean_up EXIT
 cp "$bin/hatchdog" "$work/hatchdog"
 
 for mode in complain enforce; do

@@ -14,7 +14,7 @@ func TestChoose(t *testing.T) {
 		want      string
 		ok        bool
 	}{
-		{"", "", "cgroupfs userns systemd", true},
+		{"", "", "cgroupfs docker userns systemd", true},
 		{"", "systemd", "systemd", true},
 		{"TestX", "", "cgroupfs", true},
 		{"TestX", "systemd", "systemd", true},
