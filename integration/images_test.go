@@ -111,5 +111,6 @@ func (d *docker) tryEntry(t *testing.T, e entry, profile string, lines []string)
 	}
 	d.setPolicy(t, text)
 	out, code := d.run(t, append(append([]string{}, e.args...), "images", "timeout", "-k", "5", "100", "bash", "-ec", entryHelp+e.script)...)
-	return out, code == 0 && strings.HasSuffix(strings.TrimSpace(out), "fine")
+	// Programs that run beside the script may still speak behind its last word.
+	return out, code == 0 && slices.Contains(strings.Split(strings.ReplaceAll(out, "\r", ""), "\n"), "fine")
 }
