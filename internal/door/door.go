@@ -26,7 +26,6 @@ import (
 	"github.com/hatchdog/hatchdog/internal/argv"
 	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/lowlevel"
-	"github.com/hatchdog/hatchdog/internal/owner"
 )
 
 // World is what a call can reach. But for Step, the zero value of no field is used.
@@ -38,7 +37,6 @@ type World struct {
 	Stderr  io.Writer
 	Now     func() time.Time
 	Euid    int         // in our own user namespace, as the low-level runtime sees it
-	User    int         // on the host, see owner.User
 	UserNS  func() bool // whether root is that of a user namespace
 	Version string
 	// Step is called at each place between the steps of a call where a test fails,
@@ -57,7 +55,7 @@ func (w World) at(step string) error {
 func Process(version string) World {
 	return World{
 		Getenv: os.Getenv, Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Now: time.Now, Euid: os.Geteuid(), User: owner.User(), UserNS: host.InUserNamespace, Version: version, Step: step,
+		Now: time.Now, Euid: os.Geteuid(), UserNS: host.InUserNamespace, Version: version, Step: step,
 	}
 }
 

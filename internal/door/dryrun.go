@@ -34,7 +34,7 @@ func DryRun(pol *policy.Policy, file string) (decision.Decision, error) {
 	}
 	_, runtime, rtErr := findRuntime(pol, Process(""))
 	dir := filepath.Dir(abs)
-	j, err := judge(&request{door: "create", id: filepath.Base(dir), dir: dir, doc: doc, pol: pol, runtime: runtime, now: time.Now(), own: host.OwnIn(doc.Value)})
+	j, err := judge(&request{door: "create", id: filepath.Base(dir), dir: dir, doc: doc, pol: pol, runtime: runtime, now: time.Now(), own: host.OwnIn(doc.Value), step: World{}.at})
 	if err != nil {
 		return decision.Decision{}, err
 	}

@@ -32,10 +32,8 @@ type request struct {
 	own                 *host.Own       // of a dry run
 	holder              *idrange.Holder // who ids are set aside for; nil in a dry run
 	now                 time.Time
-	step                func(string) error // see World.Step; nil in a dry run
+	step                func(string) error // see World.Step
 }
-
-func (r *request) at(step string) error { return World{Step: r.step}.at(step) }
 
 // judgement is what the policy makes of a spec.
 type judgement struct {
@@ -112,7 +110,7 @@ func (j *judgement) plan(r *request) error {
 	if err := j.setAside(r, options); err != nil {
 		return err
 	}
-	if err := r.at("setaside"); err != nil {
+	if err := r.step("setaside"); err != nil {
 		return err
 	}
 	result, err = plan.UserNS(j.profile, j.facts, options).Apply(j.after)

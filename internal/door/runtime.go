@@ -8,6 +8,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/decision"
 	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/lowlevel"
+	"github.com/hatchdog/hatchdog/internal/owner"
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
 
@@ -30,9 +31,10 @@ func findRuntime(pol *policy.Policy, w World) (string, host.Runtime, error) {
 // A policy that cannot be read leaves the usual directory: what already runs is
 // held to its record, not to the policy of today.
 func (w World) place(call *argv.Call) (store decision.Store, root string, places policy.Places, err error) {
-	store.Base = policy.DefaultStateDir(w.User, w.Getenv)
-	if at, perr := policy.LoadPlaces(w.Getenv); perr == nil {
-		store.Base, places = at.StateDir, at
+	places, perr := policy.LoadPlaces(w.Getenv)
+	store.Base = places.StateDir
+	if perr != nil {
+		store.Base = policy.DefaultStateDir(owner.User(), w.Getenv)
 	}
 	root, err = decision.ResolveRoot(call.Global.Root)
 	return store, root, places, err

@@ -10,12 +10,10 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/hatchdog/hatchdog/internal/owner"
 )
 
-// probeCgroup reads what limits can be held. root is "/" but in tests.
-func probeCgroup(root string) (Cgroup, error) {
+// probeCgroup reads what limits a user of the host can hold. root is "/" but in tests.
+func probeCgroup(root string, euid int) (Cgroup, error) {
 	mount := filepath.Join(root, "sys/fs/cgroup")
 	own, err := os.ReadFile(filepath.Join(root, "proc/self/cgroup"))
 	if err != nil {
@@ -25,7 +23,7 @@ func probeCgroup(root string) (Cgroup, error) {
 	if err == nil {
 		g := Cgroup{V2: true, Controllers: strings.Fields(string(data))}
 		g.Swap = v2Swap(mount, string(own))
-		return g.delegated(mount, string(own), owner.User()), nil
+		return g.delegated(mount, string(own), euid), nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return Cgroup{}, fmt.Errorf("control groups: %w", err)
@@ -45,7 +43,7 @@ func probeCgroup(root string) (Cgroup, error) {
 	}
 	slices.Sort(g.Controllers)
 	g.Swap = exists(filepath.Join(mount, "memory", "memory.memsw.limit_in_bytes"))
-	return g.delegated(mount, string(own), owner.User()), nil
+	return g.delegated(mount, string(own), euid), nil
 }
 
 // v2Swap looks for the swap file of a control group other than the root, which

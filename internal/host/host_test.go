@@ -141,7 +141,7 @@ func TestCgroup(t *testing.T) {
 			must(t, os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755))
 			must(t, os.WriteFile(filepath.Join(root, name), []byte(data), 0o600))
 		}
-		got, err := probeCgroup(root)
+		got, err := probeCgroup(root, os.Geteuid())
 		if err != nil || got.V2 != c.want.V2 || got.Swap != c.want.Swap || !slices.Equal(got.Controllers, c.want.Controllers) {
 			t.Errorf("%+v %v, want %+v", got, err, c.want)
 		}

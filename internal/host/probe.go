@@ -33,7 +33,7 @@ func Probe(r Request) (Facts, *Sources, error) {
 	}
 	f := Facts{ID: r.ID, Bundle: r.Bundle, MayMount: mayMount(), Euid: owner.User(), Limits: Limits(), Runtime: r.Runtime, HostNamespaces: map[string][]FileID{}, Joined: map[string]JoinedNamespace{}, Hooks: map[string]HookFile{}}
 	var err error
-	if f.Cgroup, err = probeCgroup("/"); err != nil {
+	if f.Cgroup, err = probeCgroup("/", f.Euid); err != nil {
 		return f, nil, err
 	}
 	f.Kernel = probeKernel()

@@ -153,6 +153,15 @@ func matchDepth(pattern, p string) int {
 	return len(want)
 }
 
+// Lists reports whether a list of the policy has the text. An entry that ends in *
+// is a prefix.
+func Lists(entries []string, text string) bool {
+	return slices.ContainsFunc(entries, func(e string) bool {
+		prefix, wild := strings.CutSuffix(e, "*")
+		return e == text || wild && strings.HasPrefix(text, prefix)
+	})
+}
+
 // MatchPath reports whether p is what pattern names: an element * stands for
 // any one.
 func MatchPath(pattern, p string) bool {

@@ -58,10 +58,8 @@ func split(key string) bool {
 // acted reports whether the runtime acts on key. The policy marks a prefix
 // with *, `features` with a dot at its end.
 func (c annotations) acted(key string) bool {
-	for _, s := range c.strip {
-		if prefix, ok := strings.CutSuffix(s, "*"); s == key || ok && strings.HasPrefix(key, prefix) {
-			return true
-		}
+	if policy.Lists(c.strip, key) {
+		return true
 	}
 	for _, u := range c.unsafe {
 		if u == key || strings.HasSuffix(u, ".") && strings.HasPrefix(key, u) {

@@ -8,6 +8,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/hatchdog/hatchdog/internal/host"
+	"github.com/hatchdog/hatchdog/internal/policy"
 )
 
 const (
@@ -26,21 +27,12 @@ func (c hooks) unlisted(h specs.Hook, file host.HookFile) []string {
 		if i == 0 { // "*" is any argument, and no other name
 			known = slices.DeleteFunc(slices.Clone(known), func(e string) bool { return e == "*" })
 		}
-		if own || listed(known, arg) || slices.Contains(all, arg) {
+		if own || policy.Lists(known, arg) || slices.Contains(all, arg) {
 			continue
 		}
 		all = append(all, arg)
 	}
 	return all
-}
-
-// listed reports whether a list has the text. An entry that ends in * is a
-// prefix.
-func listed(all []string, text string) bool {
-	return slices.ContainsFunc(all, func(e string) bool {
-		prefix, wild := strings.CutSuffix(e, "*")
-		return e == text || wild && strings.HasPrefix(text, prefix)
-	})
 }
 
 // docker knows the command line of Docker's network hook: it connects this very

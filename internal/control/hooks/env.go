@@ -7,6 +7,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/hatchdog/hatchdog/internal/control"
+	"github.com/hatchdog/hatchdog/internal/policy"
 )
 
 // plainPath is the environment of a createContainer hook that has none of its
@@ -22,7 +23,7 @@ func (c hooks) environment(stage, field string, h *specs.Hook) []control.Change 
 	var kept, gone []string
 	for _, env := range h.Env {
 		name, _, ok := strings.Cut(env, "=")
-		if ok && c.passes(name) {
+		if ok && policy.Lists(c.profile.Hooks.Env, name) {
 			kept = append(kept, env)
 			continue
 		}
@@ -44,12 +45,6 @@ func (c hooks) environment(stage, field string, h *specs.Hook) []control.Change 
 		after = "PATH, a fixed one"
 	}
 	return []control.Change{{Field: field + ".env", Before: strings.Join(gone, " "), After: after, Reason: reason}}
-}
-
-// passes reports whether the profile lists the variable. An entry that ends in
-// * is a prefix.
-func (c hooks) passes(name string) bool {
-	return listed(c.profile.Hooks.Env, name)
 }
 
 // names are the variables without their values, which may be secret.

@@ -98,10 +98,7 @@ func (c sysctls) hosts(n specs.LinuxNamespace) bool {
 }
 
 func (c sysctls) listed(key string) bool {
-	return slices.ContainsFunc(c.profile.Sysctls.Allow, func(a string) bool {
-		prefix, wild := strings.CutSuffix(a, "*")
-		return a == key || wild && strings.HasPrefix(key, prefix)
-	})
+	return policy.Lists(c.profile.Sysctls.Allow, key)
 }
 
 // dotted brings the spelling with slashes to the one with dots. The first
