@@ -44,7 +44,7 @@ func (s Store) List() ([]Entry, error) {
 				continue
 			}
 			e := Entry{Root: root, ID: id.Name(), Live: Live(root, id.Name())}
-			e.Record, e.Err = load(filepath.Join(s.Base, key.Name(), id.Name()))
+			e.Record, e.Err = load[Record](filepath.Join(s.Base, key.Name(), id.Name()))
 			all = append(all, e)
 		}
 	}

@@ -145,23 +145,39 @@ func (s Store) IDs(root, id string) string {
 
 // Load reads a container's record.
 func (s Store) Load(root, id string) (*Record, error) {
-	if err := CheckID(id); err != nil {
+	dir, err := s.recordOf(root, id)
+	if err != nil {
 		return nil, err
 	}
-	if err := s.ours(root); err != nil {
-		return nil, noRecord(err)
+	return load[Record](dir)
+}
+
+// recordOf is the directory of a record in a store that is ours.
+func (s Store) recordOf(root, id string) (string, error) {
+	if err := CheckID(id); err != nil {
+		return "", err
 	}
-	return load(s.dir(root, id))
+	if err := s.ours(root); err != nil {
+		return "", noRecord(err)
+	}
+	return s.dir(root, id), nil
 }
 
 // Read reads the record in a directory of a store that is ours.
 func Read(dir string) (*Record, error) {
+	if err := checkAll(dir); err != nil {
+		return nil, err
+	}
+	return load[Record](dir)
+}
+
+func checkAll(dir string) error {
 	for _, d := range []string{filepath.Join(dir, "..", ".."), filepath.Join(dir, ".."), dir} {
 		if err := checkOurs(d); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return load(dir)
+	return nil
 }
 
 // ours refuses a store that somebody else made: its records name programs that
@@ -175,12 +191,12 @@ func (s Store) ours(root string) error {
 	return nil
 }
 
-func load(dir string) (*Record, error) {
+func load[T any](dir string) (*T, error) {
 	data, err := os.ReadFile(filepath.Join(dir, recordFile))
 	if err != nil {
 		return nil, noRecord(err)
 	}
-	var r Record
+	var r T
 	if err := json.Unmarshal(data, &r); err != nil {
 		return nil, fmt.Errorf("record of %s: %w", filepath.Base(dir), err)
 	}

@@ -84,7 +84,7 @@ var errOutOfRange = errors.New("not an id that the container's user namespace ha
 // see the container's files as they are.
 func (f *further) prepare() error {
 	if _, held := decision.Namespace(f.dir); !held && decision.AtStart(f.dir) {
-		if err := f.w.holdFirst(f.rec, f.dir); err != nil {
+		if err := f.w.holdFirst(f.rec.Held(), f.dir); err != nil {
 			return fmt.Errorf("network rules: %w", err)
 		}
 	}

@@ -39,7 +39,7 @@ func (c *creation) holdNetwork() error {
 		var err error
 		c.firewall, err = firewall.Hold(firewall.Target{
 			Path: n.Path, ID: n.ID, ResolvConf: n.ResolvConf, Lock: filepath.Join(c.store.Base, networkLock),
-		}, c.judged.profile)
+		}, c.judged.profile.NetworkRules())
 		if err != nil {
 			return err
 		}
@@ -69,11 +69,11 @@ func (w World) hookOf(dir string) error {
 	if err := json.NewDecoder(io.LimitReader(w.Stdin, maxState)).Decode(&state); err != nil {
 		return fmt.Errorf("state: %w", err)
 	}
-	rec, err := decision.Read(dir)
+	rec, err := decision.ReadHeld(dir)
 	if err != nil {
 		return err
 	}
-	if state.ID != rec.Decision.ID || state.Pid <= 0 || rec.Ceiling == nil || rec.Network.Kind != plan.NetworkHooked {
+	if state.ID != rec.Decision.ID || state.Pid <= 0 || rec.Rules == nil || rec.Network.Kind != plan.NetworkHooked {
 		return errOtherState
 	}
 	if err := holdIn(fmt.Sprintf("/proc/%d/ns/net", state.Pid), dir, rec); err != nil {
@@ -84,10 +84,10 @@ func (w World) hookOf(dir string) error {
 
 // holdIn installs the network rules of the record in dir in a namespace, and
 // notes there which one has them.
-func holdIn(path, dir string, rec *decision.Record) error {
+func holdIn(path, dir string, rec *decision.Held) error {
 	in, err := firewall.Hold(firewall.Target{
 		Path: path, ResolvConf: rec.Network.ResolvConf, Lock: filepath.Join(dir, "..", "..", networkLock),
-	}, rec.Ceiling)
+	}, rec.Rules)
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func (w World) ownAtStart(store decision.Store, root string, call *argv.Call) er
 	if err = ownSpaces(store, store.Dir(root, call.ID), first.Pid); err == nil || !first.Alive() {
 		return nil
 	}
-	if rec, rerr := store.Load(root, call.ID); rerr == nil && rec.Decision.Mode == policy.Complain {
+	if rec, rerr := store.LoadHeld(root, call.ID); rerr == nil && rec.Decision.Mode == policy.Complain {
 		return nil
 	}
 	return err

@@ -77,7 +77,7 @@ func (w World) admitUnrecorded(root, id string) error {
 // holdAtStart installs the rules that the record says, and logs where it
 // cannot.
 func (w World) holdAtStart(store decision.Store, root string, call *argv.Call) error {
-	rec, err := store.Load(root, call.ID)
+	rec, err := store.LoadHeld(root, call.ID)
 	if err != nil {
 		return err
 	}
@@ -94,8 +94,8 @@ func (w World) holdAtStart(store decision.Store, root string, call *argv.Call) e
 }
 
 // holdFirst installs them in the namespace of the container's first process.
-func (w World) holdFirst(rec *decision.Record, dir string) error {
-	if rec.Ceiling == nil {
+func (w World) holdFirst(rec *decision.Held, dir string) error {
+	if rec.Rules == nil {
 		return errNoCeiling
 	}
 	if !decision.Live(rec.Decision.Root, rec.Decision.ID) {

@@ -1,12 +1,15 @@
 package lowlevel
 
 import (
-	"encoding/json"
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/go-json-experiment/json/jsontext"
+	json "github.com/go-json-experiment/json/v1"
 
 	"github.com/hatchdog/hatchdog/internal/decision"
 )
@@ -30,16 +33,47 @@ func FindInit(root, id string) (Init, error) {
 	if err != nil {
 		return Init{}, fmt.Errorf("the low-level runtime's state: %w", err)
 	}
-	var state struct {
-		Runc        int    `json:"init_process_pid"`
-		RuncStarted uint64 `json:"init_process_start"`
-		Crun        int    `json:"pid"`
-		CrunStarted uint64 `json:"process-start-time"`
-	}
-	if json.Unmarshal(data, &state) != nil || state.Runc+state.Crun <= 0 {
+	init, err := readInit(data)
+	if err != nil || init.Pid <= 0 {
 		return Init{}, errNoInit
 	}
-	return Init{Pid: max(state.Runc, state.Crun), Started: max(state.RuncStarted, state.CrunStarted)}, nil
+	return init, nil
+}
+
+// readInit reads no further than it needs: a state holds the whole configuration
+// of a container behind its first members.
+func readInit(state []byte) (Init, error) {
+	var init Init
+	d := jsontext.NewDecoder(bytes.NewBuffer(state)) // a Buffer is read in place
+	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
+		return init, errNoInit
+	}
+	for d.PeekKind() != '}' && (init.Pid == 0 || init.Started == 0) {
+		name, err := d.ReadToken()
+		if err != nil {
+			return init, err
+		}
+		var into any
+		switch name.String() {
+		case "init_process_pid", "pid":
+			into = &init.Pid
+		case "init_process_start", "process-start-time":
+			into = &init.Started
+		default:
+			if err := d.SkipValue(); err != nil {
+				return init, err
+			}
+			continue
+		}
+		value, err := d.ReadValue()
+		if err != nil {
+			return init, err
+		}
+		if err := json.Unmarshal(value, into); err != nil {
+			return init, err
+		}
+	}
+	return init, nil
 }
 
 // Alive reports whether the process is there. A pid that came again is another

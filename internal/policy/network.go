@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strconv"
@@ -36,37 +37,50 @@ type RateRules struct {
 	Egress *int64 `json:"egress,omitempty" policy:",bits"` // bits in a second
 }
 
+// NetworkRules are what a profile says of the network, and no more. They are
+// read from its JSON.
+type NetworkRules struct {
+	Name    string       `json:"name"` // of the profile
+	Egress  EgressRules  `json:"egress"`
+	Ingress IngressRules `json:"ingress"`
+	Rate    RateRules    `json:"rate"`
+}
+
+// NetworkRules are the profile's.
+func (p *Profile) NetworkRules() *NetworkRules {
+	return &NetworkRules{p.Name, p.Egress, p.Ingress, p.Rate}
+}
+
 // EgressPolicies are the egress rules as the evaluator takes them, those that
 // stop nothing left out.
-func (p *Profile) EgressPolicies() []egress.Policy {
+func (n *NetworkRules) EgressPolicies() []egress.Policy {
 	var all []egress.Policy
-	for _, r := range append([]EgressRules{p.Egress}, p.Egress.Also...) {
-		all = appendPolicy(all, egress.Policy{Name: orName(r.From, p), Default: r.Default, Allow: r.Allow, Deny: r.Deny})
+	for _, r := range append([]EgressRules{n.Egress}, n.Egress.Also...) {
+		all = appendPolicy(all, egress.Policy{Name: cmp.Or(r.From, n.Name), Default: r.Default, Allow: r.Allow, Deny: r.Deny})
 	}
 	return all
 }
 
 // IngressPolicies are the ingress rules.
-func (p *Profile) IngressPolicies() []egress.Policy {
+func (n *NetworkRules) IngressPolicies() []egress.Policy {
 	var all []egress.Policy
-	for _, r := range append([]IngressRules{p.Ingress}, p.Ingress.Also...) {
-		all = appendPolicy(all, egress.Policy{Name: orName(r.From, p), Default: r.Default, Allow: r.Allow})
+	for _, r := range append([]IngressRules{n.Ingress}, n.Ingress.Also...) {
+		all = appendPolicy(all, egress.Policy{Name: cmp.Or(r.From, n.Name), Default: r.Default, Allow: r.Allow})
 	}
 	return all
 }
+
+// EgressPolicies are those of the profile's NetworkRules.
+func (p *Profile) EgressPolicies() []egress.Policy { return p.NetworkRules().EgressPolicies() }
+
+// IngressPolicies are those of the profile's NetworkRules.
+func (p *Profile) IngressPolicies() []egress.Policy { return p.NetworkRules().IngressPolicies() }
 
 func appendPolicy(all []egress.Policy, p egress.Policy) []egress.Policy {
 	if p.Trivial() {
 		return all
 	}
 	return append(all, p)
-}
-
-func orName(from string, p *Profile) string {
-	if from == "" {
-		return p.Name
-	}
-	return from
 }
 
 // WhereEntry names the place that set an entry of key (egress, ingress) with a
@@ -100,7 +114,7 @@ func isNetwork(key string) bool {
 
 func meetEgress(a, b *Profile) EgressRules {
 	own, other := a.Egress, b.Egress
-	own.From, other.From = orName(own.From, a), orName(other.From, b)
+	own.From, other.From = cmp.Or(own.From, a.Name), cmp.Or(other.From, b.Name)
 	also := slices.Concat(own.Also, []EgressRules{other}, other.Also)
 	own.Also = nil
 	for _, o := range also {
@@ -118,7 +132,7 @@ func (r EgressRules) same(o EgressRules) bool {
 
 func meetIngress(a, b *Profile) IngressRules {
 	own, other := a.Ingress, b.Ingress
-	own.From, other.From = orName(own.From, a), orName(other.From, b)
+	own.From, other.From = cmp.Or(own.From, a.Name), cmp.Or(other.From, b.Name)
 	also := slices.Concat(own.Also, []IngressRules{other}, other.Also)
 	own.Also = nil
 	for _, o := range also {

@@ -79,9 +79,11 @@ func (in *Installed) install(layers []layer) error {
 		return err
 	}
 	changed := false
-	for _, l := range layers {
+	programs := make([]*program, len(layers))
+	for i, l := range layers {
+		programs[i] = build(l)
 		there := before[l.base()] != nil
-		if there && c.verify(l) == nil {
+		if there && c.verify(programs[i], before) == nil {
 			continue
 		}
 		if there {
@@ -91,7 +93,7 @@ func (in *Installed) install(layers []layer) error {
 		} else {
 			in.added = append(in.added, l)
 		}
-		if err := c.add(l); err != nil {
+		if err := c.add(programs[i]); err != nil {
 			return err
 		}
 		changed = true
@@ -103,8 +105,12 @@ func (in *Installed) install(layers []layer) error {
 		in.added = nil
 		return err
 	}
-	for _, l := range layers {
-		if err := c.verify(l); err != nil {
+	after, err := c.chains()
+	if err != nil {
+		return errors.Join(err, in.Undo())
+	}
+	for _, p := range programs {
+		if err := c.verify(p, after); err != nil {
 			return errors.Join(err, in.Undo())
 		}
 	}

@@ -20,7 +20,7 @@ type Target struct {
 
 // Hold installs a profile's network rules in a namespace. It returns with all
 // of them in the kernel, or with an error and none.
-func Hold(t Target, p *policy.Profile) (*Installed, error) {
+func Hold(t Target, rules *policy.NetworkRules) (*Installed, error) {
 	unlock, err := lock(t.Lock)
 	if err != nil {
 		return nil, err
@@ -35,7 +35,7 @@ func Hold(t Target, p *policy.Profile) (*Installed, error) {
 		_ = unix.Close(fd)
 		return nil, err
 	}
-	in, err := Install(Request{FD: fd, Egress: p.EgressPolicies(), Ingress: p.IngressPolicies(), Rate: p.Rate.Egress, Facts: facts})
+	in, err := Install(Request{FD: fd, Egress: rules.EgressPolicies(), Ingress: rules.IngressPolicies(), Rate: rules.Rate.Egress, Facts: facts})
 	if err != nil {
 		_ = unix.Close(fd)
 	}

@@ -42,8 +42,7 @@ func (k *kernel) chains() (map[string]*nftables.Chain, error) {
 const elementsAtOnce = 512
 
 // add queues a layer.
-func (k *kernel) add(l layer) error {
-	p := build(l)
+func (k *kernel) add(p *program) error {
 	k.nft.AddTable(p.table)
 	for _, c := range p.chains {
 		k.nft.AddChain(c)

@@ -132,7 +132,7 @@ func TestHoldAtOnce(t *testing.T) {
 	for i := range errs {
 		wg.Go(func() {
 			names := []string{"builtin/baseline", "builtin/restricted"}
-			_, errs[i] = Hold(Target{Path: path, Lock: lockFile}, pol.Profiles[names[i%2]])
+			_, errs[i] = Hold(Target{Path: path, Lock: lockFile}, pol.Profiles[names[i%2]].NetworkRules())
 		})
 	}
 	wg.Wait()
@@ -142,13 +142,13 @@ func TestHoldAtOnce(t *testing.T) {
 	if len(r.Layers) != 4 {
 		t.Errorf("%d layers", len(r.Layers))
 	}
-	if _, err := Hold(Target{Path: path, Lock: lockFile, ID: host.FileID{Dev: 1, Ino: 1}}, pol.Profiles["builtin/baseline"]); !errors.Is(err, ErrSwapped) {
+	if _, err := Hold(Target{Path: path, Lock: lockFile, ID: host.FileID{Dev: 1, Ino: 1}}, pol.Profiles["builtin/baseline"].NetworkRules()); !errors.Is(err, ErrSwapped) {
 		t.Errorf("another namespace: %v", err)
 	}
-	if _, err := Hold(Target{Path: "/proc/self/ns/net", Lock: lockFile}, pol.Profiles["builtin/baseline"]); !errors.Is(err, ErrHost) {
+	if _, err := Hold(Target{Path: "/proc/self/ns/net", Lock: lockFile}, pol.Profiles["builtin/baseline"].NetworkRules()); !errors.Is(err, ErrHost) {
 		t.Errorf("our own namespace: %v", err)
 	}
-	if _, err := Hold(Target{Path: "/proc/self/ns/mnt", Lock: lockFile}, pol.Profiles["builtin/baseline"]); !errors.Is(err, ErrNone) {
+	if _, err := Hold(Target{Path: "/proc/self/ns/mnt", Lock: lockFile}, pol.Profiles["builtin/baseline"].NetworkRules()); !errors.Is(err, ErrNone) {
 		t.Errorf("another kind of namespace: %v", err)
 	}
 }

@@ -12,13 +12,9 @@ import (
 	"github.com/google/nftables/expr"
 )
 
-// verify compares a layer with what the kernel holds.
-func (k *kernel) verify(l layer) error {
-	p := build(l)
-	have, err := k.chains()
-	if err != nil {
-		return err
-	}
+// verify compares a layer with what the kernel holds. have are the chains that
+// it has.
+func (k *kernel) verify(p *program, have map[string]*nftables.Chain) error {
 	for _, c := range p.chains {
 		if err := k.verifyChain(p, c, have[c.Name]); err != nil {
 			return err
@@ -81,7 +77,9 @@ func (k *kernel) verifyChain(p *program, want, have *nftables.Chain) error {
 }
 
 func sameRule(a, b *nftables.Rule) bool {
-	return bytes.Equal(a.UserData, b.UserData) && slices.EqualFunc(a.Exprs, b.Exprs, func(x, y expr.Any) bool { return render(x) == render(y) })
+	return bytes.Equal(a.UserData, b.UserData) && slices.EqualFunc(a.Exprs, b.Exprs, func(x, y expr.Any) bool {
+		return reflect.DeepEqual(x, y) || render(x) == render(y)
+	})
 }
 
 // render writes an expression without what the kernel counts or numbers.
