@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 
 	"github.com/hatchdog/hatchdog/internal/policy"
@@ -21,8 +20,7 @@ var errForeign = errors.New("it lies on a mount that is not in this mount namesp
 // one directory may be mounted in several places, and a protected path may be
 // a link.
 type nameTable struct {
-	byID      map[int]*mountinfo.Info
-	byDevice  map[[2]int][]*mountinfo.Info
+	mounts    []mount
 	protected []protectedPath
 	moved     []movedPath // protected or excepted paths that lead elsewhere
 }
@@ -35,17 +33,8 @@ type protectedPath struct {
 
 type movedPath struct{ path, resolved string }
 
-func newNameTable(p *policy.Profile) (*nameTable, error) {
-	all, err := mountinfo.GetMounts(nil)
-	if err != nil {
-		return nil, fmt.Errorf("mounts of this host: %w", err)
-	}
-	t := &nameTable{byID: map[int]*mountinfo.Info{}, byDevice: map[[2]int][]*mountinfo.Info{}}
-	for _, m := range all {
-		t.byID[m.ID] = m
-		dev := [2]int{m.Major, m.Minor}
-		t.byDevice[dev] = append(t.byDevice[dev], m)
-	}
+func newNameTable(p *policy.Profile, all []mount) (*nameTable, error) {
+	t := &nameTable{mounts: all}
 	for _, r := range p.Mounts.Protect {
 		if err := t.protect(r.Path); err != nil {
 			return nil, err
@@ -96,8 +85,8 @@ func resolve(path string) (place, error) {
 // aliases are the other names of a file: through each mount that holds it, and
 // below each protected path that leads to where it is.
 func (t *nameTable) aliases(at place) ([]string, error) {
-	on, ok := t.byID[at.mount]
-	if !ok {
+	on := t.mount(at.mount)
+	if on == nil {
 		return nil, errForeign
 	}
 	rest, ok := below(on.Mountpoint, at.path)
@@ -111,7 +100,11 @@ func (t *nameTable) aliases(at place) ([]string, error) {
 			names = append(names, name)
 		}
 	}
-	for _, m := range t.byDevice[[2]int{on.Major, on.Minor}] {
+	for i := range t.mounts {
+		m := &t.mounts[i]
+		if m.Major != on.Major || m.Minor != on.Minor {
+			continue
+		}
 		if rest, ok := below(m.Root, inside); ok {
 			add(filepath.Join(m.Mountpoint, rest))
 		}
@@ -129,8 +122,17 @@ func (t *nameTable) aliases(at place) ([]string, error) {
 
 // mountPoint reports whether a file is what a mount has at its mount point.
 func (t *nameTable) mountPoint(at place) bool {
-	on, ok := t.byID[at.mount]
-	return ok && on.Mountpoint == at.path
+	on := t.mount(at.mount)
+	return on != nil && on.Mountpoint == at.path
+}
+
+// mount is the mount of a number; nil is none.
+func (t *nameTable) mount(id int) *mount {
+	i := slices.IndexFunc(t.mounts, func(m mount) bool { return m.ID == id })
+	if i < 0 {
+		return nil
+	}
+	return &t.mounts[i]
 }
 
 // contained lists the protected paths that lie strictly below one of names.

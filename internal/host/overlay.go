@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/moby/sys/mountinfo"
@@ -32,26 +33,28 @@ func overlayAt(path string) (*Overlay, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := mountinfo.GetMounts(nil)
+	all, err := mounts()
 	if err != nil {
-		return nil, fmt.Errorf("mounts of this host: %w", err)
+		return nil, err
 	}
 	return overlayOf(at, all)
 }
 
-func overlayOf(at place, all []*mountinfo.Info) (*Overlay, error) {
-	for _, m := range all {
-		switch {
-		case m.ID != at.mount:
-		case m.FSType != "overlay":
-			return nil, nil
-		case m.Mountpoint != at.path || m.Root != "/":
-			return nil, errStacked
-		default:
-			return parseOverlay(m, at.path)
-		}
+func overlayOf(at place, all []mount) (*Overlay, error) {
+	i := slices.IndexFunc(all, func(m mount) bool { return m.ID == at.mount })
+	if i < 0 {
+		return nil, errForeign
 	}
-	return nil, errForeign
+	m, err := all[i].info()
+	switch {
+	case err != nil:
+		return nil, err
+	case m.FSType != "overlay":
+		return nil, nil
+	case m.Mountpoint != at.path || m.Root != "/":
+		return nil, errStacked
+	}
+	return parseOverlay(m, at.path)
 }
 
 func parseOverlay(m *mountinfo.Info, path string) (*Overlay, error) {
@@ -145,6 +148,9 @@ func splitEscapes(s string) []string {
 
 // unescapeOctal reads \054 and its like (kernel, seq_escape).
 func unescapeOctal(s string) string {
+	if strings.IndexByte(s, '\\') < 0 {
+		return s
+	}
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		if s[i] == '\\' && i+3 < len(s) && octal(s[i+1:i+4]) {

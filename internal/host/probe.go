@@ -50,12 +50,16 @@ func Probe(r Request) (Facts, *Sources, error) {
 	}
 	f.Nodes = nodes(r.Spec)
 	f.Globs = globs(r.Profile)
-	if f.Sources, f.Root, err = s.probe(r); err == nil && r.Profile.UserNS.Wanted() {
-		f.UserNS, err = s.userns(r, f.Sources)
+	all, err := mounts()
+	if err == nil {
+		f.Sources, f.Root, err = s.probe(r, all)
 	}
 	if err != nil {
 		s.Close()
 		return f, nil, err
+	}
+	if r.Profile.UserNS.Wanted() {
+		f.UserNS = s.userns(r, f.Sources, all)
 	}
 	return f, s, nil
 }

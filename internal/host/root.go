@@ -33,8 +33,12 @@ func (s *Sources) examineRoot(bundle, path, cwd string, names *nameTable) *Root 
 // upper is the upper layer of the overlay that is mounted at path; the zero
 // value is none.
 func (t *nameTable) upper(path string) FileID {
-	for _, m := range t.byID {
-		if m.Mountpoint != path || m.FSType != "overlay" {
+	for i := range t.mounts {
+		if t.mounts[i].Mountpoint != path || !t.mounts[i].overlay() {
+			continue
+		}
+		m, err := t.mounts[i].info()
+		if err != nil || m.FSType != "overlay" {
 			continue
 		}
 		var st unix.Stat_t

@@ -52,15 +52,14 @@ func (s *Sources) Close() {
 	s.open, s.spaces, s.hooks = nil, nil, nil
 }
 
-func (s *Sources) probe(r Request) (map[string]Source, *Root, error) {
+func (s *Sources) probe(r Request, all []mount) (map[string]Source, *Root, error) {
 	found := map[string]Source{}
-	var names *nameTable
+	names, err := newNameTable(r.Profile, all)
+	if err != nil {
+		return nil, nil, err
+	}
 	var root *Root
 	if r.Spec.Root != nil {
-		var err error
-		if names, err = newNameTable(r.Profile); err != nil {
-			return nil, nil, err
-		}
 		cwd := ""
 		if r.Spec.Process != nil {
 			cwd = r.Spec.Process.Cwd
@@ -70,12 +69,6 @@ func (s *Sources) probe(r Request) (map[string]Source, *Root, error) {
 	for _, m := range r.Spec.Mounts {
 		if _, done := found[m.Source]; done || !isBind(m) {
 			continue
-		}
-		if names == nil {
-			var err error
-			if names, err = newNameTable(r.Profile); err != nil {
-				return nil, nil, err
-			}
 		}
 		found[m.Source] = s.examine(m.Source, inBundle(r.Bundle, m.Source), names)
 	}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 
 	"github.com/hatchdog/hatchdog/internal/bundle"
@@ -51,17 +50,13 @@ type UserNSOwner struct {
 	Range IDRange `json:"range"`
 }
 
-// userns looks at the root file system and at the sources.
-func (s *Sources) userns(r Request, found map[string]Source) (UserNS, error) {
+// userns looks at the root file system and at the sources. all is the mount table.
+func (s *Sources) userns(r Request, found map[string]Source, all []mount) UserNS {
 	p := newIdmapProbe(r.StateDir)
 	defer p.close()
 	u := UserNS{Kernel: p.userNamespaces(), Place: reachable(r.StateDir)}
 	if r.Spec.Root == nil || !u.Kernel.OK {
-		return u, nil
-	}
-	all, err := mountinfo.GetMounts(nil)
-	if err != nil {
-		return u, fmt.Errorf("mounts of this host: %w", err)
+		return u
 	}
 	u.Root = p.root(s.root, inBundle(r.Bundle, r.Spec.Root.Path), all)
 	if u.Root.Idmap.OK {
@@ -74,11 +69,11 @@ func (s *Sources) userns(r Request, found map[string]Source) (UserNS, error) {
 			found[source] = src
 		}
 	}
-	return u, nil
+	return u
 }
 
 // root tells whether all layers of the root file system take a mapping.
-func (p *idmapProbe) root(fd int, path string, all []*mountinfo.Info) RootFS {
+func (p *idmapProbe) root(fd int, path string, all []mount) RootFS {
 	r := RootFS{Path: path}
 	if fd < 0 {
 		r.Idmap = no("%v", unix.ENOENT)
@@ -118,7 +113,7 @@ func (p *idmapProbe) root(fd int, path string, all []*mountinfo.Info) RootFS {
 }
 
 // tree tells whether a file takes a mapping, and all that is mounted below it.
-func (p *idmapProbe) tree(fd int, path string, all []*mountinfo.Info) Support {
+func (p *idmapProbe) tree(fd int, path string, all []mount) Support {
 	if s := p.takes(fd); !s.OK {
 		return s
 	}
@@ -133,7 +128,7 @@ func (p *idmapProbe) tree(fd int, path string, all []*mountinfo.Info) Support {
 	return Support{OK: true}
 }
 
-func mountedBelow(path string, all []*mountinfo.Info) string {
+func mountedBelow(path string, all []mount) string {
 	for _, m := range all {
 		if _, ok := below(path, m.Mountpoint); ok && m.Mountpoint != path {
 			return m.Mountpoint

@@ -107,7 +107,7 @@ func ancestors(fd int) ([]FileID, error) {
 // brings along. They come with the other names of what is mounted there, and its
 // identities.
 func (t *nameTable) below(names []string) (others []string, ids []FileID) {
-	for id, m := range t.byID {
+	for _, m := range t.mounts {
 		inside := func(name string) bool {
 			return slices.ContainsFunc(names, func(dir string) bool {
 				rest, ok := below(dir, name)
@@ -122,7 +122,7 @@ func (t *nameTable) below(names []string) (others []string, ids []FileID) {
 		if unix.Statx(unix.AT_FDCWD, m.Mountpoint, unix.AT_NO_AUTOMOUNT|unix.AT_SYMLINK_NOFOLLOW|unix.AT_STATX_DONT_SYNC, unix.STATX_INO, &stx) == nil {
 			ids = append(ids, FileID{unix.Mkdev(stx.Dev_major, stx.Dev_minor), stx.Ino})
 		}
-		aliases, err := t.aliases(place{m.Mountpoint, id})
+		aliases, err := t.aliases(place{m.Mountpoint, m.ID})
 		if err != nil {
 			continue // it is not in the table any more
 		}
