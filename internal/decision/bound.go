@@ -1,6 +1,7 @@
 package decision
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -24,15 +25,18 @@ const (
 	maxRecorded = 256 << 10
 )
 
-// Bounded is d, with every text on one line of characters that can be shown.
+// Bounded is d where that is small and plain, or else a copy, with every text on one line of characters that can be shown.
 // Where d has more than most bytes, long texts are cut and long lists ended,
 // and Cut has the digest of the whole.
 func (d *Decision) Bounded(most int) *Decision {
+	data, err := json.Marshal(d)
+	if err == nil && len(data) <= most && shows(data) {
+		return d
+	}
 	out := *d
 	shown := reflect.ValueOf(&out).Elem()
 	shown.Set(bounded(shown, limits{text: -1, list: -1}))
-	data, err := json.Marshal(&out)
-	if err != nil || len(data) <= most {
+	if data, err = json.Marshal(&out); err != nil || len(data) <= most {
 		return &out
 	}
 	sum := sha256.Sum256(data)
@@ -47,6 +51,30 @@ func (d *Decision) Bounded(most int) *Decision {
 		}
 	}
 	return &out
+}
+
+// shows reports whether all texts of a JSON document can be shown as they are:
+// ASCII, of which nothing is escaped but what can be seen. Any other may be fit
+// too.
+func shows(doc []byte) bool {
+	if !plain.ASCII(doc) {
+		return false
+	}
+	for i := bytes.IndexByte(doc, '\\'); i >= 0; {
+		rest := doc[i+1:]
+		switch {
+		case len(rest) > 0 && (rest[0] == '"' || rest[0] == '\\'):
+			rest = rest[1:]
+		case bytes.HasPrefix(rest, []byte("u003c")), bytes.HasPrefix(rest, []byte("u003e")), bytes.HasPrefix(rest, []byte("u0026")):
+			rest = rest[5:]
+		default:
+			return false
+		}
+		if i = bytes.IndexByte(rest, '\\'); i >= 0 {
+			i += len(doc) - len(rest)
+		}
+	}
+	return true
 }
 
 // left says how much the lists are shorter.
@@ -106,7 +134,7 @@ func bounded(v reflect.Value, l limits) reflect.Value {
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() {
+			if out.Field(i).CanSet() {
 				out.Field(i).Set(bounded(v.Field(i), l))
 			}
 		}

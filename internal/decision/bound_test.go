@@ -9,6 +9,7 @@ import (
 
 	"github.com/hatchdog/hatchdog/internal/control"
 	"github.com/hatchdog/hatchdog/internal/workload"
+	"pgregory.net/rapid"
 )
 
 func TestBounded(t *testing.T) {
@@ -47,5 +48,28 @@ func TestBounded(t *testing.T) {
 	}
 	if len(large.Changes) != 2001 || large.Cut != nil {
 		t.Error("the decision itself was changed")
+	}
+}
+
+// The short way of Bounded takes no decision of which the long one changes a
+// text.
+func TestBoundedShows(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.OneOf(rapid.String(), rapid.StringMatching(`[a-z"\\<>&/]*`)).Draw(t, "text")
+		d := Decision{ID: text, Notes: []string{text, "x" + text}, Workload: workload.Workload{Choices: map[string]string{text: text}}}
+		data, err := json.Marshal(&d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same := reflect.ValueOf(d).Interface()
+		whole := bounded(reflect.ValueOf(&d).Elem(), limits{text: -1, list: -1}).Interface()
+		if shows(data) && !reflect.DeepEqual(same, whole) {
+			t.Fatalf("%q is not shown as it is", text)
+		}
+	})
+	for _, text := range []string{`say "no" \ <b> & more`, "/proc/sys"} {
+		if data, err := json.Marshal(&Decision{ID: text}); err != nil || !shows(data) {
+			t.Errorf("%q takes the long way: %v", text, err)
+		}
 	}
 }

@@ -28,6 +28,9 @@ func Line(s string) string { return visible(s, "") }
 func Text(s string) string { return visible(s, "\n\t") }
 
 func visible(s, keep string) string {
+	if ASCII(s) {
+		return s
+	}
 	if strings.IndexFunc(s, func(r rune) bool { return hidden(r, keep) }) < 0 {
 		return s
 	}
@@ -44,6 +47,17 @@ func visible(s, keep string) string {
 		}
 	}
 	return b.String()
+}
+
+// ASCII reports whether s holds nothing but characters of ASCII that can be
+// seen, and spaces.
+func ASCII[T string | []byte](s T) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 func hidden(r rune, keep string) bool {
