@@ -30,6 +30,9 @@ func (d *Document[T]) With(after *T) (*Document[T], error) {
 	if err != nil {
 		return nil, err
 	}
+	if equal(reflect.ValueOf(edited.Value), reflect.ValueOf(after), true) {
+		return edited, nil
+	}
 	got, err := json.Marshal(edited.Value)
 	if err != nil {
 		return nil, fmt.Errorf("document: %w", err)
