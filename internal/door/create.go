@@ -41,6 +41,7 @@ type creation struct {
 // create holds config.json to the policy and hands over to the low-level
 // runtime. It returns only when it did not.
 func (w World) create(call *argv.Call) error {
+	lowlevel.Hasten()
 	pol, err := policy.Load(w.Getenv)
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/control/apparmor"
 	"github.com/hatchdog/hatchdog/internal/guard"
 	"github.com/hatchdog/hatchdog/internal/host"
+	"github.com/hatchdog/hatchdog/internal/lowlevel"
 	"github.com/hatchdog/hatchdog/internal/plan"
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
@@ -23,6 +24,7 @@ import (
 // described, the low-level runtime gets it as one document that nobody can
 // change.
 func (w World) exec(call *argv.Call) error {
+	lowlevel.Hasten()
 	f, err := w.further(call)
 	if err != nil {
 		return err
