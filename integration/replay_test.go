@@ -65,47 +65,71 @@ func TestReplaysOfKnownEscapes(t *testing.T) {
 		}
 		s.Mounts = kept
 	}
-	for name, r := range map[string]replay{
+	replayAll(t, map[string]replay{
 		"CVE-2024-21626": {"old-runc-2024", "1.1.11", cwd("/proc/self/fd/6"), nil, "OUTSIDE", "process.cwd"},
 		"CVE-2024-21626 by a link of the image": {
-			"old-runc-2024", "1.1.11", cwd("/work"), link("work", "/proc/self/fd/6"), "OUTSIDE", "the working directory is a link of the image",
+			"old-runc-2024", "1.1.11", cwd("/work"), link("work", "/proc/self/fd/6"), "OUTSIDE", "the working directory is a link of the image or of a volume",
+		},
+		"CVE-2024-21626 by a link of a volume": {
+			"old-runc-2024", "1.1.11", func(s *specs.Spec) {
+				cwd("/data/work")(s)
+				s.Mounts = append(s.Mounts, bindOf(links(t, map[string]string{"work": "/proc/self/fd/6"}), "/data"))
+			}, nil, "OUTSIDE", "the working directory is a link of the image or of a volume",
 		},
 		"CVE-2023-27561": {
 			"old-runc-2023", "1.1.4", shell("/bin/grep -c ' /srv/p rw.* - proc ' /proc/self/mountinfo; echo at $?"), link("proc", "srv/p"), "1\nat 0", "/proc of the image",
 		},
 		"CVE-2025-31133": {"old-runc-2025", "1.2.7", withoutDev, link("dev/null", "/proc/sys/kernel/domainname"), "/proc/sys/kernel/domainname", "/dev/null of the image"},
-	} {
+	})
+}
+
+// replayAll runs each escape with the low-level runtime of its day, by itself and
+// behind hatchdog with and without user namespaces, then with a current one.
+func replayAll(t *testing.T, all map[string]replay) {
+	t.Helper()
+	for name, r := range all {
 		t.Run(name, func(t *testing.T) {
 			for _, mode := range []string{"plain", "off", "auto", "current"} {
-				d := newDirect(t)
-				must(t, os.Chmod(filepath.Dir(d.dir), 0o755)) // the way of a user namespace to the state directory
-				if r.image != nil {
-					r.image(t, d.bundle+"/rootfs")
-				}
-				must(t, os.Link(d.bundle+"/rootfs/bin/sh", d.bundle+"/rootfs/bin/readlink"))
-				d.edit(t, r.edit)
-				d.edit(t, func(s *specs.Spec) { s.Root.Readonly, s.Version = false, "1.0.2" })
-				if mode == "plain" {
-					if out := r.plainly(t, d); !strings.Contains(out, r.out) {
-						t.Errorf("it does not go through with the runtime of that day: %s", out)
-					}
-					continue
-				}
-				runtime, userns := "{path: "+cached(t, r.runtime+"-*/runc")+", "+accepts("runc "+r.version)+"}", mode
-				if mode == "current" {
-					runtime, userns = pinnedRunc(t), "auto"
-				}
-				text := strings.ReplaceAll("version: 1\nstateDir: DIR/state\nids: {dir: DIR/ids}\naudit: {path: DIR/log/audit.jsonl}\nprofile: p\n", "DIR", d.dir) +
-					"runtime: " + runtime + "\nprofiles:\n  p: {extends: builtin/restricted, userns: {mode: " + userns + "}}\n"
-				must(t, os.WriteFile(d.policy, []byte(text), 0o600))
-				out, code := d.call(t, nil, "run", "--bundle", d.bundle, "c1")
-				saw, _ := os.ReadFile(d.bundle + "/rootfs/out")
-				if code == 0 || strings.Contains(string(saw), r.out) || !strings.Contains(out, r.why) {
-					t.Errorf("%s: exit code %d: %s%s", mode, code, out, saw)
-				}
+				r.behind(t, mode)
 			}
 		})
 	}
+}
+
+func (r *replay) behind(t *testing.T, mode string) {
+	t.Helper()
+	d := newDirect(t)
+	must(t, os.Chmod(filepath.Dir(d.dir), 0o755)) // the way of a user namespace to the state directory
+	if r.image != nil {
+		r.image(t, d.bundle+"/rootfs")
+	}
+	must(t, os.Link(d.bundle+"/rootfs/bin/sh", d.bundle+"/rootfs/bin/readlink"))
+	d.edit(t, r.edit)
+	d.edit(t, func(s *specs.Spec) { s.Root.Readonly, s.Version = false, "1.0.2" })
+	if mode == "plain" {
+		if out := r.plainly(t, d); !strings.Contains(out, r.out) {
+			t.Errorf("it does not go through with the runtime of that day: %s", out)
+		}
+		return
+	}
+	runtime, userns := "{path: "+cached(t, r.runtime+"-*/runc")+", "+accepts("runc "+r.version)+"}", mode
+	if mode == "current" {
+		runtime, userns = pinnedRunc(t), "auto"
+	}
+	d.accept(t, runtime, "p: {extends: builtin/restricted, userns: {mode: "+userns+"}}")
+	out, code := d.call(t, nil, "run", "--bundle", d.bundle, "c1")
+	saw, _ := os.ReadFile(d.bundle + "/rootfs/out")
+	if code == 0 || strings.Contains(string(saw), r.out) || !strings.Contains(out, r.why) {
+		t.Errorf("%s: exit code %d: %s%s", mode, code, out, saw)
+	}
+}
+
+// accept writes a policy with a low-level runtime and a profile p.
+func (d *direct) accept(t *testing.T, runtime, profile string) {
+	t.Helper()
+	text := strings.ReplaceAll("version: 1\nstateDir: DIR/state\nids: {dir: DIR/ids}\naudit: {path: DIR/log/audit.jsonl}\nprofile: p\n", "DIR", d.dir) +
+		"runtime: " + runtime + "\nprofiles:\n  " + profile + "\n"
+	must(t, os.WriteFile(d.policy, []byte(text), 0o600))
 }
 
 // A volume in the place of procfs is refused before the low-level runtime is

@@ -2,12 +2,13 @@
 # Builds pinned programs through the Go module proxy, from their own go.mod,
 # into CACHE/NAME-VERSION. There already: nothing to do.
 #
-# usage: build.sh CACHE runc|old-runc-2021|old-runc-2023|old-runc-2024|old-runc-2025|containerd|containerd-oldest|shim|dockerd|docker-cli
+# usage: build.sh CACHE runc|old-runc-2019|old-runc-2021|old-runc-2023|old-runc-2024|old-runc-2025|containerd|containerd-oldest|shim|dockerd|docker-cli
 set -eu
 
 cache=$1
 name=$2
-. "$(dirname "$0")/versions.mk"
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/versions.mk"
 
 module=
 modfile=
@@ -17,6 +18,14 @@ case $name in
 runc)
 	version=$RUNC_VERSION cgo=1 tags=seccomp
 	programs="github.com/opencontainers/runc@$version"
+	;;
+old-runc-2019)
+	# It has no go.mod, and the module proxy lacks some of what it was vendored
+	# with: later releases of that are taken, and the names that changed mended.
+	version=$RUNC_2019 cgo=1 tags="seccomp apparmor" ldflags="-X main.version=${RUNC_2019#v}"
+	module=github.com/opencontainers/runc@$version
+	modfile=$here/old-runc-2019
+	programs=.
 	;;
 old-runc-2021 | old-runc-2023 | old-runc-2024 | old-runc-2025)
 	case $name in
@@ -54,7 +63,7 @@ docker-cli)
 	;;
 shim)
 	# The shim of the line that ours is made from, built as ours is.
-	version=$(sed -n 's|^\tgithub.com/containerd/containerd/v2 ||p' "$(dirname "$0")/../../go.mod")
+	version=$(sed -n 's|^\tgithub.com/containerd/containerd/v2 ||p' "$here/../../go.mod")
 	cgo=0 tags=no_grpc ldflags="-s -w"
 	programs="github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2@$version"
 	;;
@@ -78,7 +87,12 @@ if [ -n "$module" ]; then
 	chmod -R u+w "$tmp/source"
 	rm -rf "$tmp/source/vendor"
 	cd "$tmp/source"
-	[ -z "$modfile" ] || for f in mod sum; do mv $modfile.$f go.$f; done
+	[ -z "$modfile" ] || for f in mod sum; do cp "$modfile.$f" go.$f; done
+	[ $name != old-runc-2019 ] || {
+		grep -rlE 'go-criu/rpc|coreos/go-systemd/|godbus/dbus"' --include='*.go' . | xargs sed -i \
+			's|go-criu/rpc|go-criu/v5/rpc|; s|coreos/go-systemd/|coreos/go-systemd/v22/|; s|godbus/dbus"|godbus/dbus/v5"|'
+		sed -i 's/\(criuVersionRPC\.M[a-z]*\))/\1Number)/; s/state\.Status = \(status\.String()\)/state.Status = specs.ContainerState(\1)/' libcontainer/container_linux.go
+	}
 	[ -z "$replace" ] || GOFLAGS=-mod=mod go mod edit -require "$replace"
 	compile="build -mod=mod -o $tmp/bin/"
 else

@@ -18,7 +18,7 @@ mkdir -p "$cache"
 "$here/build.sh" "$cache" containerd
 "$here/build.sh" "$cache" shim
 [ "$what" = bench ] && exit 0
-for year in 2021 2023 2024 2025; do "$here/build.sh" "$cache" old-runc-$year; done
+for year in 2019 2021 2023 2024 2025; do "$here/build.sh" "$cache" old-runc-$year; done
 "$here/build.sh" "$cache" containerd-oldest
 "$here/build.sh" "$cache" dockerd
 "$here/build.sh" "$cache" docker-cli

@@ -2,6 +2,7 @@
 # the shell: NAME=value only.
 RUNC_VERSION=v1.5.2
 # The last releases with a known way out, for the replays.
+RUNC_2019=v1.0.0-rc8
 RUNC_2021=v1.0.0-rc94
 RUNC_2023=v1.1.4
 RUNC_2024=v1.1.11

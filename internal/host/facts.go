@@ -150,8 +150,12 @@ type Root struct {
 	// Links are the places of the image that a low-level runtime works on, and
 	// that are symbolic links.
 	Links []string `json:"links,omitempty"`
-	// Cwd is where the process's working directory leads by links of the image.
+	// Cwd is where the process's working directory leads by links of the image
+	// and of volumes.
 	Cwd string `json:"cwd,omitempty"`
+	// Destinations are where those of mounts lead by such links, by what the spec
+	// says; what leads where it says is not among them.
+	Destinations map[string][]string `json:"destinations,omitempty"`
 }
 
 // Node is a device node. A path that leads to none is the zero value.

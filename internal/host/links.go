@@ -1,11 +1,6 @@
 package host
 
-import (
-	"path"
-	"strings"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // What a low-level runtime mounts, makes or changes to in an image, as the host's
 // root: a link of the image's there has misled many (CVE-2019-19921,
@@ -31,40 +26,4 @@ func links(root int) []string {
 		}
 	}
 	return all
-}
-
-// leads is where a path of the container leads by the links of its image. What is
-// not there leads where its words do.
-func leads(root int, name string) string {
-	at, rest := "/", strings.Split(name, "/")
-	for n := 0; len(rest) > 0 && n < maxLinks; {
-		next := path.Join(at, rest[0])
-		rest = rest[1:]
-		target := make([]byte, unix.PathMax)
-		// Each directory on the way was looked at: none of them is a link.
-		got, err := readlinkBelow(root, strings.TrimPrefix(next, "/"), target)
-		if err != nil || got == 0 || got == len(target) {
-			at = next
-			continue
-		}
-		n++
-		to := string(target[:got])
-		if strings.HasPrefix(to, "/") {
-			at = "/"
-		}
-		rest = append(strings.Split(to, "/"), rest...)
-	}
-	return path.Join(append([]string{at}, rest...)...)
-}
-
-func readlinkBelow(root int, name string, buf []byte) (int, error) {
-	if name == "" {
-		return 0, unix.EINVAL
-	}
-	fd, err := unix.Openat2(root, name, &unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS})
-	if err != nil {
-		return 0, err
-	}
-	defer unix.Close(fd)
-	return unix.Readlinkat(fd, "", buf)
 }

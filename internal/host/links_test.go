@@ -46,3 +46,52 @@ func TestLinksOfAnImage(t *testing.T) {
 		}
 	}
 }
+
+// A destination and a working directory lead by links of volumes as by the
+// image's; what is mounted over a link hides it.
+func TestWhereDestinationsLead(t *testing.T) {
+	image, volume := t.TempDir(), t.TempDir()
+	for _, dir := range []string{image + "/srv", image + "/run", volume + "/deep"} {
+		must(t, os.MkdirAll(dir, 0o755))
+	}
+	for link, to := range map[string]string{
+		image + "/x": "proc", image + "/run/lock": "/srv", volume + "/up": "../../..", volume + "/deep/fd": "/proc/self/fd/6", image + "/var": "/srv",
+	} {
+		must(t, os.Symlink(to, link))
+	}
+	bind := func(at string) specs.Mount {
+		return specs.Mount{Destination: at, Type: "bind", Source: volume, Options: []string{"rbind"}}
+	}
+	fresh := func(at string, options ...string) specs.Mount {
+		return specs.Mount{Destination: at, Type: "tmpfs", Source: "tmpfs", Options: options}
+	}
+	for name, c := range map[string]struct {
+		mounts []specs.Mount
+		cwd    string
+		leads  string // of the last mount; "" is where it says
+		at     string // the working directory
+	}{
+		"where it says":                 {[]specs.Mount{bind("/data/./x/")}, "/data", "", "/data"},
+		"a link of the image":           {[]specs.Mount{bind("/x")}, "/", "/proc", "/"},
+		"a relative destination":        {[]specs.Mount{bind("x/self")}, "/", "/proc/self", "/"},
+		"a link of a volume":            {[]specs.Mount{bind("/data"), bind("/data/up/proc")}, "/", "/proc", "/"},
+		"a volume by a link":            {[]specs.Mount{bind("/var/data"), bind("/srv/data/up/sys")}, "/", "/sys", "/"},
+		"the working directory":         {[]specs.Mount{bind("/data")}, "/data/deep/fd", "", "/proc/self/fd/6"},
+		"a new one hides":               {[]specs.Mount{fresh("/run"), bind("/run/lock/a")}, "/", "", "/"},
+		"a copy of the image's":         {[]specs.Mount{fresh("/run", "tmpcopyup"), bind("/run/lock/a")}, "/", "/srv/a", "/"},
+		"the last one covers":           {[]specs.Mount{bind("/data"), fresh("/data"), bind("/data/up/a")}, "/", "", "/"},
+		"one above covers":              {[]specs.Mount{bind("/data/v"), fresh("/data"), bind("/data/v/up/a")}, "/", "", "/"},
+		"a name that begins with a dot": {[]specs.Mount{bind("/data/.."), bind("/.up")}, "/", "", "/"},
+	} {
+		f, sources, err := Probe(Request{
+			Spec:    &specs.Spec{Root: &specs.Root{Path: image}, Mounts: c.mounts, Process: &specs.Process{Cwd: c.cwd}},
+			Profile: &policy.Profile{}, Bundle: image,
+		})
+		must(t, err)
+		sources.Close()
+		got := f.Root.Destinations[c.mounts[len(c.mounts)-1].Destination]
+		if f.Root.Cwd != c.at || (c.leads == "") != (len(got) == 0) || c.leads != "" && !slices.Contains(got, c.leads) {
+			t.Errorf("%s: %q, the working directory %q", name, got, f.Root.Cwd)
+		}
+	}
+}

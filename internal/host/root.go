@@ -12,9 +12,8 @@ import (
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
 
-// examineRoot looks at the directory of a root file system, and holds it. cwd is
-// the working directory of the process in it.
-func (s *Sources) examineRoot(bundle, path, cwd string, names *nameTable) *Root {
+// examineRoot looks at the directory of a root file system, and holds it.
+func (s *Sources) examineRoot(bundle, path string, names *nameTable) *Root {
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return &Root{Source: Source{Err: err.Error()}, Missing: errors.Is(err, unix.ENOENT)}
@@ -24,9 +23,6 @@ func (s *Sources) examineRoot(bundle, path, cwd string, names *nameTable) *Root 
 	rest, in := below(bundle, r.Resolved)
 	r.InBundle = in && rest != "." && bundle != "/"
 	r.Upper, r.Links = names.upper(r.Resolved), links(fd)
-	if cwd != "" {
-		r.Cwd = leads(fd, cwd)
-	}
 	return r
 }
 

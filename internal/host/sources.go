@@ -60,17 +60,16 @@ func (s *Sources) probe(r Request, all []mount) (map[string]Source, *Root, error
 	}
 	var root *Root
 	if r.Spec.Root != nil {
-		cwd := ""
-		if r.Spec.Process != nil {
-			cwd = r.Spec.Process.Cwd
-		}
-		root = s.examineRoot(r.Bundle, inBundle(r.Bundle, r.Spec.Root.Path), cwd, names)
+		root = s.examineRoot(r.Bundle, inBundle(r.Bundle, r.Spec.Root.Path), names)
 	}
 	for _, m := range r.Spec.Mounts {
 		if _, done := found[m.Source]; done || !isBind(m) {
 			continue
 		}
 		found[m.Source] = s.examine(m.Source, inBundle(r.Bundle, m.Source), names)
+	}
+	if root != nil && !root.Missing {
+		s.walk(root, r.Spec)
 	}
 	return found, root, nil
 }

@@ -2,13 +2,16 @@
 //
 // Guarantees: no bind mount gives a protected path of the host, whatever it is
 // called there, nor a socket or device node that the profile does not admit;
-// the root file system is none of the host's own directories;
+// the root file system is none of the host's own directories; nothing stands,
+// by links of the image and of volumes either, for it, for procfs or for the
+// directories of devices and terminals;
 // nothing that the container mounts spreads to the host; sysfs and the control
 // groups are read-only; no file system of the host is mounted but by a bind
 // mount; the masked and read-only paths are complete; the root file system is
 // read-only where the profile wants it.
-// Does not cover: what an admitted source holds; links inside the image, which
-// the low-level runtime resolves within the root file system.
+// Does not cover: what an admitted source holds; links that somebody changes
+// while the container starts, which the low-level runtime resolves within the
+// root file system.
 // Requires: facts on each source; mount_setattr(2), kernel 5.12, for
 // nosuid, nodev and read-only on all that a bind mount brings along.
 // Spec fields touched: mounts, root.readonly, linux.maskedPaths,
@@ -51,7 +54,7 @@ func (c mounts) Apply(s *specs.Spec) ([]control.Change, error) {
 		case e.refusal == nil:
 			kept = append(kept, e.mount)
 			changes = append(changes, e.changes(m)...)
-		case c.profile.OnExcess[policy.Mounts] == policy.Tighten && isBind(m) && !covers(m, s.Mounts[:i]):
+		case c.profile.OnExcess[policy.Mounts] == policy.Tighten && !e.fixed && isBind(m) && !covers(m, s.Mounts[:i]):
 			changes = append(changes, control.Change{
 				Field: e.refusal.Field, Before: show(m), After: "none", Reason: e.refusal.Reason,
 			})
@@ -98,18 +101,20 @@ type edit struct {
 	mount   specs.Mount
 	reasons []string
 	refusal *control.Refusal
+	fixed   bool // it is not left out: the image's own would lie there
 }
 
 func (c mounts) judge(m specs.Mount, p *specs.Process) *edit {
 	e := &edit{mount: m}
 	e.mount.Options = slices.Clone(m.Options)
+	why, remedy := c.standsFor(m)
 	switch {
+	case why != "":
+		c.refuse(e, ".destination", why, "mounts.masked", remedy)
+		e.fixed = true
 	case slices.Contains(m.Options, "remount"):
 		c.refuse(e, ".options", "remount changes a mount that is there already: what was made read-only could be written to",
 			"mounts.protect", "give the options to the mount itself")
-	case at(m) == "/proc" && (isBind(m) || m.Type != "proc"):
-		c.refuse(e, "", "what lies there stands for the kernel's own: masks would cover nothing, and LSM labels would be written into a file (CVE-2019-16884)",
-			"mounts.masked", "mount a file system of type proc there")
 	case isBind(m):
 		c.bind(e, p)
 	default:

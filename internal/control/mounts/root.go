@@ -11,8 +11,8 @@ import (
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
 
-// places are what admits a root file system under each of its names.
-func (c mounts) places(root *host.Root) []control.Grant {
+// admits is what admits a root file system under each of its names.
+func (c mounts) admits(root *host.Root) []control.Grant {
 	var all []control.Grant
 	for _, name := range slices.Concat([]string{root.Resolved}, root.Aliases, root.Brings) {
 		all = append(all, control.Add("rootfs.allow", control.Quoted(name)))
@@ -43,7 +43,7 @@ func (c mounts) root(s *specs.Spec) error {
 		admitted := name == root.Resolved && root.InBundle ||
 			slices.ContainsFunc(c.profile.RootFS.Allow, func(p string) bool { return policy.MatchPath(p, name) })
 		if access, rule := rules.AccessFor(name); access != policy.AccessRW && !admitted {
-			return refuse(sentence(root.Source, rule), c.places(root)...)
+			return refuse(sentence(root.Source, rule), c.admits(root)...)
 		}
 		if below := rules.Contains(name); len(below) > 0 {
 			return refuse(sentence(root.Source, below[0]))
@@ -72,7 +72,7 @@ func misleads(root *host.Root, s *specs.Spec) string {
 		}
 	}
 	if control.OfProcess(root.Cwd) {
-		return "the working directory is a link of the image to " + root.Cwd + ", a process's own view, by which containers got out (CVE-2024-21626)"
+		return "the working directory is a link of the image or of a volume to " + root.Cwd + ", a process's own view, by which containers got out (CVE-2024-21626)"
 	}
 	return ""
 }

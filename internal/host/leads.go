@@ -1,0 +1,103 @@
+package host
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// walk finds where paths of a container lead: by the links of its image, and by
+// those of the volumes that are mounted by then. A low-level runtime follows them
+// as the host's root.
+type walk struct {
+	image  int
+	mounts []mounted // in the spec's order
+}
+
+type mounted struct {
+	at string
+	fd int // of the source; -1 is a file system that is new, and holds no links
+}
+
+// walk finds where the destinations of mounts and the working directory lead.
+func (s *Sources) walk(r *Root, spec *specs.Spec) {
+	w := walk{image: s.root}
+	for _, m := range spec.Mounts {
+		says := path.Clean("/" + m.Destination)
+		at := w.leads(says)
+		if at != says && !slices.Contains(r.Destinations[m.Destination], at) {
+			if r.Destinations == nil {
+				r.Destinations = map[string][]string{}
+			}
+			r.Destinations[m.Destination] = append(r.Destinations[m.Destination], at)
+		}
+		fd, held := s.open[m.Source]
+		switch {
+		case isBind(m) && held:
+			w.mounts = append(w.mounts, mounted{at, fd})
+		case !isBind(m) && !slices.Contains(m.Options, "tmpcopyup"): // which copies links of the image
+			w.mounts = append(w.mounts, mounted{at, -1})
+		}
+	}
+	if spec.Process != nil && spec.Process.Cwd != "" {
+		r.Cwd = w.leads(spec.Process.Cwd)
+	}
+}
+
+// leads is where a path of the container leads. What is not there leads where its
+// words do.
+func (w *walk) leads(name string) string {
+	at, rest := "/", strings.Split(name, "/")
+	for n := 0; len(rest) > 0 && n < maxLinks; {
+		next := path.Join(at, rest[0])
+		rest = rest[1:]
+		// Each directory on the way was looked at: none of them is a link.
+		to := w.readlink(next)
+		if to == "" {
+			at = next
+			continue
+		}
+		n++
+		if strings.HasPrefix(to, "/") {
+			at = "/"
+		}
+		rest = append(strings.Split(to, "/"), rest...)
+	}
+	return path.Join(append([]string{at}, rest...)...)
+}
+
+// readlink is the target of a link; "" is none.
+func (w *walk) readlink(name string) string {
+	fd, rest := w.holder(name)
+	if fd < 0 || rest == "" { // a root is no link
+		return ""
+	}
+	link, err := unix.Openat2(fd, rest, &unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS})
+	if err != nil {
+		return ""
+	}
+	defer unix.Close(link)
+	var target [unix.PathMax]byte
+	n, err := unix.Readlinkat(link, "", target[:])
+	if err != nil || n == len(target) {
+		return ""
+	}
+	return string(target[:n])
+}
+
+// holder is what a path lies in, and what is left of the path there: the last
+// mount covers those before it.
+func (w *walk) holder(name string) (fd int, rest string) {
+	for _, m := range slices.Backward(w.mounts) {
+		if m.at == name {
+			return -1, "" // what is mounted is no link
+		}
+		if rest, in := below(m.at, name); in {
+			return m.fd, rest
+		}
+	}
+	return w.image, strings.TrimPrefix(name, "/")
+}
