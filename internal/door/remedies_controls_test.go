@@ -15,6 +15,9 @@ func remediesOfControls() []remedy {
 	label := func(name string) func(*asking) {
 		return func(r *asking) { r.facts.Apparmor.Enabled, r.spec.Process.ApparmorProfile = true, name }
 	}
+	selinux := func(process, mount string) func(*asking) {
+		return func(r *asking) { r.spec.Process.SelinuxLabel, r.spec.Linux.MountLabel = process, mount }
+	}
 	sysctl := func(key string) func(*asking) {
 		return func(r *asking) { r.spec.Linux.Sysctl = map[string]string{key: "1"} }
 	}
@@ -54,6 +57,9 @@ func remediesOfControls() []remedy {
 			a.Err, a.Enabled = "", true
 		})},
 		{site: "control/privilege:cwd#1", ask: func(r *asking) { r.spec.Process.Cwd = "/proc/self/fd/7" }, follow: func(r *asking) { r.spec.Process.Cwd = "/srv" }, ungranted: true},
+		{site: "control/privilege:labels#1", ask: selinux("system_u:system_r:container_t:s0-s0:c0.c1023", ""), follow: selinux("", ""), ungranted: true},
+		{site: "control/privilege:labels#2", ask: selinux("system_u:system_r:custom_t:s0:c1,c2", ""), follow: selinux("", "")},
+		{site: "control/privilege:labels#3", ask: selinux("", "system_u:object_r:container_file_t:s0:c1,c2"), follow: selinux("system_u:system_r:container_t:s0:c1,c2", "system_u:object_r:container_file_t:s0:c1,c2")},
 		{site: "control/apparmor:Further#1", ask: func(r *asking) { r.labels[0] = "custom" }, follow: func(r *asking) { r.labels = [2]string{"", "u:r:container_t:s0:c1"} }, ungranted: true},
 
 		{site: "control/seccomp:listener#1", ask: supervised(""), follow: func(r *asking) { r.spec.Linux.Seccomp = nil }},

@@ -32,7 +32,7 @@ func covered() map[string]string {
 		"process.env": "no control: the process's own; no policy is read from it, and no hook has it", "process.cwd": "privilege: none of a process's own in procfs; mounts: nor by a link of the image (CVE-2024-21626)",
 		"process.capabilities": "capabilities; egress: what could undo the rules", "process.rlimits": "privilege: rlimits; userns: RLIMIT_NPROC",
 		"process.noNewPrivileges": "privilege: noNewPrivileges", "process.apparmorProfile": "apparmor", "process.oomScoreAdj": "privilege: oomScoreAdjMin",
-		"process.scheduler": "privilege: real-time policies and nice values below 0 are taken away", "process.selinuxLabel": "exec: a further process keeps the container's; else the engine's, which the kernel checks",
+		"process.scheduler": "privilege: real-time policies and nice values below 0 are taken away", "process.selinuxLabel": "privilege: its type is one of selinuxTypes, its level two categories at most; exec: a further process keeps the container's",
 		"process.ioPriority": "privilege: the real-time class is taken away", "process.execCPUAffinity": load,
 
 		"root.path": "mounts: rootfs.allow and what is protected; userns: its file system", "root.readonly": "mounts: rootfs.readOnly",
@@ -44,7 +44,7 @@ func covered() map[string]string {
 		"linux.uidMappings": "userns: no root of the host", "linux.gidMappings": "userns: no root of the host", "linux.sysctl": "sysctls; userns: net.ipv4.ping_group_range",
 		"linux.cgroupsPath": "namespaces: none that leads out of the engine's", "linux.namespaces": "namespaces; userns", "linux.devices": "devices", "linux.netDevices": "namespaces: refused",
 		"linux.seccomp": "seccomp", "linux.rootfsPropagation": "mounts: never shared", "linux.maskedPaths": "mounts: masked", "linux.readonlyPaths": "mounts: readOnly",
-		"linux.mountLabel": "no control: SELinux's label of the container's files, which the kernel checks", "linux.intelRdt": load, "linux.memoryPolicy": load,
+		"linux.mountLabel": "privilege: well formed, its level two categories at most; the kernel checks it", "linux.intelRdt": load, "linux.memoryPolicy": load,
 		"linux.personality":       "no control: runc takes LINUX and LINUX32 without flags, and any program may set them",
 		"linux.timeOffsets":       "no control: of a time namespace, which runc wants to be the container's own",
 		"linux.resources.devices": "devices", "linux.resources.pids": "resources: pids.max",

@@ -111,7 +111,7 @@ func MapsIDs(s *specs.Spec) bool { return userns.Given(s) }
 // Exec is the plan for a further process of a container, which inherits these
 // limits.
 func Exec(p *policy.Profile, limits map[string]host.Limit) Plan {
-	return Plan{p, []control.Control{caps.New(p), privilege.New(p, limits)}}
+	return Plan{p, []control.Control{caps.New(p), privilege.Further(p, limits)}}
 }
 
 // Apply changes the spec in place. An error means that it could not be judged;

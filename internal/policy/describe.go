@@ -116,6 +116,8 @@ func describeProfile(key string) string { //nolint:funlen // a table, a line for
 		return "permission bits that are always masked"
 	case "PrivilegeRules.deniedGids":
 		return "additional groups that are taken away"
+	case "PrivilegeRules.selinuxTypes":
+		return "types of SELinux that a process may have; spc_t admits one without a label too"
 	case "PrivilegeRules.rlimits":
 		return "resource limits by name (getrlimit(2))"
 	case "RlimitRule.max":

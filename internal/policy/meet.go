@@ -58,6 +58,7 @@ func meetPrivilege(a, b PrivilegeRules) PrivilegeRules {
 		OOMScoreAdjMin:  max(a.OOMScoreAdjMin, b.OOMScoreAdjMin),
 		Umask:           a.Umask,
 		DeniedGids:      union(a.DeniedGids, b.DeniedGids),
+		SelinuxTypes:    common(a.SelinuxTypes, b.SelinuxTypes),
 		Rlimits:         maps.Clone(a.Rlimits),
 	}
 	if b.Umask != nil {

@@ -97,7 +97,8 @@ var orders = map[string]func(m, p *Profile) bool{
 	"Privilege.Umask": func(m, p *Profile) bool {
 		return p.Privilege.Umask == nil || m.Privilege.Umask != nil && *p.Privilege.Umask&^*m.Privilege.Umask == 0
 	},
-	"Privilege.DeniedGids": func(m, p *Profile) bool { return holds(m.Privilege.DeniedGids, p.Privilege.DeniedGids) },
+	"Privilege.SelinuxTypes": func(m, p *Profile) bool { return holds(p.Privilege.SelinuxTypes, m.Privilege.SelinuxTypes) },
+	"Privilege.DeniedGids":   func(m, p *Profile) bool { return holds(m.Privilege.DeniedGids, p.Privilege.DeniedGids) },
 	"Privilege.Rlimits": func(m, p *Profile) bool {
 		for name, rule := range p.Privilege.Rlimits {
 			have, ok := m.Privilege.Rlimits[name]
@@ -261,9 +262,10 @@ func drawProfile(t *rapid.T) *Profile {
 		Capabilities: CapabilityRules{some("CAP_KILL", "CAP_CHOWN", "CAP_SETUID"), rapid.SampledFrom([]NonRootCaps{NonRootAmbient, NonRootKeep}).Draw(t, "nonroot")},
 		Privilege: PrivilegeRules{
 			NoNewPrivileges: on(), OOMScoreAdjMin: rapid.IntRange(-5, 5).Draw(t, "oom"),
-			Umask:      rapid.SampledFrom([]*uint32{nil, new(uint32(0o22)), new(uint32(0o70))}).Draw(t, "umask"),
-			DeniedGids: rapid.SliceOfN(rapid.Uint32Range(0, 5), 0, 3).Draw(t, "gids"),
-			Rlimits:    rapid.SampledFrom([]map[string]RlimitRule{nil, {"RLIMIT_CORE": {0, true}}, {"RLIMIT_CORE": {9, false}, "RLIMIT_NOFILE": {5, on()}}}).Draw(t, "rlimits"),
+			Umask:        rapid.SampledFrom([]*uint32{nil, new(uint32(0o22)), new(uint32(0o70))}).Draw(t, "umask"),
+			SelinuxTypes: rapid.SliceOfN(rapid.SampledFrom([]string{"container_t", "spc_t", "x_t"}), 0, 3).Draw(t, "types"),
+			DeniedGids:   rapid.SliceOfN(rapid.Uint32Range(0, 5), 0, 3).Draw(t, "gids"),
+			Rlimits:      rapid.SampledFrom([]map[string]RlimitRule{nil, {"RLIMIT_CORE": {0, true}}, {"RLIMIT_CORE": {9, false}, "RLIMIT_NOFILE": {5, on()}}}).Draw(t, "rlimits"),
 		},
 		Apparmor: ApparmorRules{
 			Profile:   rapid.SampledFrom([]string{"", "docker-default", "hatchdog-baseline", "hatchdog-untrusted", "custom", "other"}).Draw(t, "apparmor"),

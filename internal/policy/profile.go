@@ -123,6 +123,8 @@ type PrivilegeRules struct {
 	// DeniedGids are additional groups that are taken away: host groups whose
 	// number opens files of the host (disk, docker, kvm), should one be mounted.
 	DeniedGids []uint32 `json:"deniedGids"`
+	// SelinuxTypes are the types of SELinux that a process may have.
+	SelinuxTypes []string `json:"selinuxTypes"`
 	// Rlimits maps RLIMIT_* to the highest hard limit. Soft never exceeds it.
 	// A limit that the engine does not set is set to it where Force is true.
 	Rlimits map[string]RlimitRule `json:"rlimits"`

@@ -5,12 +5,15 @@
 // is above its ceiling and no soft limit above its hard one; oomScoreAdj is not
 // below the profile's; the umask masks what the profile masks; denied groups,
 // real-time scheduling and nice values below 0 are gone; the working directory is
-// none of a process's own in procfs.
-// Does not cover: the user itself, LSM labels, the terminal.
+// none of a process's own in procfs; SELinux's labels are well formed, with at most
+// two categories, and of a type that the profile lists.
+// Does not cover: the user itself, the terminal; a container without a label, whose
+// engine does not use SELinux.
 // Requires: the limits that a process inherits, for those that are forced.
 // Spec fields touched: process.noNewPrivileges, process.rlimits,
 // process.oomScoreAdj, process.user.umask, process.user.additionalGids,
-// process.scheduler, process.ioPriority; process.cwd is judged.
+// process.scheduler, process.ioPriority; process.cwd, process.selinuxLabel and
+// linux.mountLabel are judged.
 package privilege
 
 import (
@@ -34,12 +37,20 @@ type privilege struct {
 	rules  policy.PrivilegeRules
 	where  func(key string) string
 	limits map[string]host.Limit
+	// further is true for a process of a container that lives, which gets that
+	// one's label.
+	further bool
 }
 
 // New makes the control of the profile. limits are what a process inherits that
 // sets none; one that is not there is not known.
 func New(p *policy.Profile, limits map[string]host.Limit) control.Control {
-	return privilege{p.Privilege, p.Where, limits}
+	return privilege{rules: p.Privilege, where: p.Where, limits: limits}
+}
+
+// Further makes the control for a further process of a container.
+func Further(p *policy.Profile, limits map[string]host.Limit) control.Control {
+	return privilege{rules: p.Privilege, where: p.Where, limits: limits, further: true}
 }
 
 func (privilege) Name() string { return policy.Privilege }
@@ -62,7 +73,7 @@ func (c privilege) Apply(s *specs.Spec) ([]control.Change, error) {
 	}
 	changes = append(changes, c.oom(p)...)
 	changes = append(changes, c.user(&p.User)...)
-	return append(changes, schedule(p)...), c.cwd(p)
+	return append(changes, schedule(p)...), errors.Join(c.cwd(p), c.labels(s))
 }
 
 // cwd refuses what a process is led out of its root file system by.
