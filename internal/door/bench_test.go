@@ -15,8 +15,8 @@ import (
 	"github.com/hatchdog/hatchdog/internal/workload"
 )
 
-// judged is Docker's spec on its way from Load to Check.
-type judged struct {
+// measured is Docker's spec on its way from Load to Check.
+type measured struct {
 	pol    *policy.Policy
 	raw    []byte
 	facts  host.Facts
@@ -25,21 +25,21 @@ type judged struct {
 	after  *bundle.Document[specs.Spec]
 }
 
-func (j *judged) load(b *testing.B) {
+func (j *measured) load(b *testing.B) {
 	var err error
 	if j.pol, err = policy.Load(func(string) string { return "" }); err != nil {
 		b.Fatal(err)
 	}
 }
 
-func (j *judged) decode(b *testing.B) {
+func (j *measured) decode(b *testing.B) {
 	var err error
 	if j.before, err = bundle.Decode[specs.Spec](j.raw); err != nil {
 		b.Fatal(err)
 	}
 }
 
-func (j *judged) controls(b *testing.B) {
+func (j *measured) controls(b *testing.B) {
 	var err error
 	if j.want, err = copySpec(j.raw); err != nil {
 		b.Fatal(err)
@@ -55,14 +55,14 @@ func (j *judged) controls(b *testing.B) {
 	}
 }
 
-func (j *judged) edit(b *testing.B) {
+func (j *measured) edit(b *testing.B) {
 	var err error
 	if j.after, err = j.before.With(j.want); err != nil {
 		b.Fatal(err)
 	}
 }
 
-func (j *judged) check(b *testing.B) {
+func (j *measured) check(b *testing.B) {
 	if err := guard.Check(j.before.Raw, j.after.Raw, guard.Evidence{}); err != nil {
 		b.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func BenchmarkLoadToCheck(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	j := &judged{raw: raw, facts: host.Facts{
+	j := &measured{raw: raw, facts: host.Facts{
 		Cgroup:  host.Cgroup{Controllers: []string{"pids", "memory", "cpu"}},
 		Hooks:   map[string]host.HookFile{"/proc/4242/exe": {Dockerd: true}},
 		Sources: map[string]host.Source{},

@@ -5,8 +5,6 @@ import (
 	"fmt"
 
 	"github.com/hatchdog/hatchdog/internal/argv"
-	"github.com/hatchdog/hatchdog/internal/audit"
-	"github.com/hatchdog/hatchdog/internal/bundle"
 	"github.com/hatchdog/hatchdog/internal/decision"
 	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/lowlevel"
@@ -23,7 +21,7 @@ func (w World) complain(call *argv.Call, pol *policy.Policy) error {
 		return err
 	}
 	c := &creation{w: w, call: call, pol: pol, store: decision.Store{Base: pol.StateDir}}
-	err = guarded(func() error { return c.watch(runtime, err) })
+	err = guarded(func() error { return c.watch(path, runtime, err) })
 	// An id that is another create's has a record, which is not ours to touch.
 	if err != nil && !errors.Is(err, decision.ErrExists) && !errors.Is(err, decision.ErrBusy) {
 		_ = guarded(func() error { return c.note(path, err) })
@@ -43,58 +41,49 @@ func guarded(f func() error) (err error) {
 	return f()
 }
 
-// watch decides as enforce mode does up to where it would take from the host,
-// and records it. found is what is wrong with the low-level runtime.
-func (c *creation) watch(runtime host.Runtime, found error) error {
-	if err := decision.CheckID(c.call.ID); err != nil {
+// watch identifies and judges as enforce mode does, up to where that would take
+// from the host, and commits what it saw. found is what is wrong with the
+// low-level runtime.
+func (c *creation) watch(path string, runtime host.Runtime, found error) error {
+	if err := c.locate(); err != nil {
 		return err
 	}
-	var err error
-	if c.root, err = decision.ResolveRoot(c.call.Global.Root); err != nil {
-		return err
-	}
-	if c.claim, err = c.store.Claim(c.root, c.call.ID); err != nil {
-		return err
-	}
-	if found != nil {
-		return found
-	}
-	if err := checkSpelling(c.call, runtime.Name); err != nil {
-		return err
-	}
-	b, err := bundle.Open(bundleDir(c.call))
+	a, err := c.identify(path, runtime, found)
 	if err != nil {
 		return err
 	}
-	defer b.Close()
-	c.judged, err = judge(&request{
-		door: c.call.Verb, id: c.call.ID, root: c.root, dir: b.Dir(), record: c.claim.Dir(), doc: b.Document(),
-		pol: c.pol, runtime: runtime, call: c.call, now: c.w.Now(), step: c.w.at,
-	})
+	defer a.bundle.Close()
+	j, err := judge(a.request())
 	if err != nil {
 		return err
 	}
-	defer c.judged.sources.Close()
+	defer j.sources.Close()
+	c.known = &j.decision
 	if err := c.w.at("judged"); err != nil {
 		return err
 	}
-	d := &c.judged.decision
-	d.Outcome, d.SpecIn = decision.Complained, digest(b.Document().Raw)
+	return a.saw(j)
+}
+
+// saw commits what enforce mode would have made of the request.
+func (a *asked) saw(j *judgement) error {
+	d, doc := &j.decision, a.bundle.Document()
+	d.Outcome, d.SpecIn = decision.Complained, digest(doc.Raw)
 	d.SpecOut = d.SpecIn
-	logWatched(c.w, c.pol.Audit, d)
-	if err := c.w.at("audited"); err != nil {
+	logWatched(a.w, a.pol.Audit, d)
+	if err := a.w.at("audited"); err != nil {
 		return err
 	}
-	if err := c.claim.KeepProcess(b.Document().Value.Process); err != nil {
+	if err := a.claim.KeepProcess(doc.Value.Process); err != nil {
 		return err
 	}
 	rec := &decision.Record{
-		Decision: *d, Ceiling: c.judged.profile, Labels: labels(c.judged.after.Process), Audit: c.pol.Audit, Cgroup: c.judged.facts.Cgroup,
+		Decision: *d, Ceiling: j.profile, Labels: labels(j.after.Process), Audit: a.pol.Audit, Cgroup: j.facts.Cgroup,
 	}
-	if err := c.claim.Commit(rec, b.Document().Raw); err != nil {
+	if err := a.claim.Commit(rec, doc.Raw); err != nil {
 		return err
 	}
-	return c.w.at("kept")
+	return a.w.at("kept")
 }
 
 // note records a create that could not be judged.
@@ -107,13 +96,6 @@ func (c *creation) note(path string, failure error) error {
 		return nil
 	}
 	return c.claim.Commit(&decision.Record{Decision: *d, Audit: c.pol.Audit}, nil)
-}
-
-// logWatched tells the audit log, and where that takes no line, the record.
-func logWatched(w World, cfg policy.Audit, d *decision.Decision) {
-	if err := audit.TryAppend(cfg, d.Bounded(decision.MaxLogged), w.Now()); err != nil {
-		d.Notes = append(d.Notes, "the audit log could not be written: "+err.Error())
-	}
 }
 
 // warn tells the engine's log, where that is a file of its own.

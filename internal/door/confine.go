@@ -9,8 +9,7 @@ import (
 // confine loads the AppArmor profile that the container is to run under, where
 // it is ours and not enforced. What a failure means is the policy's choice: the
 // spec is judged again with the failure as a fact.
-func (c *creation) confine(r *request) error {
-	j := c.judged
+func (j *judged) confine(r *request) error {
 	if len(j.decision.Refusals) > 0 || j.after.Process == nil || !j.facts.Apparmor.Enabled || j.facts.Apparmor.Err != "" {
 		return nil
 	}
@@ -18,7 +17,7 @@ func (c *creation) confine(r *request) error {
 	if !profiles.Ours(name) || j.facts.Apparmor.Enforced(name) || j.profile.Apparmor.Require == policy.Never {
 		return nil
 	}
-	if err := loadProfile(c.w, c.pol.StateDir, name); err != nil {
+	if err := loadProfile(j.w, j.pol.StateDir, name); err != nil {
 		j.facts.Apparmor.Unloadable = map[string]string{name: err.Error()}
 		return j.plan(r)
 	}

@@ -25,27 +25,7 @@ import (
 // change.
 func (w World) exec(call *argv.Call) error {
 	lowlevel.Hasten()
-	f, err := w.further(call)
-	if err != nil {
-		return err
-	}
-	if f.decision.Mode == policy.Complain {
-		return f.watched(f.watchExec)
-	}
-	if err := checkSpelling(call, f.rec.Decision.Runtime.Name); err != nil {
-		return f.failed(err)
-	}
-	args, err := f.execArgs()
-	if err != nil {
-		return f.failed(err)
-	}
-	if len(f.decision.Refusals) == 0 { // what is refused changes nothing of the caller's
-		err = f.prepare()
-	}
-	if err != nil {
-		return f.failed(err)
-	}
-	return f.finish(args)
+	return w.hold(call, (*further).execArgs, (*further).watchExec, (*further).prepare)
 }
 
 // execArgs judges the process and returns the command line that names what it

@@ -27,6 +27,34 @@ type further struct {
 	dir      string // of the record
 }
 
+// hold takes what is asked of a container that is there through the phases:
+// further identifies it, judge decides, proves and returns the command line for
+// the low-level runtime, ready does what the host owes what is not refused, and
+// finish commits and hands over. watch is judge where the policy only complains.
+func (w World) hold(call *argv.Call, judge, watch func(*further) ([]string, error), ready func(*further) error) error {
+	f, err := w.further(call)
+	if err != nil {
+		return err
+	}
+	if f.decision.Mode == policy.Complain {
+		return f.watched(func() ([]string, error) { return watch(f) })
+	}
+	if err := checkSpelling(call, f.rec.Decision.Runtime.Name); err != nil {
+		return f.failed(in("identify", err))
+	}
+	args, err := judge(f)
+	if err != nil {
+		return f.failed(in("judge", err))
+	}
+	if len(f.decision.Refusals) > 0 { // what is refused changes nothing of the caller's
+		return f.finish(args)
+	}
+	if err := ready(f); err != nil {
+		return f.failed(in("prove", err))
+	}
+	return f.finish(args)
+}
+
 // further finds what the container is held to. Where nobody can say, complain
 // mode goes on without.
 func (w World) further(call *argv.Call) (*further, error) {

@@ -30,25 +30,26 @@ var (
 )
 
 // holdNetwork installs the network rules where the namespace is there already.
-func (c *creation) holdNetwork() error {
-	n := c.judged.network
+//
+// In a namespace that is shared another container may rely on them by the time
+// that this create fails: they stay, and only narrow.
+func (j *judged) holdNetwork() error {
+	n := j.network
 	switch n.Kind {
 	case plan.NetworkFree, plan.NetworkLoopback, plan.NetworkStart, plan.NetworkHooked:
 		return nil
 	case plan.NetworkJoined:
-		var err error
-		c.firewall, err = firewall.Hold(firewall.Target{
-			Path: n.Path, ID: n.ID, ResolvConf: n.ResolvConf, Lock: filepath.Join(c.store.Base, networkLock),
-		}, c.judged.profile.NetworkRules())
+		_, err := firewall.Hold(firewall.Target{
+			Path: n.Path, ID: n.ID, ResolvConf: n.ResolvConf, Lock: filepath.Join(j.store.Base, networkLock),
+		}, j.profile.NetworkRules())
 		if err != nil {
 			return err
 		}
-		d := &c.judged.decision
-		d.Notes = append(d.Notes, "the profile's network rules are in its network namespace; hatchctl net shows them")
-		if err := c.store.Owned(c.claim.Dir(), decision.NetworkNamespace(n.ID)); err != nil {
+		j.decision.Notes = append(j.decision.Notes, "the profile's network rules are in its network namespace; hatchctl net shows them")
+		if err := j.store.Owned(j.claim.Dir(), decision.NetworkNamespace(n.ID)); err != nil {
 			return err
 		}
-		return decision.KeepNamespace(c.claim.Dir(), n.ID)
+		return decision.KeepNamespace(j.claim.Dir(), n.ID)
 	}
 	return fmt.Errorf("%s: %w", n.Kind, errUnheld)
 }

@@ -8,12 +8,12 @@ import (
 )
 
 // own notes what of the host is the container's alone.
-func (c *creation) own() error {
+func (p *proven) own() error {
 	var all []decision.Thing
-	if g := groups(c.judged.after); len(g) > 0 {
+	if g := groups(p.after); len(g) > 0 {
 		all = append(all, g[0].thing)
 	}
-	root := c.judged.facts.Root
+	root := p.facts.Root
 	there := root != nil && root.Err == "" && !root.Missing
 	if there {
 		all = append(all, decision.RootFS(root.ID))
@@ -22,7 +22,7 @@ func (c *creation) own() error {
 		all = append(all, decision.Upper(root.Upper))
 	}
 	for _, t := range all {
-		if err := c.store.Owned(c.claim.Dir(), t); err != nil {
+		if err := p.store.Owned(p.claim.Dir(), t); err != nil {
 			return err
 		}
 	}
@@ -30,7 +30,7 @@ func (c *creation) own() error {
 		return nil // a mount is seen in the mount table
 	}
 	above := slices.DeleteFunc(slices.Clone(root.Within), func(id host.FileID) bool { return id == root.ID })
-	return c.store.OwnedBelow(c.claim.Dir(), above)
+	return p.store.OwnedBelow(p.claim.Dir(), above)
 }
 
 // files is the other living container of whose root file system a source has a

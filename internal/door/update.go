@@ -21,26 +21,16 @@ import (
 
 // update holds new limits to the ceilings of the container.
 func (w World) update(call *argv.Call) error {
-	f, err := w.further(call)
-	if err != nil {
-		return err
-	}
-	if f.decision.Mode == policy.Complain {
-		return f.watched(f.watchUpdate)
-	}
-	if err := checkSpelling(call, f.rec.Decision.Runtime.Name); err != nil {
-		return f.failed(err)
-	}
-	var args []string
+	return w.hold(call, (*further).updateArgs, (*further).watchUpdate, func(*further) error { return nil })
+}
+
+// updateArgs judges the limits and returns the command line that names what they
+// became.
+func (f *further) updateArgs() ([]string, error) {
 	if file := f.resources(); file != "" {
-		args, err = f.resourcesFile(file)
-	} else {
-		args, err = f.resourcesFlags()
+		return f.resourcesFile(file)
 	}
-	if err != nil {
-		return f.failed(err)
-	}
-	return f.finish(args)
+	return f.resourcesFlags()
 }
 
 func (f *further) resources() string { return first(f.call.Value("resources", "r")) }

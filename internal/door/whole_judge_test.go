@@ -14,8 +14,8 @@ import (
 
 // judge looks at what the low-level runtime would be given, on the thread and in
 // the mount namespace that it would inherit.
-func (h *stand) judge(c *creation, o *outcome) {
-	dir := bundleOf(c.argv)
+func (h *stand) judge(c *committed, o *outcome) {
+	dir := bundleOf(c.args)
 	raw, err := os.ReadFile(filepath.Join(dir, "config.json"))
 	if err != nil {
 		o.errorf("it is started without a spec: %v", err)

@@ -4,24 +4,21 @@ import (
 	"path/filepath"
 
 	"github.com/hatchdog/hatchdog/internal/argv"
-	"github.com/hatchdog/hatchdog/internal/bundle"
 )
 
 // write lets the low-level runtime read what was decided, and nobody else change
 // it. The bundle stays as its owner wrote it: the document is mounted over the
 // spec, for the low-level runtime alone. Where we may not mount, or others can
 // change what the bundle's path leads to, it is in the record's directory, and
-// the low-level runtime gets that for a bundle.
-func (c *creation) write(b *bundle.Bundle, doc []byte) error {
-	if c.acquired.Base() != "" && b.Steady() {
-		c.argv = c.call.Argv
-		return c.acquired.Cover(b, doc)
+// the low-level runtime gets that for a bundle. The command line says which.
+func (p *proven) write() (args []string, err error) {
+	if p.acquired.Base() != "" && p.bundle.Steady() {
+		return p.call.Argv, p.acquired.Cover(p.bundle, p.doc.Raw)
 	}
-	if err := c.claim.KeepConfig(doc); err != nil {
-		return err
+	if err := p.claim.KeepConfig(p.doc.Raw); err != nil {
+		return nil, err
 	}
-	c.argv = elsewhere(c.call, b.Dir(), c.claim.Dir())
-	return nil
+	return elsewhere(p.call, p.bundle.Dir(), p.claim.Dir()), nil
 }
 
 // elsewhere is the command line with another bundle. runc looks for a socket
