@@ -75,7 +75,7 @@ func buildsWithHatchdog(unit string) bool {
 	return false
 }
 
-// uncommented is a line of a unit or of TOML, empty where it is a comment.
+// uncommented is a line of a unit, empty where it is a comment.
 func uncommented(line string) string {
 	line = strings.TrimSpace(line)
 	if strings.HasPrefix(line, "#") || strings.HasPrefix(line, ";") {
@@ -111,36 +111,29 @@ func containerd(root string) (Engine, bool) {
 	return e, true
 }
 
-func crio(root string) (Engine, bool) {
-	return dropIns(root, engine.CRIOName, "default_runtime")
-}
+func crio(root string) (Engine, bool) { return merged(root, engine.CRIOName) }
 
-func podman(root string) (Engine, bool) {
-	return dropIns(root, engine.PodmanName, "runtime")
-}
+func podman(root string) (Engine, bool) { return merged(root, engine.PodmanName) }
 
-// dropIns reads an engine whose drop-ins are in FILE.d: what hatchctl writes
+// merged reads an engine whose drop-ins are in FILE.d: what hatchctl writes
 // there, or an administrator in its words.
-func dropIns(root, name, defaultKey string) (Engine, bool) {
+func merged(root, name string) (Engine, bool) {
 	c, _ := engine.ConfigOf(name)
 	e := Engine{Name: name, Config: filepath.Join(root, c.File), Annotations: true}
 	if !installed(root, c.Programs...) {
 		return e, false
 	}
-	files, _ := filepath.Glob(e.Config + ".d/*.conf") // only a bad pattern is an error
-	for _, f := range append([]string{e.Config}, files...) {
+	dropIns, _ := filepath.Glob(e.Config + ".d/*.conf") // only a bad pattern is an error
+	var files [][]byte
+	for _, f := range append([]string{e.Config}, dropIns...) {
 		raw, err := config(f)
 		if err != nil {
 			e.Err = err
-			continue
+			return e, true
 		}
-		for line := range strings.Lines(string(raw)) {
-			key, value, _ := strings.Cut(uncommented(line), "=")
-			e.Known = e.Known || strings.Contains(value, "/hatchdog\"")
-			if strings.TrimSpace(key) == defaultKey {
-				e.Default = strings.Trim(value, " \"'") == "hatchdog"
-			}
-		}
+		files = append(files, raw)
 	}
+	s, err := install.MergedState(name, files...)
+	e.Known, e.Default, e.Err = s.Known, s.Default, err
 	return e, true
 }
