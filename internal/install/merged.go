@@ -1,6 +1,7 @@
 package install
 
 import (
+	"path"
 	"slices"
 
 	"github.com/hatchdog/hatchdog/internal/engine"
@@ -31,8 +32,9 @@ func MergedState(name string, files ...[]byte) (State, error) {
 			def = set
 		}
 	}
-	s.Known = len(names) > 0 || ours(def)
-	s.Default = slices.Contains(names, def) || ours(def)
+	byPath := path.IsAbs(def) && ours(def)
+	s.Known = len(names) > 0 || byPath
+	s.Default = slices.Contains(names, def) || byPath
 	return s, nil
 }
 

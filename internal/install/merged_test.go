@@ -17,7 +17,7 @@ func TestMergedState(t *testing.T) {
 		"crio":                    {engine: engine.CRIOName, files: []string{"", "[crio.runtime.runtimes.hatchdog]\nruntime_path = '/usr/local/bin/hatchdog'\n"}, known: true},
 		"crio, another name":      {engine: engine.CRIOName, files: []string{"[crio.runtime]\ndefault_runtime = 'tight'\nruntimes = {tight = {runtime_path = \"/opt/hatchdog\"}}\n"}, known: true, chosen: true},
 		"crio, a later default":   {engine: engine.CRIOName, files: []string{"[crio.runtime]\ndefault_runtime='h'\n[crio.runtime.runtimes.h]\nruntime_path='/x/hatchdog'\n", "[crio.runtime]\ndefault_runtime='runc'\n"}, known: true},
-		"crio, a name alone":      {engine: engine.CRIOName, files: []string{"[crio.runtime]\ndefault_runtime = 'hatchdog'\n"}, known: true, chosen: true},
+		"crio, a name alone":      {engine: engine.CRIOName, files: []string{"[crio.runtime]\ndefault_runtime = 'hatchdog'\n"}},
 		"podman":                  {engine: engine.PodmanName, files: []string{"[engine]\nruntime = \"hatchdog\"\n[engine.runtimes]\nhatchdog = [ # ours\n  \"/usr/bin/hatchdog\",\n]\n"}, known: true, chosen: true},
 		"podman, by its path":     {engine: engine.PodmanName, files: []string{"[engine]\nruntime = \"/usr/bin/hatchdog\"\n"}, known: true, chosen: true},
 		"podman, in a comment":    {engine: engine.PodmanName, files: []string{"[engine]\n# runtime = \"/usr/bin/hatchdog\"\n"}},
