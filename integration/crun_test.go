@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 )
@@ -62,4 +64,31 @@ func crunUnderDocker(t *testing.T, d *docker) {
 		t.Error(out)
 	}
 	wantLines(t, out, crunVersion(t))
+}
+
+// callPiped runs a command whose streams are pipes, and returns what it said by
+// the time that it ended. A container that lives keeps its end open.
+func (d *direct) callPiped(t *testing.T, cmd *exec.Cmd) (string, int) {
+	t.Helper()
+	in, out, err := os.Pipe()
+	must(t, err)
+	t.Cleanup(func() { _ = in.Close() })
+	cmd.Stdout, cmd.Stderr = out, out
+	said := make(chan string, 1)
+	go func() {
+		var all strings.Builder
+		buf := make([]byte, 4096)
+		for {
+			n, err := in.Read(buf)
+			all.Write(buf[:n])
+			if text, _, ended := strings.Cut(all.String(), "\x00"); ended || err != nil {
+				said <- text
+				return
+			}
+		}
+	}()
+	_ = cmd.Run()
+	_, _ = out.WriteString("\x00")
+	_ = out.Close()
+	return <-said, cmd.ProcessState.ExitCode()
 }

@@ -17,6 +17,7 @@ type direct struct {
 	bundle string
 	policy string
 	bin    string
+	piped  bool // its streams are pipes: crun would be given files
 }
 
 const fakeRuntime = `#!/bin/sh
@@ -70,6 +71,9 @@ func (d *direct) setPolicy(t *testing.T, extra string) {
 func (d *direct) call(t *testing.T, env []string, args ...string) (string, int) {
 	t.Helper()
 	cmd := d.command(env, args...)
+	if d.piped {
+		return d.callPiped(t, cmd)
+	}
 	// A file and not a pipe, which a container that lives would keep open.
 	out, err := os.CreateTemp(d.dir, "output-")
 	must(t, err)

@@ -14,6 +14,7 @@ import (
 func TestExecFlagsMeanWhatTheyMeanToRunc(t *testing.T) {
 	wide := "profile: wide\nprofiles: {wide: {extends: builtin/baseline, userns: {mode: \"off\"}}}\n"
 	d := newReal(t, "{path: "+pinnedRunc(t)+"}", wide)
+	d.piped = true // runc would give a file to the user
 	editSpec(t, d.bundle, func(s *specs.Spec) {
 		s.Process.Env = append(s.Process.Env, "OWN=1")
 		s.Process.User.AdditionalGids = []uint32{7}

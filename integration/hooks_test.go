@@ -81,6 +81,7 @@ func TestStartContainerHooksAreTheContainers(t *testing.T) {
 				path = "{path: /usr/bin/crun, " + accepts(crunVersion(t)) + "}"
 			}
 			d := newReal(t, path, "")
+			d.piped = true // its user is not the owner of a file of ours
 			d.edit(t, func(s *specs.Spec) {
 				s.Process.Args = []string{"/bin/sh", "-c", show + `; while read -r x; do echo "$x"; done </dev/shm/seen`}
 				s.Mounts = append(s.Mounts, specs.Mount{Destination: "/dev/shm", Type: "tmpfs", Source: "shm", Options: []string{"mode=1777"}})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -13,6 +14,7 @@ import (
 func newReal(t *testing.T, runtime, extra string) *direct {
 	t.Helper()
 	d := newDirect(t)
+	d.piped = strings.Contains(runtime, "crun")
 	text := fmt.Sprintf("version: 1\nstateDir: %s/state\naudit: {path: %s/log/audit.jsonl}\nruntime: %s\n%s", d.dir, d.dir, runtime, extra)
 	must(t, os.WriteFile(d.policy, []byte(text), 0o600))
 	d.bundle = makeBundle(t, "while :; do read -t 1 x; done")

@@ -91,6 +91,7 @@ func (f *further) judgeProcess(before *bundle.Document[specs.Process]) ([]byte, 
 	if err := within(f.rec.IDs, before.Value.User); err != nil {
 		return nil, err
 	}
+	f.user = before.Value.User.UID
 	d := &f.decision
 	d.SpecIn = digest(before.Raw)
 	copied, err := bundle.Decode[specs.Process](before.Raw)

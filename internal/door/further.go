@@ -25,6 +25,7 @@ type further struct {
 	decision decision.Decision
 	path     string // of the low-level runtime
 	dir      string // of the record
+	user     uint32 // of a further process
 }
 
 // hold takes what is asked of a container that is there through the phases:

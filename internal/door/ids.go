@@ -88,7 +88,11 @@ func (f *further) prepare() error {
 			return fmt.Errorf("network rules: %w", err)
 		}
 	}
-	if err := effects.OwnDevices(host.Runtime{Name: f.rec.Decision.Runtime.Name}, os.Geteuid()); err != nil {
+	runtime := f.rec.Decision.Runtime.Name
+	// The engine may have made a user namespace of its own.
+	inside := !f.rec.IDs.Empty() || runtime != "runc"
+	streams := effects.Streams{Runtime: runtime, Euid: os.Geteuid(), UserNS: inside, IDs: f.rec.IDs, User: f.user}
+	if err := streams.Keep(); err != nil {
 		return err
 	}
 	if f.rec.IDs.Empty() {

@@ -71,8 +71,8 @@ func Acquire(r Request) (*Acquired, error) {
 	defer w.close()
 	a := &Acquired{}
 	err := w.prepare()
-	if err == nil && hasUserNS(r.Spec) {
-		err = OwnDevices(r.Facts.Runtime, r.Facts.Euid)
+	if err == nil {
+		err = r.streams().Keep()
 	}
 	switch {
 	case err != nil:

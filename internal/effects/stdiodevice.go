@@ -7,24 +7,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
-
-	"github.com/hatchdog/hatchdog/internal/host"
 )
-
-// crun gives its standard streams to the root of the container's user namespace,
-// whatever they are (crun 1.8.1, "fchown std stream"): with /dev/null among them
-// the host's own /dev/null belonged to a container from then on, which could
-// close it for all. runc passes devices over (libcontainer, fixStdioPermissions).
-
-// OwnDevices puts nodes of this process's own in the place of standard streams
-// that are a device without state, as /dev/null. It does nothing for a runtime
-// that leaves them alone.
-func OwnDevices(r host.Runtime, euid int) error {
-	if r.Name == "runc" || euid != 0 { // without root nobody can give them away
-		return nil
-	}
-	return ownDevices([]int{0, 1, 2})
-}
 
 func hasUserNS(s *specs.Spec) bool {
 	return s.Linux != nil && slices.ContainsFunc(s.Linux.Namespaces, func(ns specs.LinuxNamespace) bool { return ns.Type == specs.UserNamespace })
@@ -36,7 +19,10 @@ func stateless(st *unix.Stat_t) bool {
 	return st.Mode&unix.S_IFMT == unix.S_IFCHR && unix.Major(st.Rdev) == 1 && slices.Contains([]uint32{3, 5, 7, 8, 9}, unix.Minor(st.Rdev))
 }
 
-func ownDevices(fds []int) error {
+// isNull: runc leaves /dev/null alone.
+func isNull(st *unix.Stat_t) bool { return unix.Minor(st.Rdev) == 3 }
+
+func ownDevices(fds []int, leaveNull bool) error {
 	dir := -1
 	defer func() {
 		if dir >= 0 {
@@ -45,7 +31,7 @@ func ownDevices(fds []int) error {
 	}()
 	for i, fd := range fds {
 		var st unix.Stat_t
-		if unix.Fstat(fd, &st) != nil || !stateless(&st) {
+		if unix.Fstat(fd, &st) != nil || !stateless(&st) || leaveNull && isNull(&st) {
 			continue
 		}
 		if dir < 0 {
