@@ -35,7 +35,7 @@ func steadyFrom(dir string, names []string, links *int) bool {
 		if unix.Lstat(dir, &st) != nil || !owner.Trusted(dir, st.Uid) {
 			return false
 		}
-		open := st.Mode&0o002 != 0 || st.Mode&0o020 != 0 && (st.Gid != 0 && int(st.Gid) != unix.Getegid() || hasACL(dir))
+		open := openTo(dir, &st)
 		sticky := st.Mode&unix.S_ISVTX != 0
 		next := filepath.Join(dir, name)
 		if unix.Lstat(next, &st) != nil {
@@ -69,6 +69,28 @@ func steadyFrom(dir string, names []string, links *int) bool {
 		return steadyFrom(dir, append(strings.Split(to, "/"), names[i+1:]...), links)
 	}
 	return true
+}
+
+// SteadyName reports the same of a file that may not be there yet: nobody but root,
+// and the user we are, says what it comes to be.
+func SteadyName(path string) bool {
+	var st unix.Stat_t
+	for dir := path; ; dir = filepath.Dir(dir) {
+		err := unix.Lstat(dir, &st)
+		switch {
+		case err == nil && dir == path:
+			return Steady(path)
+		case err == nil:
+			return Steady(dir) && unix.Stat(dir, &st) == nil && owner.Trusted(dir, st.Uid) && !openTo(dir, &st)
+		case !errors.Is(err, unix.ENOENT), dir == "/":
+			return false
+		}
+	}
+}
+
+// openTo reports whether users other than root may make files in a folder.
+func openTo(dir string, st *unix.Stat_t) bool {
+	return st.Mode&0o002 != 0 || st.Mode&0o020 != 0 && (st.Gid != 0 && int(st.Gid) != unix.Getegid() || hasACL(dir))
 }
 
 // hasACL reports whether the group's bits of a mode may be those of other users:

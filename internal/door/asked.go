@@ -29,7 +29,7 @@ func (c *creation) identify(path string, runtime host.Runtime, found error) (*as
 	if found != nil {
 		return nil, found
 	}
-	if err := checkSpelling(c.call, runtime.Name); err != nil {
+	if err := errors.Join(checkSpelling(c.call, runtime.Name), c.w.steadyNames(c.call)); err != nil {
 		return nil, err
 	}
 	b, err := bundle.Open(bundleDir(c.call))

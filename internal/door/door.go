@@ -105,7 +105,7 @@ var errUnknownDoor = errors.New("a command that hatchdog does not know how to ho
 // standard error, as runc does.
 func (w World) fail(call *argv.Call, err error) int {
 	msg := oneLine(err, call)
-	if call != nil && call.Global.Log != "" {
+	if call != nil && call.Global.Log != "" && (w.Euid != 0 || steadyName(call.Global.Log) || w.UserNS()) {
 		if rerr := lowlevel.Report(call.Global.Log, call.Global.LogFormat, msg, w.Now()); rerr != nil {
 			msg += " (and the log could not be written: " + rerr.Error() + ")"
 		}

@@ -40,7 +40,7 @@ func (w World) hold(call *argv.Call, judge, watch func(*further) ([]string, erro
 	if f.decision.Mode == policy.Complain {
 		return f.watched(func() ([]string, error) { return watch(f) })
 	}
-	if err := checkSpelling(call, f.rec.Decision.Runtime.Name); err != nil {
+	if err := errors.Join(checkSpelling(call, f.rec.Decision.Runtime.Name), w.steadyNames(call)); err != nil {
 		return f.failed(in("identify", err))
 	}
 	args, err := judge(f)

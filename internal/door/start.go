@@ -15,7 +15,7 @@ import (
 // the container runs before. The record learns which namespaces are the
 // container's own.
 func (w World) start(call *argv.Call) error {
-	if err := decision.CheckID(call.ID); err != nil {
+	if err := errors.Join(decision.CheckID(call.ID), w.steadyNames(call)); err != nil {
 		return w.unread(call, err)
 	}
 	store, root, places, err := w.place(call)
