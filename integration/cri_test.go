@@ -3,6 +3,7 @@ package integration
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -47,11 +48,21 @@ func TestCRI(t *testing.T) {
 	out := mustRun(t, tested.hatchctl, "--policy", k.dir+"/policy.yaml", "explain", a)
 	wantLines(t, out, ", of cri pod apps/web container a image "+criImage, "builtin/restricted")
 
+	byName := mustRun(t, tested.hatchctl, "--policy", k.dir+"/policy.yaml", "explain", "apps/web/a")
+	if byName != out {
+		t.Errorf("by its name in the pod:\n%s", byName)
+	}
+	wantLines(t, mustRun(t, tested.hatchctl, "--policy", k.dir+"/policy.yaml", "explain", "apps/web"), sandbox+", of cri pod apps/web")
+	wantLines(t, mustRun(t, tested.hatchctl, "--policy", k.dir+"/policy.yaml", "net", "apps/web/b"), "out, by ")
+
 	runDir := t.TempDir()
 	must(t, os.Symlink(k.dir+"/state", runDir+"/containerd"))
 	out = mustRun(t, tested.hatchctl, "--policy", k.dir+"/policy.yaml", "list", "--run-dir", runDir)
 	if strings.Count(out, "yes") != 3 || strings.Contains(out, " NO ") {
 		t.Errorf("want the sandbox and two containers, once each:\n%s", out)
+	}
+	if !regexp.MustCompile(`apps/web/a\s+`+regexp.QuoteMeta(criImage)+`\s+yes`).MatchString(out) || !regexp.MustCompile(`apps/web\s+\S+\s+yes`).MatchString(out) {
+		t.Errorf("without names:\n%s", out)
 	}
 
 	t.Run("privileged", func(t *testing.T) {

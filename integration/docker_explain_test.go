@@ -47,7 +47,7 @@ func explainAndList(t *testing.T, d *docker) {
 	if code != 0 {
 		t.Fatal(out)
 	}
-	for short, want := range map[string]string{id[:12]: `yes\s+live\s+builtin/restricted\s+docker\s+runc 1.5.2\s+\d+`, plain[:12]: `NO\s+live\s+-\s+docker\s+runc\s+-`} {
+	for short, want := range map[string]string{id[:12]: `\S+\s+busybox\s+yes\s+live\s+builtin/restricted\s+docker\s+runc 1.5.2\s+\d+`, plain[:12]: `\S+\s+busybox\s+NO\s+live\s+-\s+docker\s+runc\s+-`} {
 		if found := regexp.MustCompile(`(?m)^`+short+`\s+`+want).FindAllString(out, -1); len(found) != 1 || strings.Count(out, short) != 1 {
 			t.Errorf("%s is listed %d times as %s in\n%s", short, len(found), want, out)
 		}
@@ -56,7 +56,7 @@ func explainAndList(t *testing.T, d *docker) {
 	onlyTasks := t.TempDir()
 	must(t, os.Symlink(d.dir+"/containerd/state", onlyTasks+"/containerd"))
 	out, _ = d.hatchctl(t, "list", "--run-dir", onlyTasks)
-	if !regexp.MustCompile(`(?m)^`+plain[:12]+`\s+NO\s+live\s+-\s+docker\s+runc`).MatchString(out) || strings.Count(out, id[:12]) != 1 {
+	if !regexp.MustCompile(`(?m)^`+plain[:12]+`\s+\S+\s+busybox\s+NO\s+live\s+-\s+docker\s+runc`).MatchString(out) || strings.Count(out, id[:12]) != 1 {
 		t.Errorf("by containerd's state alone:\n%s", out)
 	}
 

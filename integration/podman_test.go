@@ -92,6 +92,8 @@ func TestPodmanLife(t *testing.T) {
 	}
 	p.do(t, "run", "--network", "none", "-d", "--name", "web", "-v", "vol:/v", "localhost/box", "sleep", "1000")
 	wantLines(t, p.do(t, "exec", "web", "cat", "/v/x"), "x")
+	explained := mustRun(t, tested.hatchctl, "--policy", p.dir+"/policy.yaml", "explain", "web")
+	wantLines(t, explained, "web "+strings.TrimSpace(p.do(t, "inspect", "-f", "{{.Id}}", "web"))+", of podman image localhost/box")
 	p.do(t, "exec", "web", "sh", "-c", "echo y >/tmp/y")
 	wantLines(t, p.do(t, "diff", "web"), "/tmp/y")
 	p.do(t, "stop", "-t", "0", "web")

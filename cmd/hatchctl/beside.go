@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
 	"github.com/hatchdog/hatchdog/internal/decision"
 	"github.com/hatchdog/hatchdog/internal/workload"
 )
@@ -59,7 +61,13 @@ func beside(roots, taskDirs []string, recorded []decision.Entry) []row {
 		for _, id := range containers(root) {
 			found[filepath.Base(root)+"/"+id] = true
 			if !known[root+"\x00"+id] {
-				rows = append(rows, row{ID: id, Root: root, State: "live", Engine: engineOf(root), Runtime: runtimeOf(root, id)})
+				r := row{ID: id, Root: root, State: "live", Engine: engineOf(root), Runtime: runtimeOf(root, id)}
+				for _, dir := range taskDirs {
+					if filepath.Base(dir) == filepath.Base(root) {
+						r.name(filepath.Join(dir, id))
+					}
+				}
+				rows = append(rows, r)
 			}
 		}
 	}
@@ -71,14 +79,26 @@ func beside(roots, taskDirs []string, recorded []decision.Entry) []row {
 		namespace := filepath.Base(dir)
 		for _, b := range bundles {
 			if b.IsDir() && !found[namespace+"/"+b.Name()] {
-				rows = append(rows, row{
-					ID: b.Name(), Root: dir, State: "live", Engine: engineOf(dir),
-					Runtime: shimOf(filepath.Join(dir, b.Name())),
-				})
+				r := row{ID: b.Name(), Root: dir, State: "live", Engine: engineOf(dir), Runtime: shimOf(filepath.Join(dir, b.Name()))}
+				r.name(filepath.Join(dir, b.Name()))
+				rows = append(rows, r)
 			}
 		}
 	}
 	return rows
+}
+
+// name adds what the engine calls the container of a bundle; without a bundle it
+// has no name.
+func (r *row) name(bundle string) {
+	var s specs.Spec
+	data, err := os.ReadFile(filepath.Join(bundle, "config.json"))
+	if err != nil || json.Unmarshal(data, &s) != nil {
+		return
+	}
+	if w := workload.Identify(&s, r.ID, bundle); w.Called() != "" {
+		r.Name, r.Image = w.Called(), w.Image
+	}
 }
 
 // containers are the ids that a root holds state of: runc writes state.json,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -20,16 +21,18 @@ import (
 func explainCommand(o *options) *cobra.Command {
 	var asJSON, original, wide bool
 	cmd := &cobra.Command{
-		Use:   "explain ID",
+		Use:   "explain CONTAINER",
 		Short: "Say what was changed or refused in a container, and why",
 		Long: `Say what hatchdog changed or refused in a container, and why.
 
-ID is the container's id, or the start of it (four characters at least). A
-container that is gone, or that was refused, is looked up in the audit log.`,
-		Example: `  hatchctl explain 4f0c9a1b2c3d
-  hatchctl explain --json web
+` + nameHelp + `
+A container that is gone, or that was refused, is looked up in the audit log; of
+several of one name there, the last is shown.`,
+		Example: `  hatchctl explain web
+  hatchctl explain --json 4f0c9a1b2c3d
   hatchctl explain --original web`,
-		Args: between(1, 1),
+		Args:              between(1, 1),
+		ValidArgsFunction: o.completeNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			found, err := o.lookUp(args[0])
 			if err != nil {
@@ -58,13 +61,10 @@ container that is gone, or that was refused, is looked up in the audit log.`,
 
 // lookUp finds the decisions on a container: its record first, then what the
 // audit log has of it, exec and update included.
-func (o *options) lookUp(id string) ([]decision.Decision, error) {
-	entries, err := o.store().Find(id)
+func (o *options) lookUp(name string) ([]decision.Decision, error) {
+	entries, err := o.find(name)
 	if err != nil {
 		return nil, err
-	}
-	if len(entries) > 1 && entries[0].ID != entries[len(entries)-1].ID {
-		return nil, fmt.Errorf("%q names %d containers: give more of the id", id, len(entries))
 	}
 	var found []decision.Decision
 	for _, e := range entries {
@@ -75,7 +75,10 @@ func (o *options) lookUp(id string) ([]decision.Decision, error) {
 			found = append(found, e.Record.Decision)
 		}
 	}
-	logged, err := o.logged(id)
+	if len(found) > 0 {
+		name = found[0].ID
+	}
+	logged, err := o.logged(name)
 	if err != nil {
 		return nil, err
 	}
@@ -86,15 +89,17 @@ func (o *options) lookUp(id string) ([]decision.Decision, error) {
 		found = append(found, d)
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("no container %q is known: neither running under hatchdog nor in the audit log; 'hatchctl list' shows those that run", id)
+		return nil, fmt.Errorf("no container %q is known: neither running under hatchdog nor in the audit log; 'hatchctl list' shows those that run", name)
 	}
 	return found, nil
 }
 
 func isCreate(door string) bool { return door == "create" || door == "run" || door == "restore" }
 
-// logged reads the decisions on id from the audit log, oldest first.
-func (o *options) logged(id string) ([]decision.Decision, error) {
+// logged reads the decisions on a container from the audit log, oldest first. A
+// name may have been that of several, one after the other: the last is meant. The
+// start of an id means one container, or none.
+func (o *options) logged(name string) ([]decision.Decision, error) {
 	path, err := o.auditPath()
 	if err != nil {
 		return nil, err
@@ -105,7 +110,7 @@ func (o *options) logged(id string) ([]decision.Decision, error) {
 		if json.Unmarshal(event, &d) != nil || d.Door == "" {
 			return nil // another kind of event
 		}
-		if d.ID == id || len(id) >= 4 && strings.HasPrefix(d.ID, id) || strings.Contains(id, "/") && d.Workload.Path() == id {
+		if fits(name, d.ID, d.Workload) != fitNot {
 			found = append(found, d)
 		}
 		return nil
@@ -113,7 +118,16 @@ func (o *options) logged(id string) ([]decision.Decision, error) {
 	if err != nil {
 		return nil, err
 	}
-	return found, nil
+	found = best(found, func(d decision.Decision) fit { return fits(name, d.ID, d.Workload) })
+	if len(found) == 0 {
+		return nil, nil
+	}
+	last := found[len(found)-1]
+	other := slices.IndexFunc(found, func(d decision.Decision) bool { return d.ID != last.ID })
+	if other >= 0 && (strings.HasPrefix(last.ID, name) || strings.HasPrefix(found[other].ID, name)) {
+		return nil, fmt.Errorf("%q: %w: %s, %s; give an id", name, errManyContainers, called(found[other].ID, found[other].Workload), called(last.ID, last.Workload))
+	}
+	return slices.DeleteFunc(found, func(d decision.Decision) bool { return d.ID != last.ID }), nil
 }
 
 func (o *options) printOriginal(w io.Writer, found []decision.Decision) error {
@@ -131,7 +145,7 @@ func printDecision(w io.Writer, d decision.Decision, wide bool) {
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(head, "%s\t%s\n", name, harmless(fmt.Sprintf(format, args...)))
 	}
-	row("container", "%s, %s%s", d.ID, engineWords(d.Workload.Engine), workloadNames(d))
+	row("container", "%s%s, %s%s", nameBefore(d.Workload), d.ID, engineWords(d.Workload.Engine), workloadNames(d))
 	row("decided", "%s at %s: %s", d.Door, d.Time.UTC().Format(time.RFC3339), outcomeWords(d))
 	row("profile", "%s, by %s, mode %s", d.Profile, ruleWords(d.Rule), d.Mode)
 	if d.Runtime.Path != "" {
@@ -168,6 +182,14 @@ func engineWords(engine string) string {
 		return "of no engine that hatchdog knows"
 	}
 	return "of " + engine
+}
+
+// nameBefore is a container's name, where it has one outside of pods.
+func nameBefore(w workload.Workload) string {
+	if w.Name == "" {
+		return ""
+	}
+	return w.Name + " "
 }
 
 func workloadNames(d decision.Decision) string {

@@ -10,11 +10,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hatchdog/hatchdog/internal/decision"
+	"github.com/hatchdog/hatchdog/internal/workload"
 )
 
 // row is one container in the listing.
 type row struct {
 	ID       string `json:"id"`
+	Name     string `json:"name,omitempty"` // of a pod's, NAMESPACE/POD/CONTAINER
+	Image    string `json:"image,omitempty"`
 	Root     string `json:"root"`
 	Hardened bool   `json:"hardened"`
 	State    string `json:"state"` // live, or gone where only the record is left
@@ -60,9 +63,9 @@ where it only recorded what it would do; "NO" where it was not asked.`,
 				return printJSON(cmd.OutOrStdout(), rows)
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
-			fmt.Fprintln(w, "ID\tHARDENED\tSTATE\tPROFILE\tENGINE\tRUNTIME\tCHANGES\tROOT")
+			fmt.Fprintln(w, "ID\tNAME\tIMAGE\tHARDENED\tSTATE\tPROFILE\tENGINE\tRUNTIME\tCHANGES\tROOT")
 			for _, r := range rows {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", shortID(r.ID), hardened(r), r.State,
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", shortID(r.ID), orDash(harmless(r.Name)), orDash(harmless(r.Image)), hardened(r), r.State,
 					orDash(r.Profile), orDash(r.Engine), orDash(r.Runtime), r.changes(), orDash(r.Root))
 			}
 			return w.Flush()
@@ -97,14 +100,14 @@ func (o *options) rows(roots, taskDirs []string) ([]row, error) {
 	}
 	var rows []row
 	for _, e := range entries {
-		rows = append(rows, hardenedRow(e))
+		rows = append(rows, hardenedRow(e, o.who(e)))
 		roots = append(roots, e.Root)
 	}
 	return append(rows, beside(roots, taskDirs, entries)...), nil
 }
 
-func hardenedRow(e decision.Entry) row {
-	r := row{ID: e.ID, Root: e.Root, State: "gone"}
+func hardenedRow(e decision.Entry, who workload.Workload) row {
+	r := row{ID: e.ID, Name: who.Called(), Image: who.Image, Root: e.Root, State: "gone"}
 	if e.Live {
 		r.State = "live"
 	}

@@ -71,6 +71,7 @@ func decided(root string) []decision.Decision {
 	}
 	tight, watched, refused := base, base, base
 	tight.ID, tight.Outcome = "tight0123456789", decision.Tightened
+	tight.Workload.Name, tight.Workload.Image = "front", "busybox:1.36"
 	for _, set := range []string{"bounding", "effective"} {
 		tight.Changes = append(tight.Changes, control.Attributed{Control: "capabilities", Change: control.Change{
 			Field: "process.capabilities." + set, Before: "CAP_A CAP_B CAP_C CAP_NET_RAW", After: "CAP_A CAP_B", Reason: "the profile does not grant it",

@@ -24,19 +24,22 @@ const watchEvery = 2 * time.Second
 func netCommand(o *options) *cobra.Command {
 	var asJSON, watch bool
 	cmd := group(&cobra.Command{
-		Use:   "net ID",
+		Use:   "net CONTAINER",
 		Short: "Show a container's network rules, what they matched and what they dropped",
 		Long: `Show a container's network rules in the order in which they are asked, with the
 packets and bytes that each matched and the line of the policy that set it, and
 the destinations of the last hour's dropped packets.
 
+` + nameHelp + `
+
 Containers of one pod share the rules. 'hatchctl net check' says what would
 become of a packet without sending one.`,
-		Example: `  hatchctl net 4f0c9a1b2c3d
-  hatchctl net --watch web
+		Example: `  hatchctl net web
+  hatchctl net --watch shop/front/app
   hatchctl net check policy.yaml --to 169.254.169.254:80/tcp`,
 	}, netCheckCommand(o))
 	help := cmd.RunE
+	cmd.ValidArgsFunction = o.completeNames
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) != 1 {
 			return help(cmd, args)
@@ -78,20 +81,11 @@ type network struct {
 
 var errNoRules = errors.New("the container has no network rules")
 
-func (o *options) network(id string) (*network, error) {
-	found, err := o.store().Find(id)
+func (o *options) network(name string) (*network, error) {
+	e, err := o.one(name)
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case len(found) == 0:
-		return nil, fmt.Errorf("no container %q runs under hatchdog; 'hatchctl list' shows those that do", id)
-	case len(found) > 1:
-		return nil, fmt.Errorf("%q names %d containers: give more of the id", id, len(found))
-	case found[0].Err != nil:
-		return nil, found[0].Err
-	}
-	e := found[0]
 	if kind := e.Record.Network.Kind; e.Record.Ceiling == nil || kind != plan.NetworkStart && kind != plan.NetworkHooked && kind != plan.NetworkJoined {
 		return nil, fmt.Errorf("%w: %s", errNoRules, whyNone(e.Record.Network.Kind))
 	}

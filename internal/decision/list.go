@@ -56,25 +56,3 @@ func (s Store) List() ([]Entry, error) {
 	})
 	return all, nil
 }
-
-// Find returns the records of one id, over all roots. A unique prefix of at
-// least four characters names a container as engines let their users do.
-func (s Store) Find(id string) ([]Entry, error) {
-	all, err := s.List()
-	if err != nil {
-		return nil, err
-	}
-	var exact, prefixed []Entry
-	for _, e := range all {
-		switch {
-		case e.ID == id:
-			exact = append(exact, e)
-		case len(id) >= 4 && len(e.ID) > len(id) && e.ID[:len(id)] == id:
-			prefixed = append(prefixed, e)
-		}
-	}
-	if len(exact) > 0 {
-		return exact, nil
-	}
-	return prefixed, nil
-}

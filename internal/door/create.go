@@ -52,6 +52,9 @@ func (w World) create(call *argv.Call) error {
 	if err == nil {
 		err = done.handOver()
 	}
+	if c.known != nil {
+		err = &about{c.known.Workload, err}
+	}
 	return errors.Join(err, c.undo(err))
 }
 
@@ -115,6 +118,9 @@ func (c *creation) failed(err error) *decision.Decision {
 		d = &decision.Decision{Door: c.call.Verb, ID: c.call.ID, Root: c.root, Mode: c.pol.Mode, Policy: c.pol.Digest, Time: c.w.Now()}
 	}
 	d.Outcome = decision.Refused
+	if a := (*about)(nil); c.known == nil && errors.As(err, &a) {
+		d.Workload = a.who
+	}
 	var r *refused
 	if !errors.As(err, &r) {
 		d.Failure = err.Error()

@@ -52,6 +52,14 @@ type judgement struct {
 // the spec could not be judged.
 func judge(r *request) (*judgement, error) {
 	who := workload.Identify(r.doc.Value, r.id, r.dir)
+	j, err := judgeFor(r, who)
+	if err != nil {
+		return nil, &about{who, err}
+	}
+	return j, nil
+}
+
+func judgeFor(r *request, who workload.Workload) (*judgement, error) {
 	j := &judgement{decision: decision.Decision{
 		Time: r.now, Door: r.door, ID: r.id, Root: r.root, Bundle: r.dir, Mode: r.pol.Mode, Policy: r.pol.Digest,
 		Workload: who, Runtime: decision.Runtime{Path: r.runtime.Path, Name: r.runtime.Name, Version: r.runtime.Version},

@@ -14,7 +14,7 @@ import (
 func logDecision(cfg policy.Audit, d *decision.Decision, now time.Time) error {
 	bounded := d.Bounded(decision.MaxLogged)
 	if d.Outcome == decision.Refused {
-		return audit.AppendRefusal(cfg, bounded.Workload.Name(), bounded, now)
+		return audit.AppendRefusal(cfg, bounded.Workload.Key(), bounded, now)
 	}
 	return audit.Append(cfg, bounded, now)
 }

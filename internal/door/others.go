@@ -176,5 +176,8 @@ func named(rec *decision.Record) string {
 	if w.Pod != "" {
 		return fmt.Sprintf("container %s of pod %s/%s", short(w.ID), w.Namespace, w.Pod)
 	}
+	if w.Name != "" {
+		return fmt.Sprintf("container %s (%s)", w.Name, short(rec.Decision.ID))
+	}
 	return "container " + short(rec.Decision.ID)
 }

@@ -38,21 +38,40 @@ func (r *refused) Error() string {
 	return strings.TrimSuffix(b.String(), ".")
 }
 
+// about is an error of a container whose names are known.
+type about struct {
+	who workload.Workload
+	err error
+}
+
+func (a *about) Error() string { return a.err.Error() }
+func (a *about) Unwrap() error { return a.err }
+
 // oneLine is the message that an engine shows: the container, what failed,
 // and where the whole of it is.
 func oneLine(err error, call *argv.Call) string {
 	var r *refused
+	var a *about
+	var who workload.Workload
 	isRefused := errors.As(err, &r)
+	if isRefused {
+		who = r.who
+	} else if errors.As(err, &a) {
+		who = a.who
+	}
 	name, id := "", ""
 	switch {
-	case isRefused && r.who.Engine == workload.CRI && r.who.Pod != "":
+	case isRefused && who.Engine == workload.CRI && who.Pod != "":
 		// The kubelet tries again under another id: a message that stays the same
 		// is one event with a count.
-		id = r.who.Path()
+		id = who.Path()
 		name = "pod " + id
 	case call != nil && call.ID != "":
 		id = short(call.ID)
 		name = "container " + call.ID
+		if who.Name != "" {
+			name = "container " + plain.Cut(who.Name, maxName/2) + " (" + id + ")"
+		}
 	}
 	msg := "hatchdog: "
 	if name != "" {

@@ -30,7 +30,11 @@ func TestOneLineOfARefusal(t *testing.T) {
 		"hatchdog: container " + long + ": refused by policy: container: nobody knows it. Details: 'hatchctl explain 0123456789ab'": {
 			long, &refused{refusals: []*control.Refusal{bare}},
 		},
-		"hatchdog: container c1: disk is full": {"c1", errors.New("disk\nis full")},
+		"hatchdog: container c1: disk is full":                 {"c1", errors.New("disk\nis full")},
+		"hatchdog: container web (0123456789ab): disk is full": {long, fmt.Errorf("wrapped: %w", &about{workload.Workload{Name: "web"}, errors.New("disk\nis full")})},
+		"hatchdog: container web (0123456789ab): refused by policy: container: nobody knows it. Details: 'hatchctl explain 0123456789ab'": {
+			long, &refused{[]*control.Refusal{bare}, workload.Workload{Engine: workload.Docker, Name: "web"}},
+		},
 	} {
 		got := oneLine(c.err, &argv.Call{ID: c.id})
 		if got = strings.Replace(got, "wrapped: ", "", 1); got != want {

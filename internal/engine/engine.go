@@ -7,7 +7,9 @@
 // what is opened in it bears the id of the container, its sandbox or its pod.
 // Does not cover: an engine that is not in the table. Its containers are those
 // of "other", and its directories are protected where a policy names them.
-// Requires: nothing. It asks no kernel and opens no file.
+// The names of a container are what its engine keeps of it. Whoever makes a
+// container chooses its name, its labels and how it names the image.
+// Requires: nothing. It asks no kernel; files are opened by who calls it (Read).
 // Spec fields touched: none.
 package engine
 
@@ -48,6 +50,9 @@ type Engine interface {
 	Pod(a Asker) Pod
 	// Dirs finds where it keeps its state, as far as this container tells.
 	Dirs(a Asker) []Dir
+	// Names is what it keeps of who the container is. It is asked of its own
+	// bundles alone.
+	Names(a Asker, read Read) Names
 }
 
 // The names.

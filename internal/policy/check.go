@@ -25,6 +25,7 @@ func (b *builder) check() {
 		b.policy.Rules[i].Profile = b.full(b.policy.Rules[i].Profile)
 		want(b.policy.Rules[i].Profile, b.policy.Rules[i].Origin, "rules.profile")
 	}
+	b.checkTrust()
 	for i := range b.policy.Offers {
 		b.policy.Offers[i] = b.full(b.policy.Offers[i])
 		want(b.policy.Offers[i], b.set["offers"], "offers")
@@ -37,6 +38,25 @@ func (b *builder) check() {
 		}
 	}
 	b.checkPaths()
+}
+
+// checkTrust wants a reason where a rule may add by what others choose.
+func (b *builder) checkTrust() {
+	for _, rule := range b.policy.Rules {
+		fail := func(key, message string) {
+			file, line, column := b.spot(rule.Origin, "")
+			b.errs = append(b.errs, Error{File: file, Line: line, Column: column, Key: key, Message: message})
+		}
+		if len(rule.Trust) > 0 && rule.Because == "" {
+			fail("rules.because", "trust lets a rule add privileges by what whoever makes the container chooses: say why")
+		}
+		if d := rule.Match.ImageDigest; d != "" && !strings.HasPrefix(d, "sha256:") {
+			fail("rules.match.imageDigest", fmt.Sprintf("%q does not begin with sha256:", d))
+		}
+		if rule.Match.Compose != nil && rule.Match.Compose["project"] == "" && rule.Match.Compose["service"] == "" {
+			fail("rules.match.compose", "neither project nor service is given")
+		}
+	}
 }
 
 func (b *builder) checkPaths() {

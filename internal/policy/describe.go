@@ -57,11 +57,23 @@ func describe(key string) string { //nolint:funlen // a table, a line for each k
 	case "Match.container":
 		return "the container's name in the pod (CRI)"
 	case "Match.image":
-		return "the image as the client named it (CRI)"
+		return "the image as the engine's user named it"
 	case "Match.id":
 		return "the container's id"
 	case "Match.sandbox":
 		return "true: only pause containers of pods; false: only others"
+	case "Match.name":
+		return "the container's name in Docker, Podman or nerdctl"
+	case "Match.label":
+		return "patterns by label, each of which the container must have (Docker)"
+	case "Match.imageDigest":
+		return "the image's id, or the digest of its manifest: sha256:HEX; of a pod, the digest by which it names the image"
+	case "Match.compose":
+		return "patterns of project and service, as Docker Compose labels its containers"
+	case "Rule.trust":
+		return "what of the match is believed although whoever makes the container chooses it; without it such a rule only narrows"
+	case "Rule.because":
+		return "why trust is given, for whoever reads the policy; required with it"
 	}
 	return describeProfile(key)
 }

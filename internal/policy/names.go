@@ -43,6 +43,8 @@ func valuesOf(t reflect.Type) []string {
 		return []string{string(UserNSAuto), string(UserNSRequired), string(UserNSOff)}
 	case reflect.TypeFor[VolumeMode]():
 		return []string{string(VolumeTransparent), string(VolumeShifted), string(VolumeRO), string(VolumeShiftedRO)}
+	case reflect.TypeFor[Claim]():
+		return []string{string(ClaimName), string(ClaimLabel), string(ClaimImage), string(ClaimCompose)}
 	case reflect.TypeFor[Mode]():
 		return []string{string(Enforce), string(Complain)}
 	case reflect.TypeFor[OnFailure]():
@@ -58,6 +60,8 @@ func keysOf(t reflect.Type, key string) []string {
 	switch {
 	case strings.HasSuffix(key, "onExcess"):
 		return controlNames()
+	case strings.HasSuffix(key, "compose"):
+		return []string{"project", "service"}
 	case t.Elem() == reflect.TypeFor[RlimitRule]():
 		return rlimitNames()
 	}

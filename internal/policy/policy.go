@@ -85,6 +85,10 @@ type Audit struct {
 type Rule struct {
 	Match   Match  `json:"match"`
 	Profile string `json:"profile"`
+	// Trust lists what of the match is believed although the workload's owner
+	// chooses it. A rule that rests on anything else of that kind only narrows.
+	Trust   []Claim `json:"trust,omitempty"`
+	Because string  `json:"because,omitempty"` // why; it goes with Trust
 	// Origin is "FILE:LINE" of the rule.
 	Origin string `json:"origin" policy:"-"`
 }
@@ -99,5 +103,23 @@ type Match struct {
 	Image     string `json:"image,omitempty"`
 	ID        string `json:"id,omitempty"`
 	// Sandbox, when set, matches only CRI sandboxes (true) or only others.
-	Sandbox *bool `json:"sandbox,omitempty"`
+	Sandbox *bool  `json:"sandbox,omitempty"`
+	Name    string `json:"name,omitempty"` // outside of pods
+	// Label holds patterns by label; the workload must have each.
+	Label map[string]string `json:"label,omitempty"`
+	// ImageDigest is the image's id or the digest of its manifest.
+	ImageDigest string `json:"imageDigest,omitempty"`
+	// Compose has patterns of project and service.
+	Compose map[string]string `json:"compose,omitempty"`
 }
+
+// Claim is what a workload's owner chooses of who the workload is.
+type Claim string
+
+// The claims. An image is one outside of pods alone.
+const (
+	ClaimName    Claim = "name"
+	ClaimLabel   Claim = "label"
+	ClaimImage   Claim = "image"
+	ClaimCompose Claim = "compose"
+)

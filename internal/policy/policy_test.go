@@ -135,7 +135,7 @@ profiles:
 	if got := resolve(workload.Workload{Engine: "cri", Namespace: "kube-system"}).Name; got != "builtin/baseline" {
 		t.Error(got)
 	}
-	if got := resolve(workload.Workload{Image: "docker.io/library/postgres:15"}); got.Name != "small" || *got.Memory.Max != 1<<30 {
+	if got := resolve(workload.Workload{Engine: "cri", Image: "docker.io/library/postgres:15"}); got.Name != "small" || *got.Memory.Max != 1<<30 {
 		t.Error(got.Name)
 	}
 	if got := resolve(workload.Workload{Engine: "docker", Namespace: "kube-system"}).Name; got != "builtin/untrusted" {

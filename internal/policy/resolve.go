@@ -21,17 +21,23 @@ type Resolution struct {
 }
 
 // Resolve finds the workload's profile: the first rule that matches, met with
-// what the workload chose among the policy's offers.
+// what the workload chose among the policy's offers. A rule that rests on claims
+// is met with what the workload has without all such rules.
 func (p *Policy) Resolve(w workload.Workload) (Resolution, error) {
-	res := Resolution{Profile: p.Profiles[p.Profile]}
-	for _, rule := range p.Rules {
-		if rule.Match.matches(w) {
-			res.Profile, res.Rule = p.Profiles[rule.Profile], rule.Origin
-			break
-		}
-	}
+	res, claimed := p.first(w)
 	if res.Profile == nil {
 		return res, fmt.Errorf("policy: no profile %q", p.Profile)
+	}
+	if claimed != nil {
+		narrow := p.Profiles[claimed.Profile]
+		if narrow == nil {
+			return res, fmt.Errorf("policy: no profile %q", claimed.Profile)
+		}
+		res.Notes = append(res.Notes, claimed.note(w, res.Profile.Name))
+		res.Rule = claimed.Origin
+		if narrow != res.Profile {
+			res.Profile = Meet(res.Profile, narrow)
+		}
 	}
 	for key, value := range w.Choices {
 		if key != "profile" {
@@ -48,6 +54,57 @@ func (p *Policy) Resolve(w workload.Workload) (Resolution, error) {
 		res.Profile = Meet(res.Profile, p.Profiles[name])
 	}
 	return res, nil
+}
+
+// first finds the profile of the first rule that matches without a claim that is
+// not trusted, and a rule before it that rests on such a claim.
+func (p *Policy) first(w workload.Workload) (Resolution, *Rule) {
+	var claimed *Rule
+	for i, rule := range p.Rules {
+		if !rule.Match.matches(w) {
+			continue
+		}
+		if len(rule.untrusted(w)) == 0 {
+			return Resolution{Profile: p.Profiles[rule.Profile], Rule: rule.Origin}, claimed
+		}
+		if claimed == nil {
+			claimed = &p.Rules[i]
+		}
+	}
+	return Resolution{Profile: p.Profiles[p.Profile]}, claimed
+}
+
+// untrusted are the claims that the rule rests on and does not trust.
+func (r Rule) untrusted(w workload.Workload) []Claim {
+	return slices.DeleteFunc(r.Match.claims(w), func(c Claim) bool { return slices.Contains(r.Trust, c) })
+}
+
+// claims are what the match asks for that whoever makes the container chooses.
+// Which image a pod has is said by the kubelet.
+func (m Match) claims(w workload.Workload) []Claim {
+	var all []Claim
+	if m.Name != "" {
+		all = append(all, ClaimName)
+	}
+	if len(m.Label) > 0 {
+		all = append(all, ClaimLabel)
+	}
+	if m.Image != "" && w.Engine != workload.CRI {
+		all = append(all, ClaimImage)
+	}
+	if len(m.Compose) > 0 {
+		all = append(all, ClaimCompose)
+	}
+	return all
+}
+
+func (r Rule) note(w workload.Workload, base string) string {
+	var claims []string
+	for _, c := range r.untrusted(w) {
+		claims = append(claims, string(c))
+	}
+	return fmt.Sprintf("rule %s matches by %s, which whoever makes the container chooses: it takes from %s and adds nothing; trust: [%s] in the rule lets it add",
+		r.Origin, strings.Join(claims, " and "), base, strings.Join(claims, ", "))
 }
 
 func list(names []string) string {
@@ -68,12 +125,20 @@ func (m Match) matches(w workload.Workload) bool {
 		{m.Container, w.Container},
 		{m.Image, w.Image},
 		{m.ID, w.ID},
+		{m.Name, w.Name},
+		{m.Compose["project"], w.Project},
+		{m.Compose["service"], w.Service},
 	} {
 		if pair[0] != "" && !glob(pair[0], pair[1]) {
 			return false
 		}
 	}
-	return true
+	for name, pattern := range m.Label {
+		if value, has := w.Labels[name]; !has || !glob(pattern, value) {
+			return false
+		}
+	}
+	return m.ImageDigest == "" || slices.ContainsFunc(w.ImageDigests, func(d string) bool { return glob(m.ImageDigest, d) })
 }
 
 // glob matches * to any run of characters, / included.

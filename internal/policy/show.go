@@ -47,6 +47,8 @@ func unset(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.Pointer, reflect.String, reflect.Map:
 		return v.IsZero()
+	case reflect.Slice:
+		return v.Type() == reflect.TypeFor[[]Claim]() && v.Len() == 0
 	}
 	return false
 }
@@ -103,6 +105,18 @@ func flow(v reflect.Value, unit string) string {
 			}
 		}
 		return "{" + strings.Join(parts, ", ") + "}"
+	case reflect.Map:
+		var parts []string
+		for _, k := range slices.Sorted(maps.Keys(stringKeys(v))) {
+			parts = append(parts, quote(k)+": "+flow(stringKeys(v)[k], ""))
+		}
+		return "{" + strings.Join(parts, ", ") + "}"
+	case reflect.Slice:
+		var parts []string
+		for i := range v.Len() {
+			parts = append(parts, flow(v.Index(i), unit))
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
 	case reflect.String:
 		return quote(v.String())
 	case reflect.Bool:

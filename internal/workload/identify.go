@@ -5,15 +5,21 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/hatchdog/hatchdog/internal/bundle"
 	"github.com/hatchdog/hatchdog/internal/engine"
 )
+
+// maxKept bounds a file of an engine's, in bytes: Docker's config.v2.json has
+// some 5 KiB, and the environment and labels of a container.
+const maxKept = 4 << 20
 
 // prefix is that of the annotations by which a workload chooses.
 const prefix = "hatchdog.dev/"
 
 // Identify tells the engine by where the bundle is, which only the engine
 // decides, and a pod by annotations only where the engine is CRI: anywhere
-// else anybody may set them.
+// else anybody may set them. What the engine keeps of the container's names is
+// read where nobody else can write it; without it the container has no name.
 func Identify(s *specs.Spec, id, bundle string) Workload {
 	w := Workload{Engine: Other, ID: id}
 	for key, value := range s.Annotations {
@@ -30,9 +36,22 @@ func Identify(s *specs.Spec, id, bundle string) Workload {
 		return w
 	}
 	p := made.Pod(asker)
-	w.Engine, w.Namespace, w.Pod, w.PodUID, w.Container, w.Image = made.Name(), p.Namespace, p.Name, p.UID, p.Container, p.Image
+	w.Engine, w.Namespace, w.Pod, w.PodUID, w.Container = made.Name(), p.Namespace, p.Name, p.UID, p.Container
 	w.Sandbox, w.SandboxID = p.Sandbox, p.SandboxID
+	n := made.Names(asker, kept)
+	w.Name, w.Image, w.ImageDigests, w.Labels = n.Name, n.Image, n.Digests, n.Labels
+	w.Project, w.Service = n.Labels["com.docker.compose.project"], n.Labels["com.docker.compose.service"]
 	return w
+}
+
+// kept reads a file of an engine's; one that is missing, or that others can
+// write to, says nothing.
+func kept(path string) []byte {
+	data, err := bundle.ReadKept(path, maxKept)
+	if err != nil {
+		return nil
+	}
+	return data
 }
 
 // Own are the names under which the engine keeps what belongs to this workload,

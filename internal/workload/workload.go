@@ -1,6 +1,16 @@
-// Package workload tells who asks for a container, from its spec and bundle
-// alone. What an annotation claims can be forged outside CRI: a Workload
-// selects a profile, and a profile that it selects by annotation only narrows.
+// Package workload tells who asks for a container: from its spec, its bundle, and
+// what its engine keeps of it.
+//
+// Guarantees: the engine is told by where the bundle is. A name, a label or an
+// image is what the engine keeps of the container, in a file that only root (or
+// the user we are) can write; never what the request claims. Reading it never
+// fails: what is missing is no name, and matches nothing.
+// Does not cover: whoever makes a container chooses its name, its labels and how
+// it names the image, and an image brings labels of its own. What rests on them
+// only narrows unless the policy trusts them (policy.Resolve). So does a profile
+// that the workload chooses by an annotation.
+// Requires: Docker's config.v2.json, Podman's containers.json; CRI needs no file.
+// Spec fields touched: none.
 package workload
 
 import (
@@ -25,7 +35,16 @@ type Workload struct {
 	Namespace string `json:"namespace,omitempty"` // the pod's
 	Pod       string `json:"pod,omitempty"`
 	Container string `json:"container,omitempty"` // its name in the pod
-	Image     string `json:"image,omitempty"`
+	// Name is what its engine calls it, outside of pods.
+	Name string `json:"name,omitempty"`
+	// Image is how its user named the image; ImageDigests are what it is.
+	Image        string   `json:"image,omitempty"`
+	ImageDigests []string `json:"imageDigests,omitempty"`
+	// Project and Service are those of Compose.
+	Project string `json:"project,omitempty"`
+	Service string `json:"service,omitempty"`
+	// Labels are not kept: there may be many, and they are the user's.
+	Labels map[string]string `json:"-"`
 	// Sandbox is true for a CRI pause container.
 	Sandbox   bool   `json:"sandbox,omitempty"`
 	SandboxID string `json:"sandboxID,omitempty"`
@@ -44,8 +63,17 @@ func (w Workload) Path() string {
 	return path
 }
 
-// Name is what stays the same from one try to start the workload to the next:
+// Called is how its users know the workload: by its pod or by its name. Without
+// either it is "".
+func (w Workload) Called() string {
+	if w.Pod != "" {
+		return w.Path()
+	}
+	return w.Name
+}
+
+// Key is what stays the same from one try to start the workload to the next:
 // not its id.
-func (w Workload) Name() string {
-	return strings.Join([]string{w.Engine, w.Namespace, w.Pod, w.Container, w.Image}, "\x00")
+func (w Workload) Key() string {
+	return strings.Join([]string{w.Engine, w.Namespace, w.Pod, w.Container, w.Name, w.Image}, "\x00")
 }
