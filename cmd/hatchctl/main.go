@@ -75,6 +75,7 @@ could not do what was asked; 64 for a command line that is not understood.`,
 	root.PersistentFlags().StringVar(&o.policyFile, "policy", "", "the policy file (default: $HATCHDOG_POLICY, or /etc/hatchdog/policy.yaml, or the built-in policy)")
 	root.PersistentFlags().StringVar(&o.stateDir, "state-dir", "", "where the records are (default: what the policy says)")
 	root.AddCommand(manualCommands()...)
+	root.InitDefaultCompletionCmd()
 	return root
 }
 
