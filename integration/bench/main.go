@@ -25,6 +25,8 @@ type bench struct {
 	runc, hatchdog string
 	rounds, starts int
 	rows           []row
+	floor          float64 // ms that a Go program takes which only execs
+	crowded        bool    // starts follow one another without a pause
 	engine         engine
 }
 

@@ -11,7 +11,7 @@ import (
 // own measures what hatchdog itself takes: before a low-level runtime that does
 // nothing, against that one called directly.
 func (b *bench) own() error {
-	all, err := b.alternate([2]side{b.nothing(), b.alone()}, func(s side, id string) (map[string]float64, error) {
+	calls := func(s side, id string) (map[string]float64, error) {
 		spec, err := b.asked(id, "/bin/true")
 		if err != nil {
 			return nil, err
@@ -32,7 +32,14 @@ func (b *bench) own() error {
 			}
 		}
 		return took, nil
-	})
+	}
+	floor, err := b.alternate([2]side{b.nothing(), b.least()}, calls)
+	if err != nil {
+		return err
+	}
+	b.row(row{what: "a Go program that only execs, with a runtime that does nothing", of: *floor["create"], unit: "ms"})
+	b.floor = b.rows[len(b.rows)-1].difference()
+	all, err := b.alternate([2]side{b.nothing(), b.alone()}, calls)
 	if err != nil {
 		return err
 	}
@@ -41,7 +48,7 @@ func (b *bench) own() error {
 		if what == "create" || what == "exec" {
 			limit = doorAdds
 		}
-		b.row(row{what: what + ", with a runtime that does nothing", of: *all[what], unit: "ms", adds: limit})
+		b.row(row{what: what + ", with a runtime that does nothing", of: *all[what], unit: "ms", adds: limit, floor: b.floor})
 	}
 	return nil
 }

@@ -66,6 +66,8 @@ func (b *bench) prepare(specFile string) error {
 	for name, text := range map[string]string{
 		"etc/resolv.conf": "", "etc/hostname": "bench\n", "etc/hosts": "127.0.0.1 localhost\n",
 		"policy.yaml":      b.policy(b.runc),
+		"complain.yaml":    "mode: complain\n" + b.base(b.runc),
+		"open.yaml":        b.base(b.runc) + "profile: p\nprofiles: {p: {extends: builtin/restricted, others: admit, userns: {mode: off}, egress: {default: allow, allow: [], deny: []}}}\n",
 		"noop/policy.yaml": b.policy(b.path("noop/runc")),
 		"copy/policy.yaml": b.policy(b.path("copy/runc")),
 	} {
@@ -78,7 +80,24 @@ func (b *bench) prepare(specFile string) error {
 			return err
 		}
 	}
+	if err := b.buildLeast(); err != nil {
+		return err
+	}
 	return b.readSpec(specFile)
+}
+
+// buildLeast builds the floor.
+func (b *bench) buildLeast() error {
+	source := fmt.Sprintf("package main\n\nimport (\n\t\"os\"\n\t\"syscall\"\n)\n\nfunc main() { _ = syscall.Exec(%q, os.Args, os.Environ()) }\n", b.path("noop/runc"))
+	if err := os.WriteFile(b.path("noop/least.go"), []byte(source), 0o644); err != nil {
+		return err
+	}
+	cmd := exec.Command("go", "build", "-o", b.path("noop/least"), b.path("noop/least.go"))
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GO111MODULE=off")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("the floor: %w: %s", err, out)
+	}
+	return nil
 }
 
 // copying keeps the spec that a low-level runtime gets: nobody else sees it.

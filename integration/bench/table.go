@@ -15,6 +15,7 @@ type row struct {
 	what, unit  string
 	of          pairs
 	adds, ratio float64
+	floor       float64 // what is added is told as a multiple of it too; 0 is not
 }
 
 func (b *bench) row(r row) { b.rows = append(b.rows, r) }
@@ -33,6 +34,8 @@ func (r row) quotient() float64 { return median(r.of[1]) / median(r.of[0]) }
 
 func (r row) verdict() string {
 	switch {
+	case r.adds > 0 && r.floor > 0:
+		return fmt.Sprintf("adds %.1f at most: %s; %.1f times the floor", r.adds, held(r.difference() <= r.adds), r.difference()/r.floor)
 	case r.adds > 0:
 		return fmt.Sprintf("adds %.1f at most: %s", r.adds, held(r.difference() <= r.adds))
 	case r.ratio > 0:
