@@ -4,8 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // cgroupMount is where control groups are mounted (file-hierarchy(7), runc's own
@@ -16,30 +14,17 @@ const cgroupMount = "/sys/fs/cgroup"
 // for when it puts the container's first process into its control groups. The
 // first such move after a while waits for an RCU grace period, some
 // milliseconds, and those that follow soon do not (kernel/rcu/sync.c, which
-// cgroup_threadgroup_rwsem is made of). The move here is that of this process
-// to where it is: it changes nothing. It goes on beside the caller; what fails
-// costs time alone.
+// cgroup_threadgroup_rwsem is made of). The move here is that of a process to
+// where it is: it changes nothing. It goes on beside the caller, in a process
+// that an execve does not wait for; what fails costs time alone.
 func Hasten() {
-	go func() {
-		own, err := os.ReadFile("/proc/self/cgroup")
-		if err != nil {
-			return
-		}
-		if procs := ownProcs(cgroupMount, string(own)); procs != "" {
-			stay(procs)
-		}
-	}()
-}
-
-// stay moves this process to the control group that it is in: "0" is the
-// writer (cgroups(7)).
-func stay(procs string) {
-	fd, err := unix.Open(procs, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	own, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
 		return
 	}
-	defer unix.Close(fd)
-	_, _ = unix.Write(fd, []byte("0"))
+	if procs := ownProcs(cgroupMount, string(own)); procs != "" {
+		stay(procs)
+	}
 }
 
 // ownProcs finds the list of processes of our own control group, in one
