@@ -3,7 +3,6 @@ package engine
 import (
 	"path"
 	"path/filepath"
-	"regexp"
 	"strings"
 )
 
@@ -32,8 +31,13 @@ func layers() []string {
 	return []string{"/overlay2/", "/fuse-overlayfs/", "/btrfs/subvolumes/", "/vfs/dir/", "/zfs/graph/", "/rootfs/"}
 }
 
-// remapped is the directory of a user namespace of the daemon's.
-var remapped = regexp.MustCompile(`^\d+\.\d+$`)
+// remapped reports whether a name, UID.GID, is that of the directory of a user
+// namespace of the daemon's.
+func remapped(name string) bool {
+	uid, gid, ok := strings.Cut(name, ".")
+	number := func(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+	return ok && number(uid) && number(gid)
+}
 
 func (docker) Dirs(a Asker) []Dir {
 	roots := sourcesBelow(a.Spec, "/containers/"+a.ID+"/")
@@ -48,7 +52,7 @@ func (docker) Dirs(a Asker) []Dir {
 	}
 	var all []Dir
 	for _, root := range roots {
-		if remapped.MatchString(path.Base(root)) {
+		if remapped(path.Base(root)) {
 			all = append(all, Dir{"/var/lib/docker", path.Dir(root)})
 		}
 		all = append(all, Dir{"/var/lib/docker", root})
