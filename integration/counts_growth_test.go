@@ -74,18 +74,18 @@ func heldRanges(t *testing.T, dir string) func(t *testing.T, n int) {
 	}
 	return func(t *testing.T, n int) {
 		t.Helper()
-		var all map[string]any
-		must(t, json.Unmarshal([]byte(read(t, files[0])), &all))
-		var ranges []map[string]any
-		for i := range n {
-			ranges = append(ranges, map[string]any{
-				"base": 0x70000000 + i*host.IDUnit, "size": host.IDUnit,
-				"holders": []map[string]string{{"root": "/run/runc", "id": fmt.Sprintf("%064x", i), "creator": "1:1", "record": dir}},
-			})
-		}
-		all["ranges"], all["swept"] = ranges, n
-		raw, err := json.Marshal(all)
+		head, _, _ := strings.Cut(read(t, files[0]), "\n")
+		var state map[string]any
+		must(t, json.Unmarshal([]byte(head), &state))
+		state["swept"] = n
+		raw, err := json.Marshal(state)
 		must(t, err)
+		raw = append(raw, '\n')
+		for i := range n {
+			base := 0x70000000 + i*host.IDUnit
+			raw = fmt.Appendf(raw, "%d %d {\"base\":%d,\"size\":%d,\"holders\":[{\"root\":\"/run/runc\",\"id\":\"%064x\",\"creator\":\"1:1\",\"record\":%q}]}\n",
+				base, host.IDUnit, base, host.IDUnit, i, dir)
+		}
 		must(t, os.WriteFile(files[0], raw, 0o600))
 	}
 }

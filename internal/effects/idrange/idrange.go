@@ -45,6 +45,9 @@ type Holder struct {
 type Range struct {
 	host.IDRange
 	Holders []Holder `json:"holders"`
+	// text is the range as the file has it, until somebody asks for more than
+	// where it is.
+	text []byte
 }
 
 func (r Range) span() span { return span{uint64(r.Base), uint64(r.Base) + uint64(r.Size) - 1} }
@@ -82,19 +85,19 @@ func (s Store) Take(h Holder, want host.IDRange) (host.IDRange, error) {
 	err := s.locked(func(st *state) error {
 		// Whoever creates an id holds it alone: what an earlier one of it held
 		// and did not give back is nobody's.
-		drop(st, func(o Holder) bool { return o.Root == h.Root && o.ID == h.ID && o.Creator != h.Creator })
+		drop(st, h.ID, func(o Holder) bool { return o.Root == h.Root && o.Creator != h.Creator })
 		if i := slices.IndexFunc(st.Ranges, func(r Range) bool { return slices.Contains(r.Holders, h) }); i >= 0 {
 			want.Base = st.Ranges[i].Base
 			if got = st.Ranges[i].IDRange; got == want {
 				return nil
 			}
-			drop(st, func(o Holder) bool { return o == h })
+			drop(st, h.ID, func(o Holder) bool { return o == h })
 		}
 		var err error
 		if got, err = s.free(st, want); err != nil {
 			return err
 		}
-		st.Ranges = append(st.Ranges, Range{got, []Holder{h}})
+		st.Ranges = append(st.Ranges, Range{IDRange: got, Holders: []Holder{h}})
 		return nil
 	})
 	return got, err
@@ -121,6 +124,7 @@ func (s Store) Share(h Holder, base uint32) error {
 		if i < 0 {
 			return ErrNotHeld
 		}
+		st.Ranges[i].look()
 		if !slices.Contains(st.Ranges[i].Holders, h) {
 			st.Ranges[i].Holders = append(st.Ranges[i].Holders, h)
 		}
@@ -135,18 +139,22 @@ func (s Store) Free(root, id, creator string) error {
 		return nil
 	}
 	return s.locked(func(st *state) error {
-		drop(st, func(h Holder) bool { return h.Root == root && h.ID == id && h.Creator == creator })
+		drop(st, id, func(h Holder) bool { return h.Root == root && h.Creator == creator })
 		return nil
 	})
 }
 
-// drop takes holders away, and the ranges that then have none left.
-func drop(st *state, gone func(Holder) bool) {
+// drop takes those holders of an id away that are gone, and the ranges that then
+// have none left. Ranges that do not name the id are not looked into.
+func drop(st *state, id string, gone func(Holder) bool) {
 	st.Ranges = slices.DeleteFunc(st.Ranges, func(r Range) bool {
-		return len(r.Holders) > 0 && !slices.ContainsFunc(r.Holders, func(h Holder) bool { return !gone(h) })
+		return r.names(id) && !slices.ContainsFunc(r.Holders, func(h Holder) bool { return h.ID != id || !gone(h) })
 	})
 	for i := range st.Ranges {
-		st.Ranges[i].Holders = slices.DeleteFunc(st.Ranges[i].Holders, gone)
+		r := &st.Ranges[i]
+		if r.names(id) {
+			r.Holders = slices.DeleteFunc(r.Holders, func(h Holder) bool { return h.ID == id && gone(h) })
+		}
 	}
 }
 

@@ -55,6 +55,7 @@ func (s Store) reclaim(st *state) error {
 	var dead []span
 	for i := range st.Ranges {
 		r := &st.Ranges[i]
+		r.look()
 		alive := slices.DeleteFunc(slices.Clone(r.Holders), func(h Holder) bool { return !s.Lives(h) })
 		if len(alive) > 0 {
 			r.Holders = alive

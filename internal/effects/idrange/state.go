@@ -1,9 +1,9 @@
 package idrange
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,15 +12,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// state is the content of the file.
+// state is the content of the file: itself as a line of JSON, and a line for
+// each range.
 type state struct {
-	Boot   string  `json:"boot"` // of the boot that it was written in
-	Ranges []Range `json:"ranges"`
+	Boot string `json:"boot"` // of the boot that it was written in
 	// Lost is true where a file of this boot could not be read: who holds what
 	// must then be told from the processes alone.
 	Lost bool `json:"lost,omitempty"`
 	// Swept is how many ranges were held when the dead were last looked for.
 	Swept int `json:"swept,omitempty"`
+
+	Ranges []Range `json:"-"`
 }
 
 var errForeign = errors.New("not a file that only its owner writes")
@@ -47,26 +49,25 @@ func (s Store) read() (*state, error) {
 	if int(info.Uid) != os.Geteuid() || info.Mode&0o022 != 0 || info.Mode&unix.S_IFMT != unix.S_IFREG {
 		return nil, fmt.Errorf("ids: %s: %w", s.file(), errForeign)
 	}
-	var st state
-	if json.NewDecoder(f).Decode(&st) != nil {
+	data, err := io.ReadAll(f)
+	if err != nil {
+		return nil, fmt.Errorf("ids: %w", err)
+	}
+	st, err := parse(data)
+	if err != nil {
 		fresh.Lost = true
-		return fresh, nil
+		return fresh, nil //nolint:nilerr // it is told from the processes
 	}
 	if st.Boot != boot {
 		return fresh, nil
 	}
-	for i := range st.Ranges {
-		if r := &st.Ranges[i]; r.Size == 0 { // of a version that had units alone
-			r.Size = Size
-		}
-	}
-	return &st, nil
+	return st, nil
 }
 
 // write replaces the file as a whole. A crash of the machine ends the boot, and
 // with it what the file is good for: there is no fsync.
 func (s Store) write(st *state) error {
-	data, err := json.Marshal(st)
+	data, err := st.encode()
 	if err != nil {
 		return fmt.Errorf("ids: %w", err)
 	}
