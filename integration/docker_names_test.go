@@ -74,4 +74,14 @@ func dockersNames(t *testing.T, d *docker) {
 		t.Error(out)
 	}
 	wantLines(t, out, "wants-too-much", "linux.namespaces[pid]")
+	// The policy that it tells admits it, pasted as it is.
+	_, paste, found := strings.Cut(out, "The smallest policy that admits it:\n")
+	rules, _, _ := strings.Cut(paste, "\nFIELD ")
+	if !found || !strings.Contains(rules, "namespaces: {host: [inherited, pid]}") {
+		t.Fatal(out)
+	}
+	d.setPolicy(t, strings.Replace(rules, "version: 1\n", "", 1))
+	if said, code := d.try(t, "run", "--rm", "--runtime=hatchdog", "--pid=host", "busybox", "true"); code != 0 {
+		t.Errorf("%s\ndoes not admit it: %s", rules, said)
+	}
 }

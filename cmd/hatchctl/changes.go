@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/hatchdog/hatchdog/internal/control"
+	"github.com/hatchdog/hatchdog/internal/explain"
 	"github.com/hatchdog/hatchdog/internal/plain"
 )
 
@@ -19,26 +20,33 @@ const (
 	valueLines = 3 // of a value, before it is cut
 )
 
-// printChanges prints what was changed, one control after the other. wide is
-// one line for each change, whatever its length.
-func printChanges(w io.Writer, changes []control.Attributed, wide bool) {
-	if wide {
-		table := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-		fmt.Fprintln(table, "CONTROL\tFIELD\tASKED\tGIVEN\tWHY")
-		for _, c := range changes {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", c.Control, harmless(c.Field), harmless(c.Before), harmless(c.After), harmless(c.Reason))
-		}
-		_ = table.Flush()
-		return
+// printWide prints one line for each change, whatever its length.
+func printWide(w io.Writer, changes []control.Attributed) {
+	table := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(table, "CONTROL\tFIELD\tASKED\tGIVEN\tWHY")
+	for _, c := range changes {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", c.Control, harmless(c.Field), harmless(c.Before), harmless(c.After), harmless(c.Reason))
 	}
+	_ = table.Flush()
+}
+
+// printChanges prints what was changed, what takes most from an attacker first.
+// all spells out each path of a list.
+func printChanges(w io.Writer, changes []control.Attributed, all bool) {
 	columns(w, []string{"FIELD"}, []string{"ASKED"}, []string{"GIVEN"}, []string{"WHY"})
-	last, field, why := "", "", ""
+	for _, s := range explain.Sections(changes) {
+		fmt.Fprintf(w, "\n%s\n", s.Title)
+		if !all {
+			s.Changes = explain.Short(s.Changes)
+		}
+		printSection(w, s.Changes)
+	}
+}
+
+func printSection(w io.Writer, changes []control.Attributed) {
+	field, why := "", ""
 	for _, same := range alike(changes) {
 		c := same[0]
-		if c.Control != last {
-			fmt.Fprintf(w, "\n%s\n", c.Control)
-			last, field, why = c.Control, "", ""
-		}
 		var fields []string
 		for _, s := range same {
 			if s.Field != field { // several changes of one list

@@ -20,7 +20,8 @@ const (
 
 func checkCommand(o *options) *cobra.Command {
 	var format string
-	var asJSON, asSARIF, wide bool
+	var asJSON, asSARIF bool
+	var v view
 	cmd := &cobra.Command{
 		Use:   "check BUNDLE|config.json",
 		Short: "Say what hatchdog would change in a spec, or refuse, without doing it",
@@ -47,7 +48,7 @@ refused. 3: it could not be judged.`,
 			if err != nil {
 				return err
 			}
-			if err := printCheck(cmd.OutOrStdout(), format, file, d, wide); err != nil {
+			if err := printCheck(cmd.OutOrStdout(), format, file, d, v); err != nil {
 				return err
 			}
 			switch {
@@ -62,7 +63,8 @@ refused. 3: it could not be judged.`,
 	cmd.Flags().StringVar(&format, "format", "text", "text, json or sarif")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "short for --format json")
 	cmd.Flags().BoolVar(&asSARIF, "sarif", false, "short for --format sarif (2.1.0, for code scanners)")
-	cmd.Flags().BoolVar(&wide, "wide", false, "do not shorten long values")
+	cmd.Flags().BoolVar(&v.all, "all", false, "show each path that would be hidden, not their number")
+	cmd.Flags().BoolVar(&v.wide, "wide", false, "one line for each change, with long values as they are")
 	return cmd
 }
 
@@ -84,13 +86,13 @@ func (o *options) check(path string) (decision.Decision, string, error) {
 	return d, file, err
 }
 
-func printCheck(w io.Writer, format, file string, d decision.Decision, wide bool) error {
+func printCheck(w io.Writer, format, file string, d decision.Decision, v view) error {
 	switch format {
 	case "json":
 		return printJSON(w, d)
 	case "sarif":
 		return printJSON(w, toSARIF(file, d))
 	}
-	printDecision(w, d, wide)
+	printDecision(w, d, v)
 	return nil
 }

@@ -13,13 +13,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hatchdog/hatchdog/internal/audit"
-	"github.com/hatchdog/hatchdog/internal/control"
 	"github.com/hatchdog/hatchdog/internal/decision"
+	"github.com/hatchdog/hatchdog/internal/explain"
+	"github.com/hatchdog/hatchdog/internal/policy"
 	"github.com/hatchdog/hatchdog/internal/workload"
 )
 
 func explainCommand(o *options) *cobra.Command {
-	var asJSON, original, wide bool
+	var asJSON, original bool
+	var v view
 	cmd := &cobra.Command{
 		Use:   "explain CONTAINER",
 		Short: "Say what was changed or refused in a container, and why",
@@ -48,15 +50,32 @@ several of one name there, the last is shown.`,
 				if i > 0 {
 					fmt.Fprintln(cmd.OutOrStdout())
 				}
-				printDecision(cmd.OutOrStdout(), d, wide)
+				v.ceiling = o.ceiling(d)
+				printDecision(cmd.OutOrStdout(), d, v)
 			}
 			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the decisions as JSON")
 	cmd.Flags().BoolVar(&original, "original", false, "print config.json as the engine wrote it (may hold secrets)")
-	cmd.Flags().BoolVar(&wide, "wide", false, "do not shorten long values")
+	cmd.Flags().BoolVar(&v.all, "all", false, "show each path that was hidden, not their number")
+	cmd.Flags().BoolVar(&v.wide, "wide", false, "one line for each change, with long values as they are")
 	return cmd
+}
+
+// view is how a decision is shown.
+type view struct {
+	wide, all bool
+	ceiling   *policy.Profile // nil where the record is gone
+}
+
+// ceiling is what the container of a decision is held to, while it lives.
+func (o *options) ceiling(d decision.Decision) *policy.Profile {
+	rec, err := o.store().Load(d.Root, d.ID)
+	if err != nil {
+		return nil
+	}
+	return rec.Ceiling
 }
 
 // lookUp finds the decisions on a container: its record first, then what the
@@ -140,14 +159,17 @@ func (o *options) printOriginal(w io.Writer, found []decision.Decision) error {
 	return err
 }
 
-func printDecision(w io.Writer, d decision.Decision, wide bool) {
+func printDecision(w io.Writer, d decision.Decision, v view) {
 	head := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(head, "%s\t%s\n", name, harmless(fmt.Sprintf(format, args...)))
 	}
 	row("container", "%s%s, %s%s", nameBefore(d.Workload), d.ID, engineWords(d.Workload.Engine), workloadNames(d))
-	row("decided", "%s at %s: %s", d.Door, d.Time.UTC().Format(time.RFC3339), outcomeWords(d))
 	row("profile", "%s, by %s, mode %s", d.Profile, ruleWords(d.Rule), d.Mode)
+	if cannot := explain.Cannot(d.Changes, v.ceiling); isCreate(d.Door) && d.Outcome != decision.Refused && len(cannot) > 0 {
+		row(cannotWords(d.Outcome), "%s", strings.Join(cannot, ", "))
+	}
+	row("decided", "%s at %s: %s", d.Door, d.Time.UTC().Format(time.RFC3339), outcomeWords(d))
 	if d.Runtime.Path != "" {
 		row("runs under", "%s %s (%s)", d.Runtime.Name, d.Runtime.Version, d.Runtime.Path)
 	}
@@ -158,20 +180,36 @@ func printDecision(w io.Writer, d decision.Decision, wide bool) {
 		row("note", "%s", n)
 	}
 	_ = head.Flush()
+	printRefusals(w, d)
+	if len(d.Changes) == 0 {
+		return
+	}
+	fmt.Fprintln(w)
+	if v.wide {
+		printWide(w, d.Changes)
+		return
+	}
+	printChanges(w, d.Changes, v.all)
+}
+
+func printRefusals(w io.Writer, d decision.Decision) {
 	for _, r := range d.Refusals {
 		fmt.Fprintf(w, "\nrefused   %s: %s\n  why     %s\n  policy  %s\n", r.Control, harmless(r.Field), harmless(r.Reason), harmless(r.Policy))
 		if r.Remedy != "" {
 			fmt.Fprintf(w, "  remedy  %s\n", harmless(r.Remedy))
 		}
-		if len(r.Grants) > 0 {
-			fmt.Fprintf(w, "  grant   %s\n", harmless(control.Fragment(r.Grants)))
-		}
+		fmt.Fprintf(w, "  wise?   %s\n", explain.Wise(r))
 	}
-	if len(d.Changes) == 0 {
-		return
+	if text := explain.Admitting(d.Workload, d.Profile, d.Rule, d.Refusals); text != "" {
+		fmt.Fprintf(w, "\nThe smallest policy that admits it:\n\n%s", text)
 	}
-	fmt.Fprintln(w)
-	printChanges(w, d.Changes, wide)
+}
+
+func cannotWords(o decision.Outcome) string {
+	if o == decision.Complained {
+		return "would lose" // nothing was taken
+	}
+	return "cannot"
 }
 
 func engineWords(engine string) string {

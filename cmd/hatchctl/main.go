@@ -34,10 +34,15 @@ type options struct {
 
 func main() {
 	out, errs := plain.Writer(os.Stdout), plain.Writer(os.Stderr)
+	painted := &painter{w: os.Stdout}
+	if coloured(os.Stdout, os.Getenv) {
+		out = plain.Writer(painted)
+	}
 	root := newRoot()
 	root.SetOut(out)
 	root.SetErr(errs)
 	err := root.Execute()
+	painted.close()
 	var code exitError
 	switch {
 	case err == nil:

@@ -77,12 +77,18 @@ func decided(root string) []decision.Decision {
 			Field: "process.capabilities." + set, Before: "CAP_A CAP_B CAP_C CAP_NET_RAW", After: "CAP_A CAP_B", Reason: "the profile does not grant it",
 		}})
 	}
+	for _, path := range []string{"/proc/kallsyms", "/proc/modules"} {
+		tight.Changes = append(tight.Changes, control.Attributed{Control: "mounts", Change: control.Change{Field: "linux.maskedPaths", After: path, Reason: "of the host"}})
+	}
+	tight.Changes = append(tight.Changes, control.Attributed{Control: "userns", Change: control.Change{Field: "linux.namespaces[user]", After: "new", Reason: "nobody"}})
 	further := tight
 	further.Door, further.Changes = "exec", tight.Changes[:1]
 	watched.ID, watched.Outcome, watched.Mode = "web", decision.Complained, policy.Complain
 	refused.ID, refused.Outcome, refused.Rule = "refused", decision.Refused, "p.yaml:7"
 	refused.Refusals = []*control.Refusal{{
 		Control: "namespaces", Field: "linux.namespaces[pid]", Reason: "it is\x1b[2J the host's", Policy: "p.yaml:3 namespaces.host", Remedy: "leave it out",
+		Grants: []control.Grant{control.Add("namespaces.host", "pid")},
 	}}
+	refused.Workload.ImageDigests, refused.Workload.Name = []string{"sha256:aa"}, "greedy"
 	return []decision.Decision{tight, further, watched, refused}
 }
