@@ -128,6 +128,9 @@ func nosuid(root string) error {
 
 func (w *work) mountOverlay(a *Acquired, r *Root) error {
 	o := w.overlay()
+	if o.Upper != "" {
+		w.makePlaces()
+	}
 	dir := filepath.Join(a.base, "layers")
 	for _, d := range []string{dir, r.After} {
 		if err := unix.Mkdir(d, 0o711); err != nil {
