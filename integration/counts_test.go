@@ -94,6 +94,8 @@ func TestCounts(t *testing.T) {
 		}
 	}
 	if len(all[kind]) != len(found) {
-		t.Errorf("%d doors are counted, not %d", len(found), len(all[kind]))
+		raw, err := json.Marshal(found)
+		must(t, err)
+		t.Errorf("%s has figures of %d doors in %s, not of %d: %s", kind, len(all[kind]), countsFile, len(found), raw)
 	}
 }
