@@ -25,6 +25,7 @@ type bench struct {
 	runc, hatchdog string
 	rounds, starts int
 	rows           []row
+	phases         []phase
 	floor          float64 // ms that a Go program takes which only execs
 	crowded        bool    // starts follow one another without a pause
 	engine         engine
@@ -86,11 +87,12 @@ func measure(b *bench, specFile string) error {
 	if err := b.prepare(specFile); err != nil {
 		return err
 	}
-	for _, part := range []func() error{b.lifecycle, b.runs, b.network, b.burst, b.own, b.userns, b.memory, b.sizes, b.engines} {
+	for _, part := range []func() error{b.lifecycle, b.runs, b.network, b.burst, b.own, b.userns, b.measurePhases, b.memory, b.sizes, b.engines} {
 		if err := part(); err != nil {
 			return err
 		}
 	}
 	b.print(os.Stdout)
+	b.printPhases(os.Stdout)
 	return nil
 }

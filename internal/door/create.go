@@ -36,9 +36,15 @@ type creation struct {
 // create holds config.json to the policy and hands over to the low-level
 // runtime. It returns only when it did not.
 func (w World) create(call *argv.Call) error {
+	if err := w.at("read"); err != nil {
+		return err
+	}
 	lowlevel.Hasten()
 	pol, err := policy.Load(w.Getenv)
 	if err != nil {
+		return err
+	}
+	if err := w.at("policy"); err != nil {
 		return err
 	}
 	if pol.Mode == policy.Complain {
@@ -74,6 +80,9 @@ func (c *creation) enforce() (*committed, error) {
 		return nil, in("identify", err)
 	}
 	defer a.bundle.Close()
+	if err := c.w.at("asked"); err != nil {
+		return nil, in("identify", err)
+	}
 	j, err := a.judge()
 	if err != nil {
 		return nil, in("judge", err)

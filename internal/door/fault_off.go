@@ -1,4 +1,4 @@
-//go:build !hatchdog_fault
+//go:build !hatchdog_fault && !hatchdog_phases
 
 package door
 

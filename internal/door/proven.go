@@ -47,8 +47,11 @@ func (j *judged) prove() (*proven, error) {
 	if p.doc, err = before.With(j.after); err != nil {
 		return nil, err
 	}
+	if err := j.w.at("edited"); err != nil {
+		return nil, err
+	}
 	if err := guard.Check(before.Raw, p.doc.Raw, evidence(p.acquired, j.facts)); err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
 	}
-	return p, nil
+	return p, j.w.at("proven")
 }
