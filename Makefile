@@ -27,7 +27,7 @@ export RUNC_VERSION CONTAINERD_VERSION DOCKERD_VERSION DOCKER_CLI_VERSION
 
 UNIT = $(shell $(GO) list ./... | grep -v /integration)
 
-.PHONY: all build test unit integration test-vm lint tools fuzz golden golden-specs compatibility suites freshness bench demo setup package nfpm clean
+.PHONY: all build test unit integration test-vm lint tools fuzz golden golden-specs compatibility suites freshness bench soak demo setup package nfpm clean
 
 all: build
 
@@ -104,6 +104,10 @@ bench: build
 	@$(GO) run ./integration/bench -hatchdog $(BIN)/hatchdog -runc $(CACHE)/runc-$(RUNC_VERSION)/runc \
 		-containerd $(CACHE)/containerd-$(CONTAINERD_VERSION)/containerd -stock-shim $(CACHE)/shim-$(SHIM_VERSION)/containerd-shim-runc-v2 -shim $(BIN)/containerd-shim-hatchdog-v1
 	@$(GO) test -run '^$$' -bench . -benchmem ./internal/bundle ./internal/door
+
+# As many containers as CYCLES, at each door, leave nothing behind.
+soak: setup
+	$(GO) test -count=1 -timeout 0 ./integration -run '^TestSoak' -args -cycles $(or $(CYCLES),10000)
 
 demo: build
 	@integration/setup/setup.sh $(CACHE) demo

@@ -1,0 +1,182 @@
+package integration
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// cycles is how many containers TestSoak starts at each door; make soak has more.
+var cycles = flag.Int("cycles", 30, "how many containers TestSoak starts")
+
+// traces are numbers of what containers leave where somebody forgets something.
+type traces map[string]int
+
+// tracesOf counts them on the host, and below the folder of hatchdog's state.
+func tracesOf(t *testing.T, dir string) traces {
+	t.Helper()
+	n := traces{"mounts": strings.Count(read(t, "/proc/self/mountinfo"), "\n")}
+	spaces := map[string]bool{}
+	processes, err := os.ReadDir("/proc")
+	must(t, err)
+	for _, p := range processes {
+		if _, err := strconv.Atoi(p.Name()); err != nil {
+			continue
+		}
+		for _, kind := range []string{"net", "user", "mnt", "pid", "ipc"} {
+			if to, err := os.Readlink("/proc/" + p.Name() + "/ns/" + kind); err == nil {
+				spaces[to] = true
+			}
+		}
+	}
+	n["namespaces"] = len(spaces)
+	for _, pattern := range []string{"/sys/fs/cgroup/*", "/sys/fs/cgroup/*/*", "/sys/fs/cgroup/*/*/*"} {
+		found, _ := filepath.Glob(pattern + "/cgroup.procs")
+		n["control groups"] += len(found)
+	}
+	for what, pattern := range map[string]string{"records": "state/*/*", "owners": "state/@*/*", "held for containers": "ids/*"} {
+		found, err := filepath.Glob(filepath.Join(dir, pattern))
+		must(t, err)
+		n[what] = len(found)
+	}
+	if ids, err := os.ReadFile(filepath.Join(dir, "ids/ids.json")); err == nil {
+		n["ranges of ids"] = strings.Count(string(ids), "\n") - 1
+	}
+	return n
+}
+
+func children(t *testing.T, dir string) int {
+	t.Helper()
+	all, err := os.ReadDir(dir)
+	must(t, err)
+	return len(all)
+}
+
+// wantTraces waits until as much is there as before: engines clean up behind the
+// answer that they give.
+func wantTraces(t *testing.T, dir string, before traces) {
+	t.Helper()
+	var more []string
+	for range 100 {
+		now := tracesOf(t, dir)
+		more = nil
+		for _, what := range slices.Sorted(maps.Keys(now)) {
+			if now[what] > before[what] {
+				more = append(more, fmt.Sprintf("%d %s, and %d before", now[what], what, before[what]))
+			}
+		}
+		if len(more) == 0 {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Error(strings.Join(more, "; "))
+}
+
+// Containers that come and go leave nothing: called as an engine calls, half of
+// them with a process more, some of them killed before they start.
+func TestSoak(t *testing.T) {
+	c := newCaller(t, "profile: p\nprofiles: {p: {extends: builtin/restricted, others: admit, userns: {mode: required}}}\n")
+	var bundles [2]string // two containers live at once, and have control groups of their own
+	for i := range bundles {
+		bundles[i] = makeBundle(t, "exec /bin/sleep 1000")
+		must(t, os.Symlink("sh", filepath.Join(bundles[i], "rootfs/bin/sleep")))
+	}
+	process := filepath.Join(c.dir, "process.json")
+	must(t, os.WriteFile(process, []byte(`{"user":{"uid":0,"gid":0},"args":["/bin/sh","-c","true"],"cwd":"/","env":["PATH=/bin"]}`), 0o600))
+	c.cycle(t, bundles[0], process, 0)
+	before := tracesOf(t, c.dir)
+	var both sync.WaitGroup
+	for worker, bundle := range bundles {
+		both.Go(func() {
+			for i := worker; i < *cycles && !t.Failed(); i += 2 {
+				c.cycle(t, bundle, process, i+1)
+			}
+		})
+	}
+	both.Wait()
+	wantTraces(t, c.dir, before)
+	if size := sizeBelow(t, filepath.Join(c.dir, "log")); size > 6*(16<<20) {
+		t.Errorf("the audit log has %d bytes: more than rotation keeps", size)
+	}
+}
+
+// cycle is the life of one container. It may run beside others, and so fails
+// without ending its goroutine.
+func (c *caller) cycle(t *testing.T, bundle, process string, n int) {
+	t.Helper()
+	id := fmt.Sprintf("soak-%d", n)
+	calls := [][]string{{"create", "--bundle", bundle, id}, {"start", id}, {"exec", "--process", process, id}, {"kill", id, "KILL"}}
+	switch n % 4 {
+	case 1:
+		calls = slices.Delete(calls, 2, 3) // no process more
+	case 3:
+		calls = slices.Delete(calls, 1, 3) // never started
+	}
+	for _, args := range append(calls, []string{"delete", "--force", id}) {
+		errs, err := os.Create(filepath.Join(c.dir, "errors-"+id))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		cmd := c.command(args...)
+		cmd.Stdout, cmd.Stderr = errs, errs
+		err = cmd.Run()
+		errs.Close()
+		if err != nil {
+			said, _ := os.ReadFile(errs.Name())
+			t.Errorf("%s: %v: %s", strings.Join(args, " "), err, said)
+			return
+		}
+	}
+	_ = os.Remove(filepath.Join(c.dir, "errors-"+id))
+}
+
+func sizeBelow(t *testing.T, dir string) int64 {
+	t.Helper()
+	var size int64
+	all, err := os.ReadDir(dir)
+	must(t, err)
+	for _, e := range all {
+		info, err := e.Info()
+		must(t, err)
+		size += info.Size()
+	}
+	return size
+}
+
+// The same behind Docker, of which the daemons do not grow either.
+func TestSoakDocker(t *testing.T) {
+	eachDocker(t, func(t *testing.T, d *docker) {
+		one := func() { d.do(t, "run", "--rm", "--runtime=hatchdog", "busybox", "true") }
+		one()
+		before, files := tracesOf(t, d.dir), d.descriptors(t)
+		for range max(1, *cycles/6) {
+			one()
+		}
+		wantTraces(t, d.dir, before)
+		const slack = 12 // connections that the daemons keep for a while
+		if now := d.descriptors(t); now > files+slack {
+			t.Errorf("the daemons have %d files open, and %d before", now, files)
+		}
+	})
+}
+
+// descriptors are the open files of its daemons.
+func (d *docker) descriptors(t *testing.T) int {
+	t.Helper()
+	n := 0
+	for _, cmd := range []*exec.Cmd{d.cmd, d.below} {
+		n += children(t, fmt.Sprintf("/proc/%d/fd", cmd.Process.Pid))
+	}
+	return n
+}
