@@ -85,3 +85,36 @@ func dockersNames(t *testing.T, d *docker) {
 		t.Errorf("%s\ndoes not admit it: %s", rules, said)
 	}
 }
+
+// What is suggested for a real container gives it what it asked for.
+func TestSuggestedPolicy(t *testing.T) {
+	eachDocker(t, suggestedPolicy)
+}
+
+func suggestedPolicy(t *testing.T, d *docker) {
+	asked := []string{"--cap-add", "SYS_PTRACE", "--pids-limit", "3000", "--name", "asks-for-more", "busybox", "sleep", "600"}
+	id := d.background(t, asked...)
+	if caps := d.do(t, "exec", "asks-for-more", "grep", "CapEff", "/proc/1/status"); !strings.Contains(caps, restrictedCaps) {
+		t.Fatal(caps)
+	}
+	out, code := d.hatchctl(t, "policy", "suggest", "asks-for-more")
+	if code != 0 {
+		t.Fatal(out)
+	}
+	wantLines(t, out, "CAP_SYS_PTRACE", "# capabilities.max: for a program that you know", "pids: {max: none}")
+	all, code := d.hatchctl(t, "policy", "suggest", "--all")
+	if code != 0 || !strings.Contains(all, "asks-for-more") {
+		t.Errorf("%d %s", code, all)
+	}
+	d.do(t, "rm", "-f", id)
+	d.setPolicy(t, strings.Replace(out, "version: 1\n", "", 1))
+	id = d.background(t, asked...)
+	// The 14 of Docker's own, and SYS_PTRACE.
+	if caps := d.do(t, "exec", id, "grep", "CapEff", "/proc/1/status"); !strings.Contains(caps, "00000000a80c25fb") {
+		t.Errorf("%s under\n%s", caps, out)
+	}
+	checked, _ := d.hatchctl(t, "explain", "--json", id)
+	if strings.Contains(checked, `"field": "linux.resources.pids.limit"`) {
+		t.Error("the limit that it asked for was taken")
+	}
+}

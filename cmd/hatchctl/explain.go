@@ -119,20 +119,11 @@ func isCreate(door string) bool { return door == "create" || door == "run" || do
 // name may have been that of several, one after the other: the last is meant. The
 // start of an id means one container, or none.
 func (o *options) logged(name string) ([]decision.Decision, error) {
-	path, err := o.auditPath()
-	if err != nil {
-		return nil, err
-	}
 	var found []decision.Decision
-	err = audit.Read(path, func(event []byte) error {
-		var d decision.Decision
-		if json.Unmarshal(event, &d) != nil || d.Door == "" {
-			return nil // another kind of event
-		}
+	err := o.eachLogged(func(d decision.Decision) {
 		if fits(name, d.ID, d.Workload) != fitNot {
 			found = append(found, d)
 		}
-		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -147,6 +138,21 @@ func (o *options) logged(name string) ([]decision.Decision, error) {
 		return nil, fmt.Errorf("%q: %w: %s, %s; give an id", name, errManyContainers, called(found[other].ID, found[other].Workload), called(last.ID, last.Workload))
 	}
 	return slices.DeleteFunc(found, func(d decision.Decision) bool { return d.ID != last.ID }), nil
+}
+
+// eachLogged calls f with each decision in the audit log, the oldest first.
+func (o *options) eachLogged(f func(decision.Decision)) error {
+	path, err := o.auditPath()
+	if err != nil {
+		return err
+	}
+	return audit.Read(path, func(event []byte) error {
+		var d decision.Decision
+		if json.Unmarshal(event, &d) == nil && d.Door != "" { // another kind of event has none
+			f(d)
+		}
+		return nil
+	})
 }
 
 func (o *options) printOriginal(w io.Writer, found []decision.Decision) error {

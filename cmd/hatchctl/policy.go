@@ -12,9 +12,9 @@ import (
 
 func policyCommand(o *options) *cobra.Command {
 	return group(&cobra.Command{
-		Use: "policy", Short: "Check, show and describe policies",
+		Use: "policy", Short: "Check, show, describe and suggest policies",
 		Example: "  hatchctl policy check /etc/hatchdog/policy.yaml\n  hatchctl policy show",
-	}, policyCheckCommand(), policyShowCommand(o), policySchemaCommand())
+	}, policyCheckCommand(), policyShowCommand(o), policySchemaCommand(), suggestCommand(o))
 }
 
 func policyCheckCommand() *cobra.Command {

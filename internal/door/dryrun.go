@@ -28,13 +28,22 @@ func DryRun(pol *policy.Policy, file string) (decision.Decision, error) {
 	if err != nil {
 		return decision.Decision{}, err
 	}
+	dir := filepath.Dir(abs)
+	d, err := DryRunOf(pol, raw, filepath.Base(dir), dir)
+	if err != nil {
+		return d, fmt.Errorf("%s: %w", abs, err)
+	}
+	return d, nil
+}
+
+// DryRunOf is DryRun of a spec of the container id, whose bundle is dir.
+func DryRunOf(pol *policy.Policy, raw []byte, id, dir string) (decision.Decision, error) {
 	doc, err := bundle.Decode[specs.Spec](raw)
 	if err != nil {
-		return decision.Decision{}, fmt.Errorf("%s: %w", abs, err)
+		return decision.Decision{}, err
 	}
 	_, runtime, rtErr := findRuntime(pol, Process(""))
-	dir := filepath.Dir(abs)
-	j, err := judge(&request{door: "create", id: filepath.Base(dir), dir: dir, doc: doc, pol: pol, runtime: runtime, now: time.Now(), own: host.OwnIn(doc.Value), step: World{}.at})
+	j, err := judge(&request{door: "create", id: id, dir: dir, doc: doc, pol: pol, runtime: runtime, now: time.Now(), own: host.OwnIn(doc.Value), step: World{}.at})
 	if err != nil {
 		return decision.Decision{}, err
 	}

@@ -32,17 +32,21 @@ func Policy(w workload.Workload, profile, rule string, grants []control.Grant) s
 	if len(grants) == 0 {
 		return ""
 	}
-	var b strings.Builder
 	top, own := split(grants)
-	b.WriteString("version: 1\n")
+	text := "version: 1\n"
 	if len(top) > 0 {
-		fmt.Fprintf(&b, "%s\n", control.Fragment(top))
+		text += control.Fragment(top) + "\n"
 	}
-	if len(own) == 0 {
-		return b.String()
+	if len(own) > 0 {
+		text += "rules:\n" + Rule(w, profile, rule, own)
 	}
+	return text
+}
+
+// Rule is one item of a policy's rules.
+func Rule(w workload.Workload, profile, rule string, grants []control.Grant) string {
+	var b strings.Builder
 	match, note := matchOf(w)
-	b.WriteString("rules:\n")
 	if rule != "" {
 		fmt.Fprintf(&b, "  # before the rule at %s: the first that matches wins\n", rule)
 	}
@@ -58,7 +62,7 @@ func Policy(w workload.Workload, profile, rule string, grants []control.Grant) s
 		fmt.Fprintf(&b, "  # with the keys that the rule at %s has of its own\n", profile)
 	}
 	fmt.Fprintf(&b, "  - match: %s\n    profile: %s\n", match, base)
-	for _, line := range lines(own) {
+	for _, line := range lines(grants) {
 		fmt.Fprintf(&b, "    %s\n", line)
 	}
 	return b.String()

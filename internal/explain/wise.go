@@ -22,6 +22,9 @@ func Wise(r *control.Refusal) string {
 	return strings.Join(words, "; ")
 }
 
+// WiseGrant is Wise of one key.
+func WiseGrant(g control.Grant) string { return wise(g) }
+
 // noWords is for a key that nothing is said of; a test keeps it from being used.
 const noWords = "it widens the profile: know why"
 
@@ -65,6 +68,12 @@ func wise(g control.Grant) string {
 		return "where the container shares the network of another that is held: it has no network rules of its own then"
 	case strings.HasPrefix(key, "capabilities."):
 		return "for a program that you know: a capability is a part of root's power"
+	case strings.HasPrefix(key, "seccomp."):
+		return "for a program that fails without: each call is a way into the kernel"
+	case strings.HasPrefix(key, "pids."), strings.HasPrefix(key, "memory."), strings.HasPrefix(key, "cpu."), strings.HasPrefix(key, "privilege."):
+		return "with a number of your own in its place: without a limit it takes what the host's programs need"
+	case key == "rootfs.readOnly":
+		return "for a program that writes to its image: give it volumes instead, where you can"
 	}
 	return noWords
 }

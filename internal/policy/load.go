@@ -69,6 +69,11 @@ func LoadAll(getenv func(string) string) (*Policy, error) {
 // LoadFile reads the policy of one file, with every built-in profile.
 func LoadFile(name string) (*Policy, error) { return loadFiles([]string{name}, true) }
 
+// Before is the policy with one more file in front, whose rules are asked first.
+func (p *Policy) Before(name string, text []byte) (*Policy, error) {
+	return loadBehind([]source{{name, text}}, p.Files, true)
+}
+
 // Default is the built-in policy, with every built-in profile.
 func Default() (*Policy, error) { return loadFiles(nil, true) }
 
@@ -126,8 +131,10 @@ func LoadPlaces(getenv func(string) string) (Places, error) {
 	return Places{b.policy.Mode, b.policy.StateDir, b.policy.Runtime}, nil
 }
 
-func loadFiles(names []string, all bool) (*Policy, error) {
-	sources := make([]source, 0, len(names))
+func loadFiles(names []string, all bool) (*Policy, error) { return loadBehind(nil, names, all) }
+
+// loadBehind puts the files behind sources that are there already.
+func loadBehind(sources []source, names []string, all bool) (*Policy, error) {
 	sum := sha256.New()
 	for _, name := range names {
 		data, err := readSafe(name)
