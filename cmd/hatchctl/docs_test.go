@@ -226,3 +226,32 @@ func TestDocsNameFilesThatAreThere(t *testing.T) {
 		}
 	}
 }
+
+var testName = regexp.MustCompile("`(Test[A-Z]\\w*)`")
+
+// A test that a page shows something by is there.
+func TestDocsNameTestsThatAreThere(t *testing.T) {
+	there := map[string]bool{}
+	for _, root := range []string{"cmd", "integration", "internal", "shim"} {
+		err := filepath.WalkDir(top+root, func(path string, _ os.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			data, err := os.ReadFile(path)
+			for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(string(data), -1) {
+				there[m[1]] = true
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for page, text := range pages(t) {
+		for _, m := range testName.FindAllStringSubmatch(text, -1) {
+			if !there[m[1]] {
+				t.Errorf("%s names %s, and there is no such test", page, m[1])
+			}
+		}
+	}
+}
