@@ -118,7 +118,7 @@ func TestContainerd(t *testing.T) {
 			wantLines(t, out, "container   c3, of ctr", "builtin/restricted")
 			beside := mustRunPlain(t, ctr, socket, image)
 			out = mustRun(t, tested.hatchctl, "--policy", policy, "list")
-			for _, want := range []string{`c3 +yes +live +builtin/restricted +ctr +runc`, beside + ` +NO +live +- +ctr +runc +- +/run/containerd/runc/default`} {
+			for _, want := range []string{`c3 +- +- +yes +live +builtin/restricted +ctr +runc`, beside + ` +- +- +NO +live +- +ctr +runc +- +/run/containerd/runc/default`} {
 				if found := regexp.MustCompile("(?m)^"+want).FindAllString(out, -1); len(found) != 1 {
 					t.Errorf("%q is listed %d times in\n%s", want, len(found), out)
 				}

@@ -1,7 +1,9 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,15 +43,25 @@ func createBundle(t *testing.T, dir, id, bundle string) held {
 	t.Cleanup(func() { h.hatchdog(t, "delete", "--force", id) })
 	ns, err := netns()
 	must(t, err)
-	out, err := os.OpenFile(dir+"/"+id+".out", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	// A pipe: a file of ours may not become the user's of the container.
+	said, out, err := os.Pipe()
 	must(t, err)
-	defer out.Close()
+	kept, err := os.Create(dir + "/" + id + ".out")
+	must(t, err)
+	copied := make(chan struct{})
+	go func() {
+		defer close(copied)
+		_, _ = io.Copy(kept, said) // until the container is gone
+		_ = errors.Join(kept.Close(), said.Close())
+	}()
 	cmd := exec.Command("nsenter", "--net="+ns, tested.hatchdog, "--root", dir+"/root", "create", "--bundle", bundle, "--pid-file", dir+"/"+id+".pid", id)
 	cmd.Env = append(os.Environ(), "HATCHDOG_POLICY="+dir+"/policy.yaml")
 	cmd.Stdout, cmd.Stderr = out, out
-	if err := cmd.Run(); err != nil {
-		said, _ := os.ReadFile(out.Name())
-		t.Fatalf("create: %v: %s", err, said)
+	err = cmd.Run()
+	out.Close()
+	if err != nil {
+		<-copied
+		t.Fatalf("create: %v: %s", err, read(t, kept.Name()))
 	}
 	return h
 }
