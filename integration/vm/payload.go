@@ -44,6 +44,7 @@ func collect(cache, dir string) (payload, error) {
 	}
 	for program, version := range map[string]string{
 		"runc": "RUNC_VERSION", "containerd": "CONTAINERD_VERSION", "dockerd": "DOCKERD_VERSION", "docker-cli": "DOCKER_CLI_VERSION",
+		"old-runc-2023": "RUNC_2023",
 	} {
 		name := program + "-" + os.Getenv(version)
 		copies[filepath.Join(cache, name)] = "cache/" + name
