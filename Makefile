@@ -109,9 +109,12 @@ bench: build
 soak: setup
 	$(GO) test -count=1 -timeout 0 ./integration -run '^TestSoak' -args -cycles $(or $(CYCLES),10000)
 
-demo: build
+# A line for each step of the set-up, then the demo. PICTURE=FILE draws the table.
+demo:
 	@integration/setup/setup.sh $(CACHE) demo
-	@$(GO) run ./integration/demo -bin $(BIN) -runc $(CACHE)/runc-$(RUNC_VERSION)/runc
+	@echo 'demo: building hatchdog'
+	@{ $(MAKE) -s build && $(GO) build -o $(CACHE)/demo ./integration/demo; } >$(CACHE)/demo.log 2>&1 || { tail -n 20 $(CACHE)/demo.log; exit 1; }
+	@$(CACHE)/demo -bin $(BIN) -runc $(CACHE)/runc-$(RUNC_VERSION)/runc -svg '$(PICTURE)'
 
 setup:
 	@integration/setup/setup.sh $(CACHE) all

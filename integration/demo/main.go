@@ -3,36 +3,40 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
-type demo struct{ dir, hatchdog, hatchctl, runc string }
+type demo struct {
+	dir, hatchdog, hatchctl, runc string
+	cloud                         *cloud
+}
 
 type finding struct{ What, Result string }
 
 func main() {
 	bin := flag.String("bin", "bin", "where hatchdog and hatchctl are")
 	runc := flag.String("runc", "runc", "the low-level runtime")
+	svg := flag.String("svg", "", "write a picture of the table to this file")
 	flag.Parse()
-	if err := show(*bin, *runc); err != nil {
+	if err := show(*bin, *runc, *svg); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
 }
 
-func show(bin, runc string) error {
+func show(bin, runc, svg string) error {
 	if os.Geteuid() != 0 {
 		return errors.New("containers need root: run it as root")
 	}
@@ -48,11 +52,16 @@ func show(bin, runc string) error {
 	if err := os.Chmod(dir, 0o755); err != nil { // the container's user passes through
 		return err
 	}
-	d := demo{dir, filepath.Join(bin, "hatchdog"), filepath.Join(bin, "hatchctl"), runc}
+	d := demo{dir: dir, hatchdog: filepath.Join(bin, "hatchdog"), hatchctl: filepath.Join(bin, "hatchctl"), runc: runc}
 	if err := d.prepare(); err != nil {
 		return err
 	}
-	fmt.Println("What the same program can do in the same container, as Docker asks for it, under runc and under hatchdog:")
+	d.cloud, err = newCloud(dir)
+	defer d.cloud.close()
+	if err != nil {
+		return err
+	}
+	fmt.Println("\nOne program, in the container that Docker asks for, under runc and under hatchdog:")
 	plain, err := d.run(d.runc)
 	if err != nil {
 		return fmt.Errorf("under runc: %w", err)
@@ -61,13 +70,32 @@ func show(bin, runc string) error {
 	if err != nil {
 		return fmt.Errorf("under hatchdog: %w", err)
 	}
-	compare(plain, held)
-	fmt.Print("\n$ hatchctl explain demo-hatchdog\n\n")
-	if err := d.ctl("explain", "demo-hatchdog"); err != nil {
+	table, err := compare(plain, held)
+	if err != nil {
 		return err
 	}
-	return d.refused()
+	fmt.Print(table)
+	if svg != "" {
+		if err := os.WriteFile(svg, picture(table), 0o644); err != nil {
+			return err
+		}
+	}
+	fmt.Print("\n$ hatchctl explain demo-hatchdog\n")
+	if err := d.explain(); err != nil {
+		return err
+	}
+	if err := d.refused(); err != nil {
+		return err
+	}
+	fmt.Print(tryIt)
+	return nil
 }
+
+const tryIt = `
+Nothing is left on the host. Try it under your Docker:
+  install bin/hatchdog bin/hatchctl /usr/local/bin/ && hatchctl install docker && systemctl reload docker
+  docker run --rm --runtime=hatchdog alpine id
+`
 
 // prepare makes the policy and the root file system.
 func (d demo) prepare() error {
@@ -150,55 +178,100 @@ func (d demo) run(runtime string) ([]finding, error) {
 	if err := d.spec(nil); err != nil {
 		return nil, err
 	}
-	var out, errs bytes.Buffer
-	cmd := exec.Command(runtime, "--root", d.path("root"), "run", "--bundle", d.path("bundle"), "demo-"+filepath.Base(runtime))
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("%w: %s", err, errs.String())
+	id := "demo-" + filepath.Base(runtime)
+	out, err := os.Create(d.path(id + ".out")) //nolint:forbidigo // in a folder of our own; a pipe would stay open in the container
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = out.Close() }()
+	call := func(args ...string) error {
+		cmd := exec.Command(runtime, append([]string{"--root", d.path("root")}, args...)...)
+		cmd.Stdout, cmd.Stderr = out, out
+		if err := cmd.Run(); err != nil {
+			said, _ := os.ReadFile(out.Name())
+			return fmt.Errorf("%s: %w: %s", args[0], err, said)
+		}
+		return nil
+	}
+	if err := call("create", "--pid-file", d.path("pid"), "--bundle", d.path("bundle"), id); err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(d.path("pid"))
+	pid, perr := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err = errors.Join(err, perr); err == nil {
+		err = d.cloud.connect(pid)
+	}
+	if err == nil {
+		err = call("start", id)
+	}
+	if err == nil {
+		err = ended(pid)
+	}
+	said, rerr := os.ReadFile(out.Name())
+	if runtime == d.hatchdog { // its record says what was done to it
+		var found []finding
+		return found, errors.Join(err, rerr, json.Unmarshal(said, &found))
 	}
 	var found []finding
-	return found, json.Unmarshal(out.Bytes(), &found)
+	return found, errors.Join(err, call("delete", "--force", id), rerr, json.Unmarshal(said, &found))
 }
 
-func (d demo) ctl(args ...string) error {
-	cmd := exec.Command(d.hatchctl, args...)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	return cmd.Run()
+// ended waits for a process that is not our child.
+func ended(pid int) error {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(fd) }()
+	const most = 20_000 // milliseconds
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, most)
+	if n == 0 && err == nil {
+		err = errors.New("the program does not end")
+	}
+	return err
+}
+
+// explain prints the first screen of what hatchctl says, then takes the container
+// away.
+func (d demo) explain() error {
+	out, err := exec.Command(d.hatchctl, "explain", "demo-hatchdog").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("hatchctl explain: %w: %s", err, out)
+	}
+	const screen, wide, label = 16, 125, 12 // label: as in "container   "
+	lines := strings.Split(string(out), "\n")
+	for _, line := range lines[:min(screen, len(lines))] {
+		if len(line) > wide {
+			line = line[:label] + strings.Join(wrap(line[label:], ruleWidth-label), "\n"+strings.Repeat(" ", label))
+		}
+		fmt.Println(line)
+	}
+	fmt.Println("...")
+	out, err = exec.Command(d.hatchdog, "--root", d.path("root"), "delete", "--force", "demo-hatchdog").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("delete: %w: %s", err, out)
+	}
+	return nil
 }
 
 // refused asks for what is not taken away silently, as it would change what was
 // asked for.
 func (d demo) refused() error {
-	l, err := net.Listen("unix", d.path("engine.sock"))
+	fmt.Println("\nWhat would change the meaning of a request is refused, as here docker run --pid=host:")
+	err := d.spec(func(s *specs.Spec) {
+		s.Linux.Namespaces = slices.DeleteFunc(s.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.PIDNamespace })
+	})
 	if err != nil {
 		return err
 	}
-	defer func() { _ = l.Close() }()
-	fmt.Println("\nWhat would change the meaning of a request is not taken away silently: it is refused, with the reason.")
-	for _, ask := range []struct {
-		option, id string
-		edit       func(*specs.Spec)
-	}{
-		{"-v /run/engine.sock:/run/engine.sock", "demo-socket", func(s *specs.Spec) {
-			s.Mounts = append(s.Mounts, specs.Mount{Destination: "/run/engine.sock", Type: "bind", Source: d.path("engine.sock"), Options: []string{"rbind"}})
-		}},
-		{"--pid=host", "demo-pid", func(s *specs.Spec) {
-			s.Linux.Namespaces = slices.DeleteFunc(s.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.PIDNamespace })
-		}},
-	} {
-		if err := d.spec(ask.edit); err != nil {
-			return err
-		}
-		fmt.Printf("\nAs docker run %s asks for it:\n", ask.option)
-		cmd := exec.Command(d.hatchdog, "--root", d.path("root"), "run", "--bundle", d.path("bundle"), ask.id)
-		var out bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &out, &out
-		var exit *exec.ExitError
-		if err := cmd.Run(); !errors.As(err, &exit) {
-			return fmt.Errorf("%s was not refused: %w", ask.option, err)
-		}
-		fmt.Println(strings.Join(wrap(out.String(), ruleWidth), "\n"))
+	out, err := exec.Command(d.hatchdog, "--root", d.path("root"), "run", "--bundle", d.path("bundle"), "demo-pid").CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return fmt.Errorf("--pid=host was not refused: %w", err)
 	}
-	fmt.Println("\nThe containers are gone, and nothing of them is left on the host. README.md says how to put hatchdog under Docker or containerd.")
+	fmt.Println(strings.Join(wrap(string(out), ruleWidth), "\n"))
 	return nil
 }

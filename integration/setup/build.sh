@@ -103,9 +103,9 @@ CGO_ENABLED=$cgo GOFLAGS= GOBIN=$tmp/bin go $compile -v -trimpath -tags "$tags" 
 compiler=$!
 while kill -0 $compiler 2>/dev/null; do
 	sleep 1
-	printf '\rsetup: %s: %s packages compiled' "$name" "$(grep -c / "$tmp/log" || true)"
+	[ ! -t 1 ] || printf '\rsetup: %s: %s packages compiled' "$name" "$(grep -c / "$tmp/log" || true)"
 done
-echo
+[ ! -t 1 ] || echo
 if ! wait $compiler; then
 	tail -n 20 "$tmp/log" >&2
 	exit 1

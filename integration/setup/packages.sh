@@ -5,7 +5,7 @@
 set -eu
 
 case $1 in
-demo) packages="busybox-static libseccomp-dev pkg-config" ;;
+demo) packages="busybox-static libseccomp-dev pkg-config iproute2 util-linux" ;;
 *) packages="busybox-static libseccomp-dev pkg-config docker.io containerd runc \
 iproute2 iptables nftables containernetworking-plugins util-linux procps apparmor rpm \
 podman uidmap slirp4netns fuse-overlayfs qemu-system-x86 mmdebstrap debian-archive-keyring e2fsprogs" ;;
@@ -26,14 +26,18 @@ fi
 # Packages of daemons start them when they are installed. The tests start
 # their own, so for as long as apt runs invoke-rc.d is told not to.
 policy=/usr/sbin/policy-rc.d
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 if [ ! -e $policy ]; then
 	printf '#!/bin/sh\nexit 101\n' >$policy
 	chmod 755 $policy
-	trap 'rm -f $policy' EXIT
+	trap 'rm -f $policy "$log"' EXIT
 fi
 
 echo "setup: installing$missing"
 export DEBIAN_FRONTEND=noninteractive
-apt-get update -q
 # shellcheck disable=SC2086 # a list of words
-apt-get install -y -q --no-install-recommends $missing
+if ! { apt-get update -q && apt-get install -y -q --no-install-recommends $missing; } >"$log" 2>&1; then
+	tail -n 20 "$log" >&2
+	exit 1
+fi
