@@ -95,6 +95,16 @@ func TestReplaysByVolumes(t *testing.T) {
 					bindOf(links(t, map[string]string{"self": "/srv/real/self", "sys/net/ipv4/ip_unprivileged_port_start": "../../../other"}), "/srv/p"))(s)
 			}, image("proc", "srv/p"), "wrote 4711", "/proc of the image",
 		},
+		"CVE-2025-31133 by a copy of the image's folder": {
+			"old-runc-2025", "1.2.7", func(s *specs.Spec) {
+				says("/bin/readlink /proc/self/fd/0")(s)
+				for i, m := range s.Mounts {
+					if m.Destination == "/dev" {
+						s.Mounts[i].Options = append(m.Options, "tmpcopyup")
+					}
+				}
+			}, image("dev/null", "/proc/sys/kernel/domainname"), "/proc/sys/kernel/domainname", "/dev/null of the image",
+		},
 		// What is masked becomes another file of procfs.
 		"CVE-2025-31133 by a volume": {
 			"old-runc-2025", "1.2.7", says("/bin/grep /proc/keys /proc/self/mountinfo", bindOf(links(t, map[string]string{"null": "/proc/sys/kernel/domainname"}), "/dev")),

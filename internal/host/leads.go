@@ -28,11 +28,9 @@ func (s *Sources) walk(r *Root, spec *specs.Spec) {
 	for _, m := range spec.Mounts {
 		says := path.Clean("/" + m.Destination)
 		at := w.leads(says)
-		if at != says && !slices.Contains(r.Destinations[m.Destination], at) {
-			if r.Destinations == nil {
-				r.Destinations = map[string][]string{}
-			}
-			r.Destinations[m.Destination] = append(r.Destinations[m.Destination], at)
+		r.leads(m.Destination, says, at)
+		if strings.Contains(m.Destination, "..") { // behind a link it leads out of what the link leads to
+			r.leads(m.Destination, says, w.leads("/"+m.Destination))
 		}
 		fd, held := s.open[m.Source]
 		switch {
@@ -47,11 +45,32 @@ func (s *Sources) walk(r *Root, spec *specs.Spec) {
 	}
 }
 
+// leads notes where a destination leads, where that is not what it says.
+func (r *Root) leads(destination, says, at string) {
+	if at == says || slices.Contains(r.Destinations[destination], at) {
+		return
+	}
+	if r.Destinations == nil {
+		r.Destinations = map[string][]string{}
+	}
+	r.Destinations[destination] = append(r.Destinations[destination], at)
+}
+
+// mostFollowed is how many links low-level runtimes follow themselves, more than the
+// kernel (filepath-securejoin, maxSymlinkLimit).
+const mostFollowed = 255
+
+// Endless is where a path leads whose links nobody follows to their end.
+const Endless = ""
+
 // leads is where a path of the container leads. What is not there leads where its
 // words do.
 func (w *walk) leads(name string) string {
 	at, rest := "/", strings.Split(name, "/")
-	for n := 0; len(rest) > 0 && n < maxLinks; {
+	for n := 0; len(rest) > 0; {
+		if n > mostFollowed {
+			return Endless
+		}
 		next := path.Join(at, rest[0])
 		rest = rest[1:]
 		// Each directory on the way was looked at: none of them is a link.
@@ -66,7 +85,7 @@ func (w *walk) leads(name string) string {
 		}
 		rest = append(strings.Split(to, "/"), rest...)
 	}
-	return path.Join(append([]string{at}, rest...)...)
+	return at
 }
 
 // readlink is the target of a link; "" is none.

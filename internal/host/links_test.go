@@ -1,6 +1,7 @@
 package host
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"testing"
@@ -25,7 +26,7 @@ func TestLinksOfAnImage(t *testing.T) {
 		"/dev":                {links: map[string]string{"dev": "/dev"}, want: []string{"/dev"}},
 		"a working directory": {links: map[string]string{"work": "/proc/self/fd/7"}, cwd: "/work", wantCwd: "/proc/self/fd/7"},
 		"by two links":        {links: map[string]string{"a": "./b", "b": "../../proc/self"}, cwd: "/a/fd/7", wantCwd: "/proc/self/fd/7"},
-		"a loop":              {links: map[string]string{"a": "a"}, cwd: "/a/x", wantCwd: "/a/x"},
+		"a loop":              {links: map[string]string{"a": "a"}, cwd: "/a/x", wantCwd: Endless},
 		"below what is there": {links: map[string]string{"srv/up": ".."}, cwd: "/srv/up/srv/up/proc/1/cwd", wantCwd: "/proc/1/cwd"},
 	} {
 		dir := t.TempDir()
@@ -59,6 +60,13 @@ func TestWhereDestinationsLead(t *testing.T) {
 	} {
 		must(t, os.Symlink(to, link))
 	}
+	must(t, os.MkdirAll(image+"/deep/below", 0o755))
+	must(t, os.Symlink("deep/below", image+"/far"))
+	must(t, os.Symlink("/proc", image+"/deep/y"))
+	must(t, os.Symlink("/proc", image+"/l0"))
+	for n := range 100 {
+		must(t, os.Symlink(fmt.Sprintf("l%d", n), fmt.Sprintf("%s/l%d", image, n+1)))
+	}
 	bind := func(at string) specs.Mount {
 		return specs.Mount{Destination: at, Type: "bind", Source: volume, Options: []string{"rbind"}}
 	}
@@ -81,6 +89,9 @@ func TestWhereDestinationsLead(t *testing.T) {
 		"a copy of the image's":         {[]specs.Mount{fresh("/run", "tmpcopyup"), bind("/run/lock/a")}, "/", "/srv/a", "/"},
 		"the last one covers":           {[]specs.Mount{bind("/data"), fresh("/data"), bind("/data/up/a")}, "/", "", "/"},
 		"one above covers":              {[]specs.Mount{bind("/data/v"), fresh("/data"), bind("/data/v/up/a")}, "/", "", "/"},
+		"a .. behind a link":            {[]specs.Mount{bind("/x/../../up")}, "/", "", "/"},
+		"a .. behind a link, led on":    {[]specs.Mount{bind("/far/../y")}, "/", "/proc", "/"},
+		"many links":                    {[]specs.Mount{bind("/l100/self")}, "/", "/proc/self", "/"},
 		"a name that begins with a dot": {[]specs.Mount{bind("/data/.."), bind("/.up")}, "/", "", "/"},
 	} {
 		f, sources, err := Probe(Request{

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/hatchdog/hatchdog/internal/host"
 )
 
 // places are where a mount comes to be: where its destination says and, by links
@@ -21,6 +23,8 @@ func (c mounts) places(m specs.Mount) []string {
 func (c mounts) standsFor(m specs.Mount) (why, remedy string) {
 	for _, p := range c.places(m) {
 		switch {
+		case p == host.Endless:
+			return "its links lead to no end", "mend the image or the volume"
 		case p == "/":
 			return "what lies there stands for the root file system, and nobody looked for links in it that mislead (CVE-2023-27561)", "mount it on a directory"
 		case p == "/proc" && (isBind(m) || m.Type != "proc"):

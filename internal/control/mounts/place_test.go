@@ -36,13 +36,14 @@ func TestNothingStandsForTheContainersOwn(t *testing.T) {
 		"limits shown by a service":  {"/proc/meminfo", "bind", "/srv/v", "", ""},
 		"shared memory":              {"/dev/shm", "bind", "/srv/v", "", ""},
 		"a message of the container": {"/dev/termination-log", "bind", "/srv/v", "", ""},
+		"links without end":          {"/x", "bind", "/srv/v", host.Endless, "lead to no end"},
 		"a link elsewhere":           {"/var/run/v", "bind", "/srv/v", "/run/v", ""},
 	} {
 		f := able(map[string]host.Source{
 			"/srv/v": {Resolved: "/srv/v", Dir: true}, "/dev": {Resolved: "/dev", Dir: true},
 		})
 		f.Root = &host.Root{Source: host.Source{Resolved: "/srv/root", Dir: true}}
-		if c.leads != "" {
+		if c.leads != "" || name == "links without end" {
 			f.Root.Destinations = map[string][]string{c.dest: {c.leads}}
 		}
 		p := profile(t, "baseline")

@@ -65,7 +65,12 @@ func (c mounts) root(s *specs.Spec) error {
 
 // misleads says what of an image has misled low-level runtimes; "" is nothing.
 func misleads(root *host.Root, s *specs.Spec) string {
-	fresh := slices.ContainsFunc(s.Mounts, func(m specs.Mount) bool { return at(m) == "/dev" && !isBind(m) })
+	fresh := false
+	for _, m := range s.Mounts { // the last one covers the others
+		if at(m) == "/dev" {
+			fresh = !isBind(m) && !slices.Contains(m.Options, "tmpcopyup")
+		}
+	}
 	for _, l := range root.Links {
 		if !strings.HasPrefix(l, "/dev/") || !fresh { // a file system of its own covers them
 			return l + " of the image is a symbolic link, and low-level runtimes were led by it to where nothing is masked (CVE-2023-27561, CVE-2025-31133)"
