@@ -24,7 +24,7 @@ var errNoApparmor = errors.New("this host has no AppArmor")
 
 func apparmorCommand(o *options) *cobra.Command {
 	a := &apparmorOptions{options: o}
-	cmd := group(&cobra.Command{Use: "apparmor", Short: "Load, unload and see hatchdog's AppArmor profiles"},
+	cmd := group(&cobra.Command{Use: "apparmor", Short: "Load, unload and see hatchdog's AppArmor profiles", Example: "  hatchctl apparmor status\n  hatchctl apparmor load"},
 		a.loadCommand(), a.unloadCommand(), a.statusCommand(), a.showCommand())
 	cmd.PersistentFlags().StringVar(&a.parser, "parser", "", "apparmor_parser (default: in the usual places, then on PATH)")
 	cmd.PersistentFlags().StringVar(&a.root, "kernel-root", "/", "where /sys and /proc are")
@@ -34,9 +34,10 @@ func apparmorCommand(o *options) *cobra.Command {
 
 func (a *apparmorOptions) loadCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "load [PROFILE...]",
-		Short: "Load the profiles in enforce mode, in the place of what has their names",
-		Long: `Load the profiles in enforce mode, in the place of what has their names.
+		Use:     "load [PROFILE...]",
+		Short:   "Load the profiles in enforce mode; replace those of the same names",
+		Example: "  hatchctl apparmor load",
+		Long: `Load the profiles in enforce mode; replace those of the same names.
 
 Without a name, all. Containers that run under one are held to its new text at
 once.`,
@@ -50,9 +51,10 @@ once.`,
 func (a *apparmorOptions) unloadCommand() *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
-		Use:   "unload [PROFILE...]",
-		Short: "Take the profiles out of the kernel",
-		Long: `Take the profiles out of the kernel. Without a name, all.
+		Use:     "unload [PROFILE...]",
+		Short:   "Unload the profiles from the kernel",
+		Example: "  hatchctl apparmor unload hatchdog-untrusted",
+		Long: `Unload the profiles from the kernel. Without a name, all.
 
 The kernel lets processes go on unconfined whose profile is taken away, so a
 profile that is in use stays, unless --force is given.`,
@@ -126,6 +128,7 @@ func (a *apparmorOptions) showCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:       "show PROFILE",
 		Short:     "Print the text of a profile, as for /etc/apparmor.d",
+		Example:   "  hatchctl apparmor show hatchdog-restricted",
 		Args:      between(1, 1),
 		ValidArgs: profiles.Names(),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -31,9 +31,10 @@ type apparmorStatus struct {
 func (a *apparmorOptions) statusCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "status",
-		Short: "Say which profiles are enforced, and how many processes run under each",
-		Long: `Say which profiles are enforced, and how many processes run under each: those
+		Use:     "status",
+		Short:   "Show which profiles are enforced, and how many processes run under each",
+		Example: "  hatchctl apparmor status --json",
+		Long: `Show which profiles are enforced, and how many processes run under each: those
 that come with hatchdog, and those that the policy names.
 
 Exit code 0: all are enforced. 1: one is not, or this host has no AppArmor. 3:

@@ -12,7 +12,7 @@ func auditCommand(o *options) *cobra.Command {
 	var asJSON bool
 	verify := &cobra.Command{
 		Use:   "verify [FILE]",
-		Short: "Verify the chain of the audit log and name the first line that was changed, removed or cut",
+		Short: "Verify the audit log; name the first line that was changed, removed or cut",
 		Long: `Verify the chain of the audit log.
 
 FILE is the current segment (default: the policy's audit.path); the segments
@@ -46,7 +46,7 @@ not rewrite the log and its head file both; root can.`,
 	}
 	verify.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return group(&cobra.Command{
-		Use: "audit", Short: "Verify the audit log",
+		Use: "audit", Short: "Verify that nobody changed the audit log",
 		Example: "  hatchctl audit verify",
 	}, verify)
 }

@@ -24,8 +24,8 @@ func checkCommand(o *options) *cobra.Command {
 	var v view
 	cmd := &cobra.Command{
 		Use:   "check BUNDLE|config.json",
-		Short: "Say what hatchdog would change in a spec, or refuse, without doing it",
-		Long: `Say what hatchdog would change in a spec, or refuse, without doing it.
+		Short: "Show what hatchdog would change in a spec or refuse; start nothing",
+		Long: `Show what hatchdog would change in a spec or refuse; start nothing.
 
 Exit code 0: nothing would change. 1: it would be tightened. 2: it would be
 refused. 3: it could not be judged.`,

@@ -14,7 +14,7 @@ func doctorCommand(o *options) *cobra.Command {
 	var asJSON, strict bool
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Say what this host lacks, what follows from it, and what to do",
+		Short: "Show what this host lacks, what follows from it, and what to do",
 		Long: `Say what this host lacks for the built-in profiles, what follows from it for
 containers, and what to do about it.
 

@@ -24,8 +24,8 @@ func explainCommand(o *options) *cobra.Command {
 	var v view
 	cmd := &cobra.Command{
 		Use:   "explain CONTAINER",
-		Short: "Say what was changed or refused in a container, and why",
-		Long: `Say what hatchdog changed or refused in a container, and why.
+		Short: "Show what a container lost or was refused, and why",
+		Long: `Show what a container lost or was refused, and why.
 
 ` + nameHelp + `
 A container that is gone, or that was refused, is looked up in the audit log; of

@@ -12,9 +12,10 @@ import (
 func idsCommand(o *options) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "ids",
-		Short: "Show which container's user namespace has which ids of the host",
-		Args:  between(0, 0),
+		Use:     "ids",
+		Short:   "Show which ids of the host each container's user namespace has",
+		Example: "  hatchctl ids\n  hatchctl ids --json",
+		Args:    between(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, err := o.policy()
 			if err != nil {

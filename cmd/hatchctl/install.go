@@ -30,7 +30,7 @@ func installCommand() *cobra.Command {
 	f := &installFlags{}
 	cmd := &cobra.Command{
 		Use:       "install docker|containerd|crio|podman",
-		Short:     "Make an engine know the runtime hatchdog",
+		Short:     "Add hatchdog to an engine as a runtime",
 		Long:      "Writes hatchdog into the engine's configuration, keeps what it does not know, and keeps the file as it was beside it.\nRunning it again changes nothing.",
 		Example:   "  hatchctl install docker --dry-run\n  hatchctl install containerd --set-default --restart",
 		Args:      between(1, 1),
@@ -52,7 +52,7 @@ func uninstallCommand() *cobra.Command {
 	f := &installFlags{}
 	cmd := &cobra.Command{
 		Use:       "uninstall docker|containerd|crio|podman",
-		Short:     "Undo install: the engine's configuration is again as it was",
+		Short:     "Undo install: restore the engine's configuration",
 		Example:   "  hatchctl uninstall docker",
 		Args:      between(1, 1),
 		ValidArgs: install.Engines(),

@@ -35,10 +35,10 @@ func listCommand(o *options) *cobra.Command {
 	var runDir string
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List the containers under hatchdog, and those that run beside it",
-		Long: `List the containers under hatchdog, and those that run beside it.
+		Short: "List the containers under hatchdog, and those that run without it",
+		Long: `List the containers under hatchdog, and those that run without it.
 
-Those beside it are found in the state of runc and crun that Docker, containerd
+Those without it are found in the state of runc and crun that Docker, containerd
 and Podman keep below /run, and in what containerd keeps there for every
 container, whatever its runtime (runsc, Kata). An engine that keeps it elsewhere
 is named with --root, once for each of its runtime roots, or all of it is moved

@@ -62,10 +62,10 @@ const exitFailure = 3
 
 func newRoot() *cobra.Command {
 	o := &options{}
-	root := group(&cobra.Command{
+	root := &cobra.Command{
 		Use:   "hatchctl",
 		Short: "See, check and explain what hatchdog does",
-		Long: `See, check and explain what hatchdog does. It changes nothing that runs.
+		Long: `See, check and explain what hatchdog does. No command changes a container that runs.
 
 Exit codes: 0, or the answer of the command (1 and 2: see its help); 3 where it
 could not do what was asked; 64 for a command line that is not understood.`,
@@ -75,11 +75,18 @@ could not do what was asked; 64 for a command line that is not understood.`,
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-	}, explainCommand(o), listCommand(o), auditCommand(o), policyCommand(o), seccompCommand(o), apparmorCommand(o), checkCommand(o), netCommand(o), idsCommand(o), refreshCommand(o), installCommand(), uninstallCommand(), doctorCommand(o))
+	}
+	group(root)
+	grouped(root, "See", explainCommand(o), listCommand(o), netCommand(o), idsCommand(o), auditCommand(o))
+	grouped(root, "Write policy", checkCommand(o), policyCommand(o), seccompCommand(o))
+	grouped(root, "Engines", installCommand(), uninstallCommand(), refreshCommand(o))
+	grouped(root, "Host", doctorCommand(o), apparmorCommand(o))
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, "%v", err) })
 	root.PersistentFlags().StringVar(&o.policyFile, "policy", "", "the policy file (default: $HATCHDOG_POLICY, or /etc/hatchdog/policy.yaml, or the built-in policy)")
 	root.PersistentFlags().StringVar(&o.stateDir, "state-dir", "", "where the records are (default: what the policy says)")
 	root.AddCommand(manualCommands()...)
+	root.SetHelpCommandGroupID("Host")
+	root.SetCompletionCommandGroupID("Host")
 	root.InitDefaultCompletionCmd()
 	return root
 }

@@ -34,9 +34,9 @@ func netCheckCommand(o *options) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "check POLICY --to HOST[:PORT]/PROTOCOL",
-		Short: "Say what would become of a container's packet, and which line of the policy decides",
-		Long: `Say what would become of a container's packet, and which line of the policy
-decides. No packet is sent, but a HOST that is a name is looked up.
+		Short: "Show whether a packet would be dropped, and by which line of the policy",
+		Long: `Show whether a packet of a container would be dropped, and by which line of the
+policy. No packet is sent, but a HOST that is a name is looked up.
 
 POLICY is a policy file, or a profile of the policy in force. Of a file it is
 the profile that the policy gives by default, or --profile. The groups host and

@@ -21,8 +21,8 @@ func policyCheckCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "check FILE",
-		Short: "Report every error in a policy file at once, with line, column and a suggestion",
-		Long: `Report every error in a policy file at once, with line, column and a suggestion.
+		Short: "Show every error of a policy file, with line, column and a suggestion",
+		Long: `Show every error of a policy file, with line, column and a suggestion.
 
 The file is read by itself: a profile of another file of policy.d is not known.
 Who owns the file and who may write to it is left to the day it is used. Exit
@@ -66,7 +66,7 @@ func policyShowCommand(o *options) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "show",
-		Short: "Print the policy in force, every profile resolved, with the place that set each value",
+		Short: "Print the policy in force, with the place that set each value",
 		Example: `  hatchctl policy show
   hatchctl --policy policy.yaml policy show --json`,
 		Args: between(0, 0),
@@ -91,7 +91,7 @@ func policySchemaCommand() *cobra.Command {
 		Use:   "schema",
 		Short: "Print the JSON Schema of the policy file",
 		Long: `Print the JSON Schema (2020-12) of the policy file, for editors that complete
-and check as one types.`,
+and check while you type.`,
 		Example: "  hatchctl policy schema > policy.schema.json",
 		Args:    between(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {

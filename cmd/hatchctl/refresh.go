@@ -9,8 +9,8 @@ import (
 func refreshCommand(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "refresh CONTAINER",
-		Short: "Show a container the files that 'docker cp' wrote, and 'docker cp' the container's",
-		Long: `Show a container the files that 'docker cp' wrote, and 'docker cp' the container's.
+		Short: "Make a running container and 'docker cp' see each other's new files",
+		Long: `Make a running container and 'docker cp' see each other's new files.
 
 A container with a user namespace has a mount of its own of its root file system.
 What 'docker cp' writes into it while it runs, a process that has looked at the

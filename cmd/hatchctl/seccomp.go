@@ -25,9 +25,10 @@ func seccompCommand(o *options) *cobra.Command {
 		Short: "Show, compare, check and try filters of system calls",
 		Long: `Show, compare, check and try filters of system calls.
 
-A filter is named by a container's id, by a bundle, by a config.json, by a
+A filter is named by a container's name or id, by a bundle, by a config.json, by a
 profile in the form of the OCI spec (defaultAction, syscalls), or by a table:
 baseline, restricted or untrusted, for a container without capabilities.`,
+		Example: "  hatchctl seccomp show web\n  hatchctl seccomp diff baseline restricted",
 	}
 	cmd.AddCommand(seccompShowCommand(o), seccompDiffCommand(o), seccompCheckCommand(o), seccompSimulateCommand(o))
 	return cmd
@@ -54,6 +55,9 @@ func (o *options) filter(name string) (*specs.LinuxSeccomp, error) {
 	if err != nil {
 		found, lerr := o.lookUp(name)
 		if lerr != nil || len(found) == 0 {
+			if errors.Is(lerr, errManyContainers) {
+				return nil, lerr
+			}
 			return nil, fmt.Errorf("%q is no table, file or container", name)
 		}
 		path = found[0].Bundle
@@ -114,7 +118,7 @@ func (o *options) parsed(name string) (*seccomp.Filter, specs.Arch, error) {
 func seccompCheckCommand(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use:     "check FILTER",
-		Short:   "Say whether a filter can be read, and which of its rules mean something else than they say",
+		Short:   "Check that a filter can be read and that its rules mean what they say",
 		Long:    "Say whether a filter can be read, and which of its rules mean something else\nthan they say. Exit code 0: nothing to say. 1: there are doubts. 3: it cannot\nbe read.",
 		Example: "  hatchctl seccomp check profile.json",
 		Args:    between(1, 1),
@@ -140,7 +144,7 @@ func seccompSimulateCommand(o *options) *cobra.Command {
 	var arch string
 	cmd := &cobra.Command{
 		Use:   "simulate FILTER CALL [ARGUMENT ...]",
-		Short: "Say what a filter answers to a call with these arguments",
+		Short: "Show what a filter answers to a call with these arguments",
 		Long: `Say what a filter answers to a call with these arguments (numbers; those left
 out are 0). Exit code 0: the call is made. 1: it is not.`,
 		Example: "  hatchctl seccomp simulate restricted socket 38 5 0\n  hatchctl seccomp simulate 4f0c9a1b2c3d clone 0x10000011",

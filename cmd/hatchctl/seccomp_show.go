@@ -15,7 +15,7 @@ func seccompShowCommand(o *options) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:     "show FILTER",
-		Short:   "Say what a filter allows, limits and denies",
+		Short:   "Show what a filter allows, limits and denies",
 		Example: "  hatchctl seccomp show 4f0c9a1b2c3d\n  hatchctl seccomp show restricted --json",
 		Args:    between(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -95,7 +95,7 @@ func printWords(w io.Writer, title string, words []string) {
 func seccompDiffCommand(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use:     "diff FILTER FILTER",
-		Short:   "Say which calls one of two filters allows and the other does not",
+		Short:   "Show which calls one filter allows and the other does not",
 		Long:    "Say which calls one of two filters allows and the other does not. Exit code 0:\nthey allow the same. 1: they do not.",
 		Example: "  hatchctl seccomp diff baseline restricted\n  hatchctl seccomp diff profile.json 4f0c9a1b2c3d",
 		Args:    between(2, 2),

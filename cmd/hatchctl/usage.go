@@ -33,6 +33,15 @@ func between(least, most int) cobra.PositionalArgs {
 	}
 }
 
+// grouped adds commands below a title of the help.
+func grouped(root *cobra.Command, title string, below ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: title, Title: title + ":"})
+	for _, cmd := range below {
+		cmd.GroupID = title
+	}
+	root.AddCommand(below...)
+}
+
 // group makes cmd one that has only commands below it: without one it prints
 // its help, and one that is not known is an error with the nearest name.
 func group(cmd *cobra.Command, below ...*cobra.Command) *cobra.Command {
