@@ -53,6 +53,9 @@ func Decode[T any](raw []byte) (*Document[T], error) {
 	if len(raw) > MaxSize {
 		return nil, ErrTooLarge
 	}
+	if hasNUL(raw) {
+		return nil, ErrNUL
+	}
 	if v, ok := decodeKnown[T](raw); ok {
 		return &Document[T]{Raw: raw, Value: v}, nil
 	}

@@ -39,6 +39,7 @@ func remediesOfMounts() []remedy {
 			bind(host.Source{Resolved: "/usr/share", Dir: true, Idmap: takes})(r)
 			r.facts.Kernel.MountSetattr = false
 		}, follow: func(r *asking) { r.facts.Kernel.MountSetattr = true }},
+		{site: "control/mounts:several#1", ask: mount(specs.Mount{Destination: "/m", Type: "tmpfs", Source: "tmpfs", Options: []string{"size=1m,mode=700"}}), follow: mount(specs.Mount{Destination: "/m", Type: "tmpfs", Source: "tmpfs", Options: []string{"size=1m", "mode=700"}}), ungranted: true},
 		{site: "control/mounts:fresh#1", ask: mount(specs.Mount{Destination: "/p", Type: "proc", Source: "proc"}), follow: mount(specs.Mount{Destination: "/proc", Type: "proc", Source: "proc"}), ungranted: true},
 		{site: "control/mounts:fresh#2", ask: mount(specs.Mount{Destination: "/m", Type: "ext4", Source: "/dev/sda"}), follow: own, ungranted: true},
 		{site: "control/mounts:judge#2", ask: mount(specs.Mount{Destination: "/proc/", Type: "tmpfs", Source: "tmpfs"}), follow: mount(specs.Mount{Destination: "/proc", Type: "proc", Source: "proc"}), ungranted: true},

@@ -14,6 +14,10 @@ import (
 // fresh judges a mount that is not a bind mount.
 func (c mounts) fresh(e *edit) {
 	m := &e.mount
+	if slices.ContainsFunc(m.Options, several) {
+		c.several(e)
+		return
+	}
 	switch m.Type {
 	case "proc", "sysfs":
 		if want := map[string]string{"proc": "/proc", "sysfs": "/sys"}[m.Type]; at(*m) != want {
@@ -45,6 +49,25 @@ func (c mounts) fresh(e *edit) {
 		c.refuse(e, ".type", "a file system of type "+strconv.Quote(m.Type)+" would be mounted by the host's root, with what its options name",
 			"mounts.protect", "mount it on the host, and bind mount the directory")
 	}
+}
+
+// several reports whether an option is more than one to the kernel, which splits them
+// at commas that are not quoted, and lets the last of two that contradict count.
+func several(option string) bool {
+	quoted := false
+	for _, c := range option {
+		if c == '"' {
+			quoted = !quoted
+		}
+		if c == ',' && !quoted {
+			return true
+		}
+	}
+	return quoted
+}
+
+func (c mounts) several(e *edit) {
+	c.refuse(e, ".options", "one of them has a comma, and is several to the kernel", "mounts.protect", "give each by itself")
 }
 
 func quiet(e *edit) {

@@ -62,3 +62,18 @@ func TestNothingStandsForTheContainersOwn(t *testing.T) {
 		}
 	}
 }
+
+// What the profile wants of procfs is not taken back by an option within another.
+func TestAnOptionIsOne(t *testing.T) {
+	for option, want := range map[string]bool{
+		"gid=0,hidepid=0": true, "hidepid=invisible,": true, `x="a,b"`: false, `context="a:b:c:s0:c1,c2"`: false, `x="a,b`: true, `x="a",hidepid=0`: true, "size=1m": false,
+	} {
+		p := profile(t, "baseline")
+		p.Mounts.ProcOptions = []policy.ProcOption{policy.ProcInvisible}
+		m := specs.Mount{Destination: "/proc", Type: "proc", Source: "proc", Options: []string{"hidepid=invisible", option}}
+		_, refusals := apply(t, p, able(nil), &specs.Spec{Mounts: []specs.Mount{m}})
+		if got := len(refusals) > 0; got != want {
+			t.Errorf("%s: %v", option, refusals)
+		}
+	}
+}
