@@ -68,3 +68,12 @@ func TestHostileFilesOfLaterCalls(t *testing.T) {
 		}
 	}
 }
+
+// A further process does not leave the limits of its container by its control group.
+func TestExecLeavesNoGroup(t *testing.T) {
+	for _, group := range []string{"../..", "memory:../other", "/a/../../../"} {
+		d := created(t, "profile: builtin/restricted\n")
+		out, code := d.call(t, nil, "exec", "--cgroup", group, "c1", "sh")
+		d.wantHeld(t, group, out, code, "out of the container's control group")
+	}
+}

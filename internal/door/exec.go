@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	json "github.com/go-json-experiment/json/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -31,6 +32,9 @@ func (w World) exec(call *argv.Call) error {
 // execArgs judges the process and returns the command line that names what it
 // became.
 func (f *further) execArgs() ([]string, error) {
+	if group := first(f.call.Value("cgroup")); leavesGroup(group) {
+		return nil, errGroup
+	}
 	doc, _, err := f.asked()
 	if err != nil {
 		return nil, err
@@ -40,6 +44,14 @@ func (f *further) execArgs() ([]string, error) {
 		return nil, err
 	}
 	return f.seal(after)
+}
+
+var errGroup = errors.New("--cgroup: it leads out of the container's control group, and its limits would not hold the process; name a group below it")
+
+// leavesGroup reports whether a group, as PATH or CONTROLLERS:PATH, is not below the
+// container's. runc refuses it; crun joins the words.
+func leavesGroup(group string) bool {
+	return slices.Contains(strings.FieldsFunc(group, func(c rune) bool { return c == '/' || c == ':' }), "..")
 }
 
 // watchExec records what execArgs would have done. Where it has read what can

@@ -142,3 +142,14 @@ func TestExecByFlagsWithoutARecordedProcess(t *testing.T) {
 		t.Error("a bundle that was rewritten was taken:", err)
 	}
 }
+
+func TestExecStaysInTheGroup(t *testing.T) {
+	for group, leaves := range map[string]bool{
+		"": false, "/": false, "below": false, "/a/b..c": false, "cpu,memory:/x": false,
+		"..": true, "../..": true, "/a/../../b": true, "cpu:../x": true, "cpu:/a/..": true,
+	} {
+		if got := leavesGroup(group); got != leaves {
+			t.Errorf("%q: %v", group, got)
+		}
+	}
+}
