@@ -79,7 +79,8 @@ func wantTraces(t *testing.T, dir string, before traces) {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	t.Error(strings.Join(more, "; "))
+	ids, _ := os.ReadFile(filepath.Join(dir, "ids/ids.json"))
+	t.Errorf("%s\n%s", strings.Join(more, "; "), ids)
 }
 
 // Containers that come and go leave nothing: called as an engine calls, half of
@@ -179,4 +180,30 @@ func (d *docker) descriptors(t *testing.T) int {
 		n += children(t, fmt.Sprintf("/proc/%d/fd", cmd.Process.Pid))
 	}
 	return n
+}
+
+// Another create may sweep the record of a container as soon as the low-level
+// runtime knows it no more: its ids are given back all the same.
+func TestDeleteBesideASweep(t *testing.T) {
+	c := newCaller(t, "profile: p\nprofiles: {p: {extends: builtin/restricted, userns: {mode: required}}}\n")
+	runtime := filepath.Join(c.dir, "runc")
+	must(t, os.WriteFile(runtime, []byte(fmt.Sprintf("#!/bin/busybox sh\n%[1]s \"$@\"\ncode=$?\ncase \" $* \" in *\" delete \"*) /bin/busybox rm -rf %[2]s/state/*/swept ;; esac\nexit $code\n", pinnedRunc(t), c.dir)), 0o755))
+	policy := strings.Replace(read(t, c.policy), "runtime: {path: "+pinnedRunc(t), "runtime: {path: "+runtime, 1)
+	must(t, os.WriteFile(c.policy, []byte(policy), 0o600))
+	bundle := makeBundle(t, "exec /bin/sleep 1000")
+	must(t, os.Symlink("sh", filepath.Join(bundle, "rootfs/bin/sleep")))
+	for _, args := range [][]string{{"create", "--bundle", bundle, "swept"}, {"delete", "--force", "swept"}} {
+		errs, err := os.Create(filepath.Join(c.dir, "errors"))
+		must(t, err)
+		cmd := c.command(args...)
+		cmd.Stdout, cmd.Stderr = errs, errs
+		err = cmd.Run()
+		errs.Close()
+		if err != nil {
+			t.Fatalf("%s: %v: %s", args[0], err, read(t, errs.Name()))
+		}
+		if ids := read(t, filepath.Join(c.dir, "ids/ids.json")); strings.Contains(ids, "swept") != (args[0] == "create") {
+			t.Errorf("after %s: %s", args[0], ids)
+		}
+	}
 }

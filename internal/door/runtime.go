@@ -79,7 +79,8 @@ func (w World) delete(call *argv.Call) int {
 	if err != nil {
 		return w.fail(call, err)
 	}
-	holder := store.Holder(root, call.ID)
+	// Before: once the container is gone, another create may sweep its record.
+	holder, ids := store.Holder(root, call.ID), store.IDs(root, call.ID)
 	if placeErr == nil {
 		w.logDropped(store, root, call.ID)
 	}
@@ -88,7 +89,6 @@ func (w World) delete(call *argv.Call) int {
 		return w.fail(call, err)
 	}
 	if err = placeErr; err == nil && !decision.Live(root, call.ID) {
-		ids := store.IDs(root, call.ID)
 		err = errors.Join(store.Release(root, call.ID, holder), freeIDs(ids, root, call.ID, holder))
 	}
 	if err != nil && code == 0 && places.Mode != policy.Complain {
