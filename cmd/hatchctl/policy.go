@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -25,8 +27,9 @@ func policyCheckCommand() *cobra.Command {
 		Long: `Show every error of a policy file, with line, column and a suggestion.
 
 The file is read by itself: a profile of another file of policy.d is not known.
-Who owns the file and who may write to it is left to the day it is used. Exit
-code 0: no errors. 1: there are some.`,
+Who owns the file and who may write to it is left to the day it is used. What
+weakens the policy is named, with the reason that is given for it (because:). Exit
+code 0: no errors. 1: there are some, or a reason is missing.`,
 		Example: `  hatchctl policy check /etc/hatchdog/policy.yaml
   hatchctl policy check --json policy.yaml`,
 		Args: between(1, 1),
@@ -35,7 +38,7 @@ code 0: no errors. 1: there are some.`,
 			if err != nil {
 				return err
 			}
-			err = policy.Check(args[0], data)
+			weak, err := policy.CheckWeak(args[0], data)
 			var bad policy.Errors
 			if err != nil && !errors.As(err, &bad) {
 				return err
@@ -48,8 +51,9 @@ code 0: no errors. 1: there are some.`,
 				for _, e := range bad {
 					fmt.Fprintln(cmd.OutOrStdout(), e.Error())
 				}
+				printWeak(cmd.OutOrStdout(), weak)
 			}
-			if len(bad) > 0 {
+			if len(bad) > 0 || slices.ContainsFunc(weak, func(w policy.Weak) bool { return w.Because == "" }) {
 				return exitError(1)
 			}
 			if !asJSON {
@@ -60,6 +64,17 @@ code 0: no errors. 1: there are some.`,
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// printWeak names what weakens a policy, and why.
+func printWeak(w io.Writer, all []policy.Weak) {
+	for _, one := range all {
+		because := "because " + one.Because
+		if one.Because == "" {
+			because = "no reason is given: write because: WHY beside it"
+		}
+		fmt.Fprintf(w, "%s: weakens: %s: %s; %s\n", harmless(one.Where), one.Setting, one.Means, harmless(because))
+	}
 }
 
 func policyShowCommand(o *options) *cobra.Command {

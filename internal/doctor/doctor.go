@@ -8,6 +8,8 @@
 // Spec fields touched: none.
 package doctor
 
+import "github.com/hatchdog/hatchdog/internal/policy"
+
 // Level is how much a finding matters.
 type Level string
 
@@ -52,6 +54,7 @@ type Host struct {
 	Runtimes       []Runtime
 	Engines        []Engine
 	Policy         error // of reading it
+	Weak           []policy.Weak
 }
 
 // Runtime is a low-level runtime on this host.
@@ -82,6 +85,7 @@ type Engine struct {
 // Examine looks at everything.
 func Examine(h Host) []Finding {
 	all := []Finding{kernel(h), lsms(h), controlGroups(h), userNamespaces(h), idmap(h), nftables(h), seccomp(h), policyFile(h)}
+	all = append(all, weak(h)...)
 	all = append(all, appArmor(h)...)
 	all = append(all, runtimes(h)...)
 	return append(all, engines(h)...)

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/hatchdog/hatchdog/internal/host"
+
+	"github.com/hatchdog/hatchdog/internal/policy"
 )
 
 // healthy lacks nothing.
@@ -61,6 +63,7 @@ func TestEachLack(t *testing.T) {
 		"nftables unknown": {func(h *Host) { h.Nftables = Answer{Unknown: "x"} }, "nftables", Warn},
 		"no seccomp":       {func(h *Host) { h.SeccompActions = nil }, "seccomp", Fail},
 		"bad policy":       {func(h *Host) { h.Policy = errors.New("line 3") }, "policy", Fail},
+		"weak policy":      {func(h *Host) { h.Weak = []policy.Weak{{Where: "p.yaml:3", Setting: "restore: admit", Means: "x"}} }, "policy", Warn},
 		"no runtime":       {func(h *Host) { h.Runtimes = nil }, "low-level runtime", Fail},
 		"used escape":      {func(h *Host) { h.Runtimes[0].Err = errors.New("CVE") }, "low-level runtime /usr/bin/runc", Fail},
 		"unused escape": {func(h *Host) {

@@ -124,6 +124,19 @@ func seccomp(h Host) Finding {
 	return f
 }
 
+// weak names what the administrator has weakened, with the reason for it.
+func weak(h Host) []Finding {
+	all := make([]Finding, 0, len(h.Weak))
+	for _, w := range h.Weak {
+		f := Finding{Check: "policy", Level: Warn, Found: w.Setting + " at " + w.Where + ", because " + w.Because, Means: w.Means}
+		if w.Because == "" {
+			f.Found, f.Remedy = w.Setting+" at "+w.Where+", without a reason", "take it out, or write because: WHY beside it"
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
 func policyFile(h Host) Finding {
 	f := Finding{Check: "policy", Level: OK, Found: "can be read"}
 	if h.Policy != nil {

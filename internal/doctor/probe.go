@@ -22,6 +22,9 @@ import (
 // Probe looks at this host. pol is nil where polErr says why.
 func Probe(pol *policy.Policy, polErr error, getenv func(string) string) Host {
 	h := Host{Policy: polErr, LSMs: readLSMs(), UserNamespaces: tryUserNamespace(), Nftables: tryNftables()}
+	if pol != nil {
+		h.Weak = pol.Weak()
+	}
 	_, err := effects.FindParser(getenv)
 	h.AppArmor = AppArmor{host.ProbeApparmor("/", profiles.Names()...), err == nil}
 	var name unix.Utsname

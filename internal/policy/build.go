@@ -31,10 +31,17 @@ type builder struct {
 
 // Check parses one policy file and reports all of its errors as Errors.
 func Check(name string, data []byte) error {
-	if _, errs := build([]source{{name, data}}, true); len(errs) > 0 {
-		return errs
+	_, err := CheckWeak(name, data)
+	return err
+}
+
+// CheckWeak is Check, and lists what weakens a file that has no errors.
+func CheckWeak(name string, data []byte) ([]Weak, error) {
+	p, errs := build([]source{{name, data}}, true)
+	if len(errs) > 0 {
+		return nil, errs
 	}
-	return nil
+	return p.Weak(), nil
 }
 
 // build puts the files together. all loads every built-in profile, otherwise
@@ -53,6 +60,7 @@ func build(sources []source, all bool) (*Policy, Errors) {
 		}
 	}
 	b.check()
+	b.policy.set = b.set
 	slices.SortFunc(b.errs, func(x, y Error) int {
 		if x.File != y.File {
 			return strings.Compare(x.File, y.File)

@@ -72,6 +72,8 @@ func describe(key string) string { //nolint:funlen // a table, a line for each k
 		return "patterns of project and service, as Docker Compose labels its containers"
 	case "Rule.trust":
 		return "what of the match is believed although whoever makes the container chooses it; without it such a rule only narrows"
+	case "Policy.because":
+		return "why unrecorded or audit.onFailure weaken the policy; `hatchctl policy check` wants it"
 	case "Rule.because":
 		return "why trust is given, for whoever reads the policy; required with it"
 	}
@@ -80,6 +82,8 @@ func describe(key string) string { //nolint:funlen // a table, a line for each k
 
 func describeProfile(key string) string { //nolint:funlen // a table, a line for each key
 	switch key {
+	case "Profile.because":
+		return "why the profile holds containers to less (restore, others, apparmor.require, userns.mode); `hatchctl policy check` wants it"
 	case "Profile.description":
 		return "words for a reader"
 	case "Profile.onExcess":

@@ -54,6 +54,7 @@ func noApparmor(p *Profile) bool { return p.Apparmor.Require == Never }
 var orders = map[string]func(m, p *Profile) bool{
 	"Name":        func(_, _ *Profile) bool { return true },
 	"Description": func(_, _ *Profile) bool { return true },
+	"Because":     func(_, _ *Profile) bool { return true },
 	"Origin": func(m, p *Profile) bool {
 		return holds(slices.Collect(maps.Keys(m.Origin)), slices.Collect(maps.Keys(p.Origin)))
 	},

@@ -140,15 +140,20 @@ func (b *builder) inline(r *reader, n *yaml.Node) []*yaml.Node {
 		if rule.Kind != yaml.MappingNode {
 			continue
 		}
+		var why []*yaml.Node
 		body, rest := &yaml.Node{Kind: yaml.MappingNode, Line: rule.Line, Column: rule.Column}, []*yaml.Node{}
 		for j := 0; j+1 < len(rule.Content); j += 2 {
-			if slices.Contains(keys, rule.Content[j].Value) {
+			if key := rule.Content[j].Value; key == "because" { // of the rule's trust, and of its own keys
+				rest = append(rest, rule.Content[j], rule.Content[j+1])
+				why = []*yaml.Node{rule.Content[j], rule.Content[j+1]}
+			} else if slices.Contains(keys, key) {
 				body.Content = append(body.Content, rule.Content[j], rule.Content[j+1])
 			} else {
 				rest = append(rest, rule.Content[j], rule.Content[j+1])
 			}
 		}
 		if len(body.Content) > 0 {
+			body.Content = append(body.Content, why...)
 			rule.Content, own[i] = rest, body
 		}
 	}

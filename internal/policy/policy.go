@@ -49,10 +49,14 @@ type Policy struct {
 	Offers   []string            `json:"offers"`
 	Rules    []Rule              `json:"rules"`
 	Profiles map[string]*Profile `json:"profiles" policy:"-"` // by full name: "builtin/restricted", "web"
+	// Because is the reason for what weakens the policy (see Weak).
+	Because string `json:"because,omitempty"`
 	// Digest is the SHA-256 of the files that the policy came from, in hex.
 	Digest string `json:"digest" policy:"-"`
 	// Files are the paths it came from; empty for the embedded default.
 	Files []string `json:"files" policy:"-"`
+
+	set map[string]string // top-level key -> "FILE:LINE"
 }
 
 // Runtime names the low-level runtime.

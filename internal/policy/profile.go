@@ -34,6 +34,8 @@ const (
 type Profile struct {
 	Name        string `json:"name" policy:"-"`
 	Description string `json:"description,omitempty"`
+	// Because is the reason for what weakens the profile (see Policy.Weak).
+	Because string `json:"because,omitempty"`
 
 	OnExcess      map[string]Excess `json:"onExcess"`      // by control; every control has an entry
 	UnknownFields UnknownFields     `json:"unknownFields"` // of config.json
