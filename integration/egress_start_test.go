@@ -46,7 +46,7 @@ func createBundle(t *testing.T, dir, id, bundle string) held {
 	// A pipe: a file of ours may not become the user's of the container.
 	said, out, err := os.Pipe()
 	must(t, err)
-	kept, err := os.Create(dir + "/" + id + ".out")
+	kept, err := os.OpenFile(dir+"/"+id+".out", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	must(t, err)
 	copied := make(chan struct{})
 	go func() {

@@ -124,7 +124,7 @@ func (c *caller) cycle(t *testing.T, bundle, process string, n int) {
 		calls = slices.Delete(calls, 1, 3) // never started
 	}
 	for _, args := range append(calls, []string{"delete", "--force", id}) {
-		errs, err := os.Create(filepath.Join(c.dir, "errors-"+id))
+		errs, err := os.OpenFile(filepath.Join(c.dir, "errors-"+id), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 		if err != nil {
 			t.Error(err)
 			return
@@ -193,7 +193,7 @@ func TestDeleteBesideASweep(t *testing.T) {
 	bundle := makeBundle(t, "exec /bin/sleep 1000")
 	must(t, os.Symlink("sh", filepath.Join(bundle, "rootfs/bin/sleep")))
 	for _, args := range [][]string{{"create", "--bundle", bundle, "swept"}, {"delete", "--force", "swept"}} {
-		errs, err := os.Create(filepath.Join(c.dir, "errors"))
+		errs, err := os.OpenFile(filepath.Join(c.dir, "errors"), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 		must(t, err)
 		cmd := c.command(args...)
 		cmd.Stdout, cmd.Stderr = errs, errs
