@@ -2,18 +2,28 @@ package firewall
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
+	"github.com/mdlayher/netlink"
 )
 
 // kernel is a connection to nftables in one namespace.
 type kernel struct{ nft *nftables.Conn }
 
+// buffers bounds what one transaction may send, and its acknowledgements, of
+// which there is one for each rule and which are read when all is sent, in bytes:
+// some ten thousand rules. The kernel takes what is used.
+const buffers = 16 << 20
+
 func open(fd int) (*kernel, error) {
-	c, err := nftables.New(nftables.WithNetNSFd(fd), nftables.AsLasting())
+	roomy := nftables.WithSockOptions(func(c *netlink.Conn) error {
+		return errors.Join(c.SetWriteBuffer(buffers), c.SetReadBuffer(buffers))
+	})
+	c, err := nftables.New(nftables.WithNetNSFd(fd), nftables.AsLasting(), roomy)
 	if err != nil {
 		return nil, err
 	}
