@@ -134,7 +134,6 @@
 	P(read_kpageflags, reads("/proc/kpageflags")) \
 	P(read_latency, reads("/proc/latency_stats")) \
 	P(read_schedstat, reads("/proc/schedstat")) \
-	P(read_locks, reads("/proc/locks")) \
 	P(read_mdstat, reads("/proc/mdstat")) \
 	P(read_core_pattern, reads("/proc/sys/kernel/core_pattern")) \
 	P(read_modprobe, reads("/proc/sys/kernel/modprobe")) \
