@@ -82,7 +82,7 @@ func mergeSlice(raw jsontext.Value, was, want reflect.Value) (jsontext.Value, er
 	next := 0
 	for i := range out {
 		at := next
-		for at < was.Len() && !equal(was.Index(at), want.Index(i), false) {
+		for at < was.Len() && !equal(was.Index(at), want.Index(i), true) {
 			at++
 		}
 		if at < was.Len() {

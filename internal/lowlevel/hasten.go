@@ -3,6 +3,7 @@ package lowlevel
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -39,6 +40,9 @@ func ownProcs(mount, own string) string {
 		fields := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
 		if len(fields) != 3 || unified != (fields[0] == "0") || !unified && fields[1] != "pids" {
 			continue
+		}
+		if slices.Contains(strings.Split(fields[2], "/"), "..") {
+			return "" // outside of what our control group namespace shows
 		}
 		return filepath.Join(mount, fields[1], fields[2], "cgroup.procs")
 	}

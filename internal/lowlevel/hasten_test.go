@@ -18,6 +18,8 @@ func TestOwnProcs(t *testing.T) {
 		{v1, "3:cpu,cpuacct:/x\n0::/\n", ""},
 		{v2, "8:pids:/x\n", ""},
 		{v2, "", ""},
+		{v1, "8:pids:/../../x\n", ""},
+		{v2, "0::/..\n", ""},
 	} {
 		if got := ownProcs(c.mount, c.own); got != c.want {
 			t.Errorf("%q: %q, not %q", c.own, got, c.want)

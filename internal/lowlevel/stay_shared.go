@@ -4,6 +4,7 @@ package lowlevel
 
 import (
 	"errors"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,7 +15,9 @@ import (
 // one, makes system calls from registers alone, has every signal blocked, and
 // closes what it inherits.
 func stay(procs string) {
-	fd, err := unix.Open(procs, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	runtime.LockOSThread() // whose signals are blocked meanwhile
+	defer runtime.UnlockOSThread()
+	fd, err := unix.Open(procs, unix.O_WRONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return
 	}

@@ -16,17 +16,14 @@ func parse(data []byte) (*state, error) {
 	head, rest, _ := bytes.Cut(data, []byte{'\n'})
 	var st struct {
 		state
-		Before []Range `json:"ranges"` // of a version that wrote one document
+		Form json.RawMessage `json:"ranges"`
 	}
 	if err := json.Unmarshal(head, &st); err != nil {
 		return nil, err
 	}
-	for i := range st.Before {
-		if r := &st.Before[i]; r.Size == 0 { // of a version that had units alone
-			r.Size = Size
-		}
+	if string(st.Form) != inLines {
+		return before(&st.state, st.Form)
 	}
-	st.Ranges = st.Before
 	for line := range bytes.Lines(rest) {
 		if !bytes.HasSuffix(line, []byte{'\n'}) {
 			return nil, errLine // it was cut
@@ -45,8 +42,31 @@ func parse(data []byte) (*state, error) {
 	return &st.state, nil
 }
 
+// inLines stands where the version before had the ranges: it cannot read that,
+// and tells who holds what from the processes.
+const inLines = `"lines"`
+
+// before reads the ranges of the version that wrote one document.
+func before(st *state, ranges json.RawMessage) (*state, error) {
+	if ranges == nil {
+		return nil, errLine
+	}
+	if err := json.Unmarshal(ranges, &st.Ranges); err != nil {
+		return nil, err
+	}
+	for i := range st.Ranges {
+		if r := &st.Ranges[i]; r.Size == 0 { // of a version that had units alone
+			r.Size = Size
+		}
+	}
+	return st, nil
+}
+
 func (st *state) encode() ([]byte, error) {
-	head, err := json.Marshal(st)
+	head, err := json.Marshal(struct {
+		*state
+		Form json.RawMessage `json:"ranges"`
+	}{st, json.RawMessage(inLines)})
 	if err != nil {
 		return nil, err
 	}

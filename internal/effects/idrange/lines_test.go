@@ -1,6 +1,8 @@
 package idrange
 
 import (
+	"bytes"
+	"encoding/json"
 	"reflect"
 	"strings"
 	"testing"
@@ -54,9 +56,9 @@ func TestLinesReadBack(t *testing.T) {
 }
 
 func TestLinesThatCannotBeRead(t *testing.T) {
-	head := `{"boot":"b"}` + "\n"
+	head := `{"boot":"b","ranges":"lines"}` + "\n"
 	for _, text := range []string{
-		"", "x", head + "1", head + "1 65536 {}", head + "1 {}\n", head + "x 65536 {}\n", head + "1 0 {}\n", head + "4294967296 65536 {}\n", head + "\n",
+		"", "x", `{"boot":"b"}`, `{"boot":"b","ranges":"x"}`, head + "1", head + "1 65536 {}", head + "1 {}\n", head + "x 65536 {}\n", head + "1 0 {}\n", head + "4294967296 65536 {}\n", head + "\n",
 	} {
 		if st, err := parse([]byte(text)); err == nil {
 			t.Errorf("%q: %+v", text, st)
@@ -74,5 +76,20 @@ func TestLinesThatCannotBeRead(t *testing.T) {
 	old, err := parse([]byte(`{"boot":"b","ranges":[{"base":65536,"holders":[{"root":"/r","id":"a","creator":"1","record":"/x"}]}],"swept":1}`))
 	if err != nil || len(old.Ranges) != 1 || old.Ranges[0].Size != Size || !old.Ranges[0].names("a") || old.Swept != 1 {
 		t.Errorf("of the version before: %+v, %v", old, err)
+	}
+}
+
+// The version before takes the file for one that it cannot read, and not for one
+// without ranges.
+func TestLinesBeforeTheVersionBefore(t *testing.T) {
+	data, err := (&state{Boot: "b", Ranges: []Range{{IDRange: host.IDRange{Base: 65536, Size: Size}}}}).encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var old struct {
+		Ranges []Range `json:"ranges"`
+	}
+	if err := json.NewDecoder(bytes.NewReader(data)).Decode(&old); err == nil {
+		t.Errorf("%s reads as %+v", data, old)
 	}
 }
