@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 	json "github.com/go-json-experiment/json/v1"
@@ -47,17 +46,14 @@ func (d *Document[T]) With(after *T) (*Document[T], error) {
 	return edited, nil
 }
 
-// merge carries the step from was to want over to raw. All three are JSON
-// values; was is raw without what nobody knows.
+// merge carries the step from was to want over to raw, for maps; mergeValue has
+// the rest. All three are JSON values; was is raw without what nobody knows.
 func merge(raw, was, want jsontext.Value) (jsontext.Value, error) {
 	if bytes.Equal(was, want) {
 		return raw, nil
 	}
-	switch {
-	case raw.Kind() == '{' && was.Kind() == '{' && want.Kind() == '{':
+	if raw.Kind() == '{' && was.Kind() == '{' && want.Kind() == '{' {
 		return mergeObject(raw, was, want)
-	case raw.Kind() == '[' && was.Kind() == '[' && want.Kind() == '[':
-		return mergeArray(raw, was, want)
 	}
 	return want, nil
 }
@@ -105,64 +101,6 @@ func mergeObject(raw, was, want jsontext.Value) (jsontext.Value, error) {
 		}
 	}
 	return joinObject(out), nil
-}
-
-// mergeArray aligns the elements by what names them, so that an element that
-// stays keeps what nobody knows of it.
-func mergeArray(raw, was, want jsontext.Value) (jsontext.Value, error) {
-	elements, err := elementsOf(raw)
-	if err != nil {
-		return nil, err
-	}
-	before, err := elementsOf(was)
-	if err != nil {
-		return nil, err
-	}
-	after, err := elementsOf(want)
-	if err != nil {
-		return nil, err
-	}
-	if len(elements) != len(before) {
-		return nil, errLossy
-	}
-	names := make([]string, len(before))
-	for i, b := range before {
-		names[i] = nameOf(b)
-	}
-	out := make([]jsontext.Value, 0, len(after))
-	next := 0
-	for _, a := range after {
-		at := indexFrom(before, names, next, a)
-		if at < 0 {
-			out = append(out, a)
-			continue
-		}
-		merged, err := merge(elements[at], before[at], a)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, merged)
-		next = at + 1
-	}
-	return joinArray(out), nil
-}
-
-// indexFrom finds the element that a stems from: the same value, or else the
-// same name.
-func indexFrom(before []jsontext.Value, names []string, next int, a jsontext.Value) int {
-	for i := next; i < len(before); i++ {
-		if bytes.Equal(before[i], a) {
-			return i
-		}
-	}
-	name := nameOf(a)
-	if name == "" {
-		return -1
-	}
-	if i := slices.Index(names[next:], name); i >= 0 {
-		return next + i
-	}
-	return -1
 }
 
 // nameOf is what tells the elements of the spec's lists apart.
