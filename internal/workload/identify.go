@@ -9,10 +9,6 @@ import (
 	"github.com/hatchdog/hatchdog/internal/engine"
 )
 
-// maxKept bounds a file of an engine's, in bytes: Docker's config.v2.json has
-// some 5 KiB, and the environment and labels of a container.
-const maxKept = 4 << 20
-
 // prefix is that of the annotations by which a workload chooses.
 const prefix = "hatchdog.dev/"
 
@@ -47,7 +43,7 @@ func Identify(s *specs.Spec, id, bundle string) Workload {
 // kept reads a file of an engine's; one that is missing, or that others can
 // write to, says nothing.
 func kept(path string) []byte {
-	data, err := bundle.ReadKept(path, maxKept)
+	data, err := bundle.ReadKept(path)
 	if err != nil {
 		return nil
 	}

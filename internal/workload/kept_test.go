@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/hatchdog/hatchdog/internal/bundle"
 )
 
 const keptByDocker = `{"ID":"c1","Name":"/web","Image":"sha256:aa","ImageManifest":{"digest":"sha256:bb"},"Config":{"Image":"busybox:1.36",
@@ -61,7 +63,7 @@ func TestNamesOfNobodyElse(t *testing.T) {
 			return os.Symlink(other, file)
 		},
 		"too large": func(_ *testing.T, file string) error {
-			return os.WriteFile(file, []byte(keptByDocker+strings.Repeat(" ", maxKept)), 0o600)
+			return os.WriteFile(file, []byte(keptByDocker+strings.Repeat(" ", bundle.MaxSize)), 0o600)
 		},
 		"of another container": func(_ *testing.T, file string) error {
 			return os.WriteFile(file, []byte(strings.Replace(keptByDocker, `"c1"`, `"c2"`, 1)), 0o600)
