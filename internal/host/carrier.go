@@ -54,28 +54,44 @@ func writeOnce(file, text string) error {
 // forkIntoUserNS starts a child in a new user namespace. It runs no program, shares no more than it must, and
 // waits to be killed; it dies with this thread.
 func forkIntoUserNS() (int, error) {
+	pid, err := CloneQuietly(func() (uintptr, unix.Errno) {
+		return carrier(unix.CLONE_NEWUSER|uintptr(unix.SIGCHLD), uintptr(unix.Getpid()))
+	})
+	if err != nil && pid != 0 {
+		reap(pid)
+	}
+	return pid, err
+}
+
+// CloneQuietly starts a child by clone, which may share this process's memory, while
+// every signal of the thread is blocked, as it stays in the child: no handler of
+// ours may run there, which has one thread of many. With an error and a pid the
+// child runs, and the thread's signals could not be let through again.
+func CloneQuietly(clone func() (uintptr, unix.Errno)) (int, error) {
+	runtime.LockOSThread() // whose signals are blocked meanwhile
+	defer runtime.UnlockOSThread()
 	var all, old unix.Sigset_t
 	for i := range all.Val {
 		all.Val[i] = ^all.Val[i]
 	}
-	// No handler of ours may run in the child: it has one thread of many.
 	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &all, &old); err != nil {
 		return 0, err
 	}
-	pid, errno := carrier(unix.CLONE_NEWUSER|uintptr(unix.SIGCHLD), uintptr(unix.Getpid()))
+	pid, errno := clone()
 	err := unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil)
 	if errno != 0 {
 		return 0, errno
 	}
-	if err != nil {
-		reap(int(pid))
-		return 0, err
-	}
-	return int(pid), nil
+	return int(pid), err
 }
 
 func reap(pid int) {
 	_ = unix.Kill(pid, unix.SIGKILL)
+	Await(pid)
+}
+
+// Await waits for the end of a child.
+func Await(pid int) {
 	for {
 		_, err := unix.Wait4(pid, nil, 0, nil)
 		if !errors.Is(err, unix.EINTR) {

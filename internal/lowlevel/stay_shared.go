@@ -3,10 +3,9 @@
 package lowlevel
 
 import (
-	"errors"
-	"runtime"
-
 	"golang.org/x/sys/unix"
+
+	"github.com/hatchdog/hatchdog/internal/host"
 )
 
 // stay lets a process of its own write "0", which is the writer (cgroups(7)), into
@@ -15,26 +14,20 @@ import (
 // one, makes system calls from registers alone, has every signal blocked, and
 // closes what it inherits.
 func stay(procs string) {
-	runtime.LockOSThread() // whose signals are blocked meanwhile
-	defer runtime.UnlockOSThread()
 	fd, err := unix.Open(procs, unix.O_WRONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return
 	}
 	defer unix.Close(fd)
-	var all, old unix.Sigset_t
-	for i := range all.Val {
-		all.Val[i] = ^all.Val[i]
-	}
-	if fd < 1 || unix.PthreadSigmask(unix.SIG_SETMASK, &all, &old) != nil {
+	if fd < 1 {
 		return
 	}
-	pid, errno := stayApart(uintptr(fd))
-	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil)
-	for errno == 0 {
-		if _, err := unix.Wait4(int(pid), nil, 0, nil); !errors.Is(err, unix.EINTR) {
-			return
-		}
+	pid, _ := host.CloneQuietly(func() (uintptr, unix.Errno) {
+		pid, errno := stayApart(uintptr(fd))
+		return pid, unix.Errno(errno)
+	})
+	if pid != 0 {
+		host.Await(pid)
 	}
 }
 
