@@ -84,7 +84,7 @@ func alike(changes []control.Attributed) [][]control.Attributed {
 // values are a change's two sides. Of a list that became shorter it counts what
 // was asked for and spells out what is left: the reason names what is gone.
 func values(c control.Change) (asked, given []string) {
-	before, after := items(c.Before), items(c.After)
+	before, after := explain.Items(c.Before), explain.Items(c.After)
 	if len(before) <= valueLines || len(after) >= len(before) {
 		return cut(wrap(harmless(c.Before), askedWidth)), cut(wrap(harmless(c.After), givenWidth))
 	}
@@ -93,10 +93,6 @@ func values(c control.Change) (asked, given []string) {
 		return asked, []string{"none"}
 	}
 	return asked, wrap(fmt.Sprintf("%d: %s", len(after), harmless(c.After)), givenWidth)
-}
-
-func items(list string) []string {
-	return strings.FieldsFunc(list, func(r rune) bool { return r == ' ' || r == ',' })
 }
 
 func columns(w io.Writer, field, asked, given, why []string) {

@@ -156,11 +156,7 @@ func (o *options) suggestLive(pol *policy.Policy, e decision.Entry) (suggestion,
 func wanted(d decision.Decision) []control.Grant {
 	all := explain.Asked(d.Changes)
 	for _, r := range d.Refusals {
-		for _, g := range r.Grants {
-			if !slices.Contains(all, g) {
-				all = append(all, g)
-			}
-		}
+		all = control.Union(all, r.Grants...)
 	}
 	return all
 }
@@ -188,11 +184,7 @@ func suggestGone(logged []decision.Decision) suggestion {
 		}
 		s.d, s.grants, s.stays = d, nil, nil
 		for _, r := range d.Refusals {
-			for _, g := range r.Grants {
-				if !slices.Contains(s.grants, g) {
-					s.grants = append(s.grants, g)
-				}
-			}
+			s.grants = control.Union(s.grants, r.Grants...)
 			if len(r.Grants) == 0 {
 				s.stays = append(s.stays, r.Field+": refused: "+r.Reason)
 			}

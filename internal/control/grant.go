@@ -74,6 +74,16 @@ func words(grants []Grant) string {
 	return strings.Join(all, " and ") + " in a profile for this workload"
 }
 
+// Union is the grants of both, each once.
+func Union(all []Grant, more ...Grant) []Grant {
+	for _, g := range more {
+		if !slices.Contains(all, g) {
+			all = append(all, g)
+		}
+	}
+	return all
+}
+
 // Fragment is the grants as the keys of a profile, or of the policy, in YAML on
 // one line. What is added to a list keeps what the profile has from the one that
 // it extends.

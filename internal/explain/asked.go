@@ -1,7 +1,6 @@
 package explain
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/hatchdog/hatchdog/internal/control"
@@ -20,11 +19,7 @@ func Asked(changes []control.Attributed) []control.Grant {
 		if len(back) == 0 {
 			back = givesBack(c.Change)
 		}
-		for _, g := range back {
-			if !slices.Contains(grants, g) {
-				grants = append(grants, g)
-			}
-		}
+		grants = control.Union(grants, back...)
 	}
 	return grants
 }
@@ -38,7 +33,7 @@ func givesBack(c control.Change) []control.Grant {
 			all = append(all, control.Add("capabilities.max", name))
 		}
 	case field == "linux.seccomp.syscalls":
-		for _, call := range items(c.Before) {
+		for _, call := range Items(c.Before) {
 			all = append(all, control.Add("seccomp.allow", call))
 		}
 	case field == "linux.seccomp.architectures":

@@ -95,11 +95,12 @@ func lostCapabilities(changes []control.Attributed) []string {
 
 // gone are the items of a list that a change took out.
 func gone(c control.Change) []string {
-	kept := items(c.After)
-	return slices.DeleteFunc(items(c.Before), func(one string) bool { return slices.Contains(kept, one) })
+	kept := Items(c.After)
+	return slices.DeleteFunc(Items(c.Before), func(one string) bool { return slices.Contains(kept, one) })
 }
 
-func items(list string) []string {
+// Items are those of a list as a change has it.
+func Items(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return r == ' ' || r == ',' })
 }
 
@@ -109,7 +110,7 @@ func lostCalls(changes []control.Attributed) []string {
 		if c.Field != "linux.seccomp.syscalls" || c.After != "denied" {
 			continue
 		}
-		calls := items(c.Before)
+		calls := Items(c.Before)
 		for call, means := range map[string]string{"ptrace": "trace processes", "io_uring_setup": "use io_uring"} {
 			if slices.Contains(calls, call) {
 				all = append(all, means)

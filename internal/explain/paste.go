@@ -88,9 +88,7 @@ func lines(grants []control.Grant) []string {
 		if !slices.Contains(keys, key) {
 			keys = append(keys, key)
 		}
-		if !slices.Contains(by[key], g) {
-			by[key] = append(by[key], g)
-		}
+		by[key] = control.Union(by[key], g)
 	}
 	all := make([]string, 0, len(keys))
 	for _, key := range keys {
