@@ -3,9 +3,11 @@ package integration
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -41,14 +43,45 @@ func (c *caller) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// life counts every door in the life of a container.
-func (c *caller) life(t *testing.T, id string) map[string]effort {
+// process writes the process file of an exec.
+func (c *caller) process(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(c.dir, "process.json")
+	must(t, os.WriteFile(file, []byte(`{"user":{"uid":0,"gid":0},"args":["/bin/sh","-c","true"],"cwd":"/","env":["PATH=/bin"]}`), 0o600))
+	return file
+}
+
+// sleepingBundle is one of a container that does nothing for long.
+func sleepingBundle(t *testing.T) string {
 	t.Helper()
 	bundle := makeBundle(t, "exec /bin/sleep 1000")
 	must(t, os.Symlink("sh", filepath.Join(bundle, "rootfs/bin/sleep")))
+	return bundle
+}
+
+// call runs one command with a file for its streams, which a container may keep.
+func (c *caller) call(id string, args ...string) error {
+	name := filepath.Join(c.dir, "said-"+id)
+	said, err := os.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(name)
+	defer said.Close()
+	cmd := c.command(args...)
+	cmd.Stdout, cmd.Stderr = said, said
+	if err := cmd.Run(); err != nil {
+		text, _ := os.ReadFile(name)
+		return fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, text)
+	}
+	return nil
+}
+
+// life counts every door in the life of a container.
+func (c *caller) life(t *testing.T, id string) map[string]effort {
+	t.Helper()
+	bundle, process := sleepingBundle(t), c.process(t)
 	t.Cleanup(func() { _ = c.command("delete", "--force", id).Run() })
-	process := filepath.Join(c.dir, "process.json")
-	must(t, os.WriteFile(process, []byte(`{"user":{"uid":0,"gid":0},"args":["/bin/sh","-c","true"],"cwd":"/","env":["PATH=/bin"]}`), 0o600))
 	found := map[string]effort{}
 	for _, args := range [][]string{
 		{"create", "--bundle", bundle, id}, {"start", id}, {"exec", "--process", process, id}, {"state", id}, {"kill", id, "KILL"},

@@ -89,11 +89,9 @@ func TestSoak(t *testing.T) {
 	c := newCaller(t, "profile: p\nprofiles: {p: {extends: builtin/restricted, others: admit, userns: {mode: required}}}\n")
 	var bundles [2]string // two containers live at once, and have control groups of their own
 	for i := range bundles {
-		bundles[i] = makeBundle(t, "exec /bin/sleep 1000")
-		must(t, os.Symlink("sh", filepath.Join(bundles[i], "rootfs/bin/sleep")))
+		bundles[i] = sleepingBundle(t)
 	}
-	process := filepath.Join(c.dir, "process.json")
-	must(t, os.WriteFile(process, []byte(`{"user":{"uid":0,"gid":0},"args":["/bin/sh","-c","true"],"cwd":"/","env":["PATH=/bin"]}`), 0o600))
+	process := c.process(t)
 	c.cycle(t, bundles[0], process, 0)
 	before := tracesOf(t, c.dir)
 	var both sync.WaitGroup
@@ -124,22 +122,11 @@ func (c *caller) cycle(t *testing.T, bundle, process string, n int) {
 		calls = slices.Delete(calls, 1, 3) // never started
 	}
 	for _, args := range append(calls, []string{"delete", "--force", id}) {
-		errs, err := os.OpenFile(filepath.Join(c.dir, "errors-"+id), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-		if err != nil {
+		if err := c.call(id, args...); err != nil {
 			t.Error(err)
 			return
 		}
-		cmd := c.command(args...)
-		cmd.Stdout, cmd.Stderr = errs, errs
-		err = cmd.Run()
-		errs.Close()
-		if err != nil {
-			said, _ := os.ReadFile(errs.Name())
-			t.Errorf("%s: %v: %s", strings.Join(args, " "), err, said)
-			return
-		}
 	}
-	_ = os.Remove(filepath.Join(c.dir, "errors-"+id))
 }
 
 func sizeBelow(t *testing.T, dir string) int64 {
@@ -190,18 +177,9 @@ func TestDeleteBesideASweep(t *testing.T) {
 	must(t, os.WriteFile(runtime, []byte(fmt.Sprintf("#!/bin/busybox sh\n%[1]s \"$@\"\ncode=$?\ncase \" $* \" in *\" delete \"*) /bin/busybox rm -rf %[2]s/state/*/swept ;; esac\nexit $code\n", pinnedRunc(t), c.dir)), 0o755))
 	policy := strings.Replace(read(t, c.policy), "runtime: {path: "+pinnedRunc(t), "runtime: {path: "+runtime, 1)
 	must(t, os.WriteFile(c.policy, []byte(policy), 0o600))
-	bundle := makeBundle(t, "exec /bin/sleep 1000")
-	must(t, os.Symlink("sh", filepath.Join(bundle, "rootfs/bin/sleep")))
+	bundle := sleepingBundle(t)
 	for _, args := range [][]string{{"create", "--bundle", bundle, "swept"}, {"delete", "--force", "swept"}} {
-		errs, err := os.OpenFile(filepath.Join(c.dir, "errors"), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-		must(t, err)
-		cmd := c.command(args...)
-		cmd.Stdout, cmd.Stderr = errs, errs
-		err = cmd.Run()
-		errs.Close()
-		if err != nil {
-			t.Fatalf("%s: %v: %s", args[0], err, read(t, errs.Name()))
-		}
+		must(t, c.call("swept", args...))
 		if ids := read(t, filepath.Join(c.dir, "ids/ids.json")); strings.Contains(ids, "swept") != (args[0] == "create") {
 			t.Errorf("after %s: %s", args[0], ids)
 		}
