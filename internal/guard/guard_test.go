@@ -547,8 +547,10 @@ func TestProcess(t *testing.T) {
 	const base = `{"args":["x"],"cwd":"/","capabilities":{"bounding":["CAP_KILL"]}}`
 	for after, ok := range map[string]bool{
 		base: true,
+
 		`{"args":["x"],"cwd":"/","capabilities":{}}`: true,
 		`{"args":["x"],"cwd":"/"}`:                   false,
+
 		`{"args":["x"],"cwd":"/","capabilities":{"bounding":["CAP_KILL","CAP_SYS_ADMIN"]}}`:      false,
 		`{"args":["x"],"cwd":"/","capabilities":{"bounding":[]},"apparmorProfile":"unconfined"}`: false,
 		`{"args":["x"],"cwd":"/","capabilities":{},"noNewPrivileges":true}`:                      true,

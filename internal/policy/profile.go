@@ -1,5 +1,7 @@
 package policy
 
+import "strings"
+
 // Excess says what happens to what the engine asked for beyond the profile.
 type Excess string
 
@@ -278,27 +280,6 @@ type SysctlRules struct {
 	Allow []string `json:"allow"`
 }
 
-// HookRules is the allow list of hooks.
-type HookRules struct {
-	// Allow lists executables by the path that they resolve to.
-	Allow []string `json:"allow"`
-	// Env lists the environment variables that a hook may have. An entry that
-	// ends in * is a prefix.
-	Env []string `json:"env"`
-	// Args lists the arguments that a hook may have, beside its own name. An
-	// entry that ends in * is a prefix.
-	Args []string `json:"args"`
-	// DockerNetwork true admits Docker's libnetwork-setkey hook when its path
-	// resolves to the running dockerd.
-	DockerNetwork bool `json:"dockerNetwork"`
-}
-
-// AnnotationRules lists annotations that are stripped because the low-level
-// runtime acts on them. An entry that ends in * is a prefix.
-type AnnotationRules struct {
-	Strip []string `json:"strip"`
-}
-
 // Where names the place in the policy that set key, or the nearest enclosing
 // key that has one.
 func (p *Profile) Where(key string) string {
@@ -306,20 +287,11 @@ func (p *Profile) Where(key string) string {
 		if at, ok := p.Origin[k]; ok {
 			return at + " " + key
 		}
-		i := lastDot(k)
+		i := strings.LastIndexByte(k, '.')
 		if i < 0 {
 			break
 		}
 		k = k[:i]
 	}
 	return p.Name + " " + key
-}
-
-func lastDot(s string) int {
-	for i := len(s) - 1; i >= 0; i-- {
-		if s[i] == '.' {
-			return i
-		}
-	}
-	return -1
 }
