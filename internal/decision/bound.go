@@ -25,9 +25,9 @@ const (
 	maxRecorded = 256 << 10
 )
 
-// Bounded is d where that is small and plain, or else a copy, with every text on one line of characters that can be shown.
-// Where d has more than most bytes, long texts are cut and long lists ended,
-// and Cut has the digest of the whole.
+// Bounded is d where that is small and plain, or else a copy, with every text on
+// one line of characters that can be shown. Where d has more than most bytes, long
+// texts are cut and long lists ended, and Cut has the digest of the whole.
 func (d *Decision) Bounded(most int) *Decision {
 	data, err := json.Marshal(d)
 	if err == nil && len(data) <= most && shows(data) {

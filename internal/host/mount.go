@@ -18,9 +18,9 @@ type mount struct {
 	line             string
 }
 
-// mountsOf reads the mount table of a process, "self" or "thread-self".
-func mountsOf(process string) ([]mount, error) {
-	raw, err := os.ReadFile("/proc/" + process + "/mountinfo")
+// mounts are those of this thread, which may have a mount namespace of its own.
+func mounts() ([]mount, error) {
+	raw, err := os.ReadFile("/proc/thread-self/mountinfo")
 	if err != nil {
 		return nil, fmt.Errorf("mounts of this host: %w", err)
 	}
@@ -30,9 +30,6 @@ func mountsOf(process string) ([]mount, error) {
 	}
 	return all, nil
 }
-
-// mounts are those of this thread, which may have a mount namespace of its own.
-func mounts() ([]mount, error) { return mountsOf("thread-self") }
 
 var errMountLine = errors.New("a line of mountinfo that cannot be read")
 
