@@ -306,23 +306,30 @@ func userNSCopies(t *testing.T, d *docker) {
 	id := d.background(t, "busybox", "sh", "-c", "while sleep 0.1; do cat /f /dev/null 2>&1; done")
 	waitFor(t, "its first look", func() bool { return strings.Contains(d.do(t, "logs", id), "can't open '/f'") })
 	d.do(t, "cp", file, id+":/f")
-	if out, code := d.hatchctl(t, "refresh", id); code != 0 {
-		t.Fatal(out)
-	}
-	waitFor(t, "what was copied in", func() bool { return strings.Contains(d.do(t, "logs", id), "one") })
+	waitFor(t, "what was copied in", func() bool {
+		if out, code := d.hatchctl(t, "refresh", id); code != 0 {
+			t.Fatal(out)
+		}
+		return strings.Contains(d.do(t, "logs", id), "one")
+	})
 
+	// A file that a process has open keeps its name until it is closed.
+	d.do(t, "exec", "-d", id, "sh", "-c", "exec 3</f; echo $$ >/held; exec sleep 1000")
+	waitFor(t, "the open file", func() bool { _, code := d.try(t, "exec", id, "grep", ".", "/held"); return code == 0 })
 	must(t, os.WriteFile(file, []byte("second"), 0o644))
 	d.do(t, "cp", file, id+":/f")
-	wantLines(t, d.do(t, "exec", id, "cat", "/f"), "second")
-
+	wantLines(t, d.do(t, "exec", id, "cat", "/f"), "one")
+	d.do(t, "exec", id, "sh", "-c", "kill $(cat /held)")
+	waitFor(t, "what was copied in, for an exec", func() bool { return strings.Contains(d.do(t, "exec", id, "cat", "/f"), "second") })
 	d.do(t, "cp", id+":/f", "-")
 	d.do(t, "exec", id, "rm", "/f")
-	if out, code := d.hatchctl(t, "refresh", id[:12]); code != 0 {
-		t.Fatal(out)
-	}
-	if out, code := d.try(t, "cp", id+":/f", "-"); code == 0 {
-		t.Errorf("a file that was removed is copied out: %.100q", out)
-	}
+	waitFor(t, "an engine that sees what was removed", func() bool {
+		if out, code := d.hatchctl(t, "refresh", id[:12]); code != 0 {
+			t.Fatal(out)
+		}
+		_, code := d.try(t, "cp", id+":/f", "-")
+		return code != 0
+	})
 	if out, code := d.hatchctl(t, "refresh", "nothing"); code != 3 {
 		t.Errorf("%d %s", code, out)
 	}

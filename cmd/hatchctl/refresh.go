@@ -16,6 +16,7 @@ A container with a user namespace has a mount of its own of its root file system
 What 'docker cp' writes into it while it runs, a process that has looked at the
 same directory before may not see, and 'docker cp' out of it may copy what is no
 longer there. An exec refreshes the container first. Volumes need no refresh.
+A file that a process has open stays as it was until it is closed: refresh then.
 
 ` + nameHelp,
 		Example: `  docker cp index.html web:/srv/www/ && hatchctl refresh web`,

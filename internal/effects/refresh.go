@@ -12,8 +12,8 @@ import (
 // what it saw before.
 
 // Refresh lets the overlay mount whose root is at path forget what it
-// remembers. What the path leads to is another file system where the container
-// has no overlay: that is left alone.
+// remembers. Names of files that a process has open stay. What the path leads to
+// is another file system where the container has no overlay: that is left alone.
 func Refresh(path string) error {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(path, &fs); err != nil {
