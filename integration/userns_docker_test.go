@@ -55,7 +55,7 @@ func userNSJoined(t *testing.T, d *docker) {
 		wantLines(t, d.do(t, "exec", other, "sh", "-c", "ls /sys/class/net; stat -c %u /bin/busybox; ls /dev/mqueue"), "lo", "\n0\n")
 	}
 	out, code := d.hatchctl(t, "ids")
-	if code != 0 || strings.Count(out, fmt.Sprint(base)) != 4 {
+	if code != 0 || strings.Count(out, fmt.Sprint(base)) != 4 || !strings.Contains(out, "  first  ") {
 		t.Errorf("four containers hold one range:\n%s", out)
 	}
 	// The first may go; the range is held until the last has gone.

@@ -10,6 +10,8 @@ import (
 	"github.com/hatchdog/hatchdog/internal/audit"
 	"github.com/hatchdog/hatchdog/internal/control"
 	"github.com/hatchdog/hatchdog/internal/decision"
+	"github.com/hatchdog/hatchdog/internal/effects/idrange"
+	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/policy"
 	"github.com/hatchdog/hatchdog/internal/workload"
 )
@@ -24,6 +26,9 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true, Setup: setUp})
 }
 
+// pool of ids that no user of a host has.
+const pool = "2013265920:655360"
+
 const fakeRunc = `#!/bin/sh
 case $1 in
 --version) echo "runc version 1.5.2" ;;
@@ -36,7 +41,7 @@ func setUp(env *testscript.Env) error {
 	if err := os.WriteFile(filepath.Join(dir, "runc"), []byte(fakeRunc), 0o755); err != nil {
 		return err
 	}
-	text := "version: 1\nstateDir: " + dir + "/state\naudit: {path: " + dir + "/log/audit.jsonl}\nruntime: {path: " + dir + "/runc}\n"
+	text := "version: 1\nstateDir: " + dir + "/state\naudit: {path: " + dir + "/log/audit.jsonl}\nruntime: {path: " + dir + "/runc}\nids: {dir: " + dir + "/ids, pool: '" + pool + "'}\n"
 	if err := os.WriteFile(filepath.Join(dir, "policy.yaml"), []byte(text), 0o600); err != nil {
 		return err
 	}
@@ -57,6 +62,10 @@ func setUp(env *testscript.Env) error {
 		if err := claim.Commit(&decision.Record{Decision: d}, []byte(`{"ociVersion":"1.2.0"}`)); err != nil {
 			return err
 		}
+	}
+	ids := idrange.Store{Dir: filepath.Join(dir, "ids"), Pool: pool, Lives: func(idrange.Holder) bool { return true }}
+	if _, err := ids.Take(idrange.Holder{Root: root, ID: "tight0123456789"}, host.IDRange{Size: idrange.Size}); err != nil {
+		return err
 	}
 	// What the low-level runtime keeps of the first.
 	return os.MkdirAll(filepath.Join(root, "tight0123456789"), 0o700)
