@@ -18,6 +18,7 @@ import (
 type installFlags struct {
 	options     install.Options
 	engine      install.Engine
+	place       install.Place
 	dryRun      bool
 	restart     bool
 	restarted   bool // a restart was tried: a roll-back needs another
@@ -34,7 +35,7 @@ func installCommand() *cobra.Command {
 		Long:      "Writes hatchdog into the engine's configuration, keeps what it does not know, and keeps the file as it was beside it.\nRunning it again changes nothing.",
 		Example:   "  hatchctl install docker --dry-run\n  hatchctl install containerd --set-default --restart",
 		Args:      between(1, 1),
-		ValidArgs: install.Engines(),
+		ValidArgs: install.Names(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.checkBinary(); err != nil {
 				return err
@@ -55,7 +56,7 @@ func uninstallCommand() *cobra.Command {
 		Short:     "Undo install: restore the engine's configuration",
 		Example:   "  hatchctl uninstall docker",
 		Args:      between(1, 1),
-		ValidArgs: install.Engines(),
+		ValidArgs: install.Names(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.run(cmd.OutOrStdout(), args[0], install.PlanUninstall)
 		},
@@ -66,8 +67,8 @@ func uninstallCommand() *cobra.Command {
 
 func (f *installFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.options.Binary, "binary", "/usr/local/bin/hatchdog", "where hatchdog is")
-	cmd.Flags().StringVar(&f.engine.Config, "config", "", "the file to edit (default: the engine's own)")
-	cmd.Flags().StringVar(&f.engine.Root, "root", "/", "the root of the system to edit")
+	cmd.Flags().StringVar(&f.place.Config, "config", "", "the file to edit (default: the engine's own)")
+	cmd.Flags().StringVar(&f.place.Root, "root", "/", "the root of the system to edit")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print what would be written, write nothing")
 	cmd.Flags().BoolVar(&f.restart, "restart", false, "make the engine read it at once, and roll back if it does not come back")
 	cmd.Flags().StringVar(&f.restartWith, "restart-with", "", "the shell command that does so (default: systemctl's)")
@@ -84,7 +85,7 @@ func (f *installFlags) checkBinary() error {
 	if !plainPath.MatchString(f.options.Binary) {
 		return fmt.Errorf("--binary %q: the engines' configuration takes only letters, digits and ._/+-", f.options.Binary)
 	}
-	info, err := os.Stat(filepath.Join(f.engine.Root, f.options.Binary))
+	info, err := os.Stat(filepath.Join(f.place.Root, f.options.Binary))
 	if err != nil {
 		return fmt.Errorf("--binary: %w; install hatchdog there first", err)
 	}
@@ -95,12 +96,11 @@ func (f *installFlags) checkBinary() error {
 }
 
 // run plans every edit before it makes the first.
-func (f *installFlags) run(w io.Writer, engine string, plan func(string, install.Format, install.Options) (install.Edit, error)) error {
-	f.engine.Name = engine
-	if f.engine.Root == "/" { // another root's engine may be of another release
-		f.engine.Version = engineVersion(engine)
+func (f *installFlags) run(w io.Writer, name string, plan func(string, install.Format, install.Options) (install.Edit, error)) (err error) {
+	if f.engine, err = install.EngineOf(name); err != nil {
+		return err
 	}
-	targets, err := f.engine.Targets()
+	targets, err := f.engine.Targets(f.place)
 	if err != nil {
 		return err
 	}
@@ -122,13 +122,13 @@ func (f *installFlags) run(w io.Writer, engine string, plan func(string, install
 	}
 	undo, err := applyAll(edits)
 	if err == nil && changed {
-		err = f.settle(w, engine)
+		err = f.settle(w)
 	}
 	if err != nil {
 		return errors.Join(err, f.rollBack(w, undo))
 	}
 	if changed && !f.restart {
-		fmt.Fprintf(w, "now run: %s\n", f.restartCommand(engine))
+		fmt.Fprintf(w, "now run: %s\n", f.restartCommand())
 	}
 	return nil
 }

@@ -8,7 +8,10 @@
 // Spec fields touched: none.
 package doctor
 
-import "github.com/hatchdog/hatchdog/internal/policy"
+import (
+	"github.com/hatchdog/hatchdog/internal/install"
+	"github.com/hatchdog/hatchdog/internal/policy"
+)
 
 // Level is how much a finding matters.
 type Level string
@@ -66,20 +69,8 @@ type Runtime struct {
 
 // Engine is an engine on this host.
 type Engine struct {
-	Name    string
-	Config  string // the file that was read
-	Known   bool   // it has a runtime that is hatchdog
-	Default bool   // hatchdog runs what names no runtime
-	Err     error  // the configuration could not be read
-	// BuildKit is true where the steps of a build go through hatchdog; only of
-	// docker.
-	BuildKit bool
-	// Annotations is true where hatchdog.dev/* reaches the runtime; only of
-	// containerd.
-	Annotations bool
-	// NoCRI is true for a containerd that serves others, such as Docker: what it
-	// runs is named by them.
-	NoCRI bool
+	Name string
+	install.Found
 }
 
 // Examine looks at everything.

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/hatchdog/hatchdog/internal/host"
-
+	"github.com/hatchdog/hatchdog/internal/install"
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
 
@@ -24,8 +24,8 @@ func healthy() Host {
 		Nftables: Answer{Yes: true}, SeccompActions: []string{"errno", "log"},
 		Runtimes: []Runtime{{Path: "/usr/bin/runc", Name: "runc", Version: "1.5.2", Used: true}},
 		Engines: []Engine{
-			{Name: "docker", Known: true, Default: true, BuildKit: true},
-			{Name: "containerd", Known: true, Default: true, Annotations: true},
+			{Name: "docker", Found: install.Found{State: install.State{Known: true, Default: true, BuildKit: true}}},
+			{Name: "containerd", Found: install.Found{State: install.State{Known: true, Default: true, Annotations: true}}},
 		},
 	}
 }
@@ -118,9 +118,9 @@ func TestProbeEngines(t *testing.T) {
 		got[e.Name] = e
 	}
 	want := map[string]Engine{
-		"docker":     {Name: "docker", Config: "/etc/docker/daemon.json", Known: true, Default: true, BuildKit: true},
-		"containerd": {Name: "containerd", Config: "/etc/containerd/config.toml", Known: true, Annotations: true},
-		"crio":       {Name: "crio", Config: "/etc/crio/crio.conf", Known: true, Default: true, Annotations: true},
+		"docker":     {Name: "docker", Found: install.Found{Config: "/etc/docker/daemon.json", State: install.State{Known: true, Default: true, Annotations: true, BuildKit: true}}},
+		"containerd": {Name: "containerd", Found: install.Found{Config: "/etc/containerd/config.toml", State: install.State{Known: true, Annotations: true}}},
+		"crio":       {Name: "crio", Found: install.Found{Config: "/etc/crio/crio.conf", State: install.State{Known: true, Default: true, Annotations: true}}},
 	}
 	for name, w := range want {
 		if got[name] != w {
@@ -169,7 +169,7 @@ func TestProfilesToLoad(t *testing.T) {
 
 // A containerd that only serves Docker has nothing to route.
 func TestNoCRI(t *testing.T) {
-	for _, f := range engines(Host{Engines: []Engine{{Name: "containerd", NoCRI: true}}}) {
+	for _, f := range engines(Host{Engines: []Engine{{Name: "containerd", Found: install.Found{State: install.State{NoCRI: true}}}}}) {
 		if f.Level != OK || !strings.Contains(f.Found, "disabled") {
 			t.Errorf("%+v", f)
 		}

@@ -3,17 +3,11 @@ package install
 import (
 	"path"
 	"slices"
-
-	"github.com/hatchdog/hatchdog/internal/engine"
 )
 
-// MergedState reads the files of an engine that merges several, a later one over
+// mergedState reads the files of an engine that merges several, a later one over
 // an earlier one: CRI-O's (crio.conf.d(5)), Podman's (containers.conf(5)).
-func MergedState(name string, files ...[]byte) (State, error) {
-	of := podmanTables()
-	if name == engine.CRIOName {
-		of = crioTables()
-	}
+func mergedState(of tables, files ...[]byte) (State, error) {
 	s := State{Annotations: true} // both pass all of them on
 	var names []string
 	def := ""

@@ -12,8 +12,12 @@ import (
 type State struct {
 	Known       bool // one of its runtimes is hatchdog
 	Default     bool // and it runs what names none
-	Annotations bool // hatchdog.dev/* reaches it
-	NoCRI       bool // containerd's plugin that would read it is disabled
+	Annotations bool // hatchdog.dev/* reaches the runtime
+	// NoCRI is true for a containerd that serves others, such as Docker: what it
+	// runs is named by them.
+	NoCRI bool
+	// BuildKit is true where the steps of Docker's builds go through hatchdog.
+	BuildKit bool
 }
 
 // shimType is the runtime type of hatchdog's own shim.
