@@ -8,29 +8,28 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
-	"github.com/mdlayher/netlink"
 )
 
 // kernel is a connection to nftables in one namespace.
-type kernel struct{ nft *nftables.Conn }
-
-// buffers bounds what one transaction may send, and its acknowledgements, of
-// which there is one for each rule and which are read when all is sent, in bytes:
-// some ten thousand rules. The kernel takes what is used.
-const buffers = 16 << 20
+type kernel struct {
+	nft    *nftables.Conn
+	socket *socket
+}
 
 func open(fd int) (*kernel, error) {
-	roomy := nftables.WithSockOptions(func(c *netlink.Conn) error {
-		return errors.Join(c.SetWriteBuffer(buffers), c.SetReadBuffer(buffers))
-	})
-	c, err := nftables.New(nftables.WithNetNSFd(fd), nftables.AsLasting(), roomy)
+	s, err := dial(fd)
 	if err != nil {
 		return nil, err
 	}
-	return &kernel{c}, nil
+	// The library has no other door for a socket that it did not open.
+	c, err := nftables.New(nftables.AsLasting(), nftables.WithTestDial(s.exchange))
+	if err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return &kernel{nft: c, socket: s}, nil
 }
 
-func (k *kernel) close() { _ = k.nft.CloseLasting() } // nothing is left to send
+func (k *kernel) close() { _ = errors.Join(k.nft.CloseLasting(), k.socket.close()) } // nothing is left to send
 
 // chains are those of our table, by name.
 func (k *kernel) chains() (map[string]*nftables.Chain, error) {

@@ -7,8 +7,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/egress"
 )
 
-// A policy may have as many rules as an administrator writes: the kernel
-// acknowledges each, and nobody reads that before all are sent.
+// A policy may have as many rules as an administrator writes.
 func TestManyRules(t *testing.T) {
 	l := newLab(t)
 	p := egress.Policy{Name: "many", Default: egress.Deny}
