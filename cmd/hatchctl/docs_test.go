@@ -21,7 +21,7 @@ const top = "../../"
 func pages(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
-	for _, pattern := range []string{"*.md", "docs/*.md"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/profiles/*.md"} {
 		found, err := filepath.Glob(top + pattern)
 		if err != nil {
 			t.Fatal(err)
@@ -203,6 +203,49 @@ func TestDocsBlocksAreValid(t *testing.T) {
 	}
 	if policies < 2 {
 		t.Errorf("only %d policies", policies)
+	}
+}
+
+var remedy = regexp.MustCompile("`([a-zA-Z]+: [^`]*)`")
+
+// What the page of a profile offers as a remedy is a line of a profile that
+// extends it, and says something else than it does.
+func TestRemediesOfProfilePages(t *testing.T) {
+	dir := t.TempDir()
+	for name, page := range pages(t) {
+		profile, ok := strings.CutPrefix(name, "docs/profiles/")
+		if !ok {
+			continue
+		}
+		base := "version: 1\nprofiles:\n  p:\n    extends: builtin/" + strings.TrimSuffix(profile, ".md") + "\n"
+		shown := func(text string) string {
+			file := dir + "/policy.yaml"
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			pol, err := policy.LoadFile(file)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				return ""
+			}
+			p := *pol.Profiles["p"]
+			p.Origin = nil
+			data, err := json.Marshal(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(data)
+		}
+		_, tail, _ := strings.Cut(page, "<!-- made by make golden: end of breaks -->")
+		found := remedy.FindAllStringSubmatch(tail, -1)
+		if len(found) < 2 {
+			t.Errorf("%s offers %d remedies", name, len(found))
+		}
+		for _, m := range found {
+			if shown(base+"    "+m[1]+"\n") == shown(base) {
+				t.Errorf("%s: %s changes nothing", name, m[1])
+			}
+		}
 	}
 }
 
