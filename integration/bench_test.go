@@ -27,7 +27,7 @@ func benchCommand(t *testing.T, args ...string) (cmd *exec.Cmd, tmp string) {
 }
 
 func TestBenchPrintsEveryRow(t *testing.T) {
-	cmd, _ := benchCommand(t, "-rounds", "1", "-starts", "10")
+	cmd, _ := benchCommand(t, "-rounds", "1", "-starts", "10", "-crowd", "3")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -36,6 +36,8 @@ func TestBenchPrintsEveryRow(t *testing.T) {
 		"create ", "start ", "state ", "exec ", "kill ", "delete ", "run, the same tightened spec", "run, Docker's spec, plain against restricted", "run, no network rules against a hook's",
 		"run, Docker's spec, without network rules", "run, Docker's spec, complain mode", "a Go program that only execs, with a runtime that does nothing", "10 starts, 2 at a time, each", "create, with a runtime that does nothing", "exec, with a runtime that does nothing",
 		"state, with a runtime that does nothing", "delete, with a runtime that does nothing", "peak memory of create, each by itself", "size of the program",
+		"create, 100 network rules", "start, 100 network rules", "create of a 2 MiB spec", "create of a 2 MiB spec, with a runtime that does nothing",
+		"run with a user namespace, beside 3 containers", "create, few records and 3, with a runtime that does nothing",
 	} {
 		row := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(what) + ` +[0-9.]+ (ms|MiB) +[0-9.]+ (ms|MiB) +[-+][0-9.]+ (ms|MiB) +[0-9.]+  (.* at most: (held|OVER)(; [0-9.]+ times the floor)?|none)$`)
 		if !row.Match(out) {

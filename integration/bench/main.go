@@ -24,6 +24,7 @@ type bench struct {
 	dir            string // the tmpfs
 	runc, hatchdog string
 	rounds, starts int
+	lives          int // containers of the crowd
 	rows           []row
 	phases         []phase
 	floor          float64 // ms that a Go program takes which only execs
@@ -44,9 +45,10 @@ func main() {
 	flag.StringVar(&e.daemon, "containerd", "", "a containerd 2, with ctr beside it; without one the rows of the shims are left out")
 	flag.StringVar(&e.stock, "stock-shim", "", "containerd's own shim, containerd-shim-runc-v2, of the line that ours is made from")
 	flag.StringVar(&e.own, "shim", "bin/containerd-shim-hatchdog-v1", "our shim, with hatchdog beside it")
+	lives := flag.Int("crowd", 1000, "beside how many containers that live")
 	starts := flag.Int("starts", 100, "how many containers are started two at a time")
 	flag.Parse()
-	exitOn(measure(&bench{hatchdog: *hatchdog, runc: *runc, rounds: *rounds, starts: *starts, engine: e}, *specFile))
+	exitOn(measure(&bench{hatchdog: *hatchdog, runc: *runc, rounds: *rounds, starts: *starts, lives: *lives, engine: e}, *specFile))
 }
 
 func exitOn(err error) {
@@ -60,8 +62,8 @@ func measure(b *bench, specFile string) error {
 	if os.Geteuid() != 0 {
 		return errors.New("containers need root: run it as root")
 	}
-	if b.rounds < 1 || b.starts < 2*batches {
-		return fmt.Errorf("want a round at least, and %d starts", 2*batches)
+	if b.rounds < 1 || b.starts < 2*batches || b.lives < 1 {
+		return fmt.Errorf("want a round and a container at least, and %d starts", 2*batches)
 	}
 	if err := enter(); err != nil {
 		return fmt.Errorf("mount namespace: %w", err)
@@ -87,7 +89,7 @@ func measure(b *bench, specFile string) error {
 	if err := b.prepare(specFile); err != nil {
 		return err
 	}
-	for _, part := range []func() error{b.lifecycle, b.runs, b.network, b.burst, b.own, b.userns, b.measurePhases, b.memory, b.sizes, b.engines} {
+	for _, part := range []func() error{b.own, b.lifecycle, b.runs, b.network, b.burst, b.loads, b.userns, b.crowd, b.measurePhases, b.memory, b.sizes, b.engines} {
 		if err := part(); err != nil {
 			return err
 		}

@@ -51,12 +51,8 @@ func (b *bench) prepare(specFile string) error {
 			return err
 		}
 	}
-	busybox, err := os.ReadFile("/bin/busybox")
-	if err != nil {
+	if err := copyFile("/bin/busybox", b.path("rootfs/bin/busybox")); err != nil {
 		return fmt.Errorf("it is in every container: %w", err)
-	}
-	if err := os.WriteFile(b.path("rootfs/bin/busybox"), busybox, 0o755); err != nil {
-		return err
 	}
 	for _, name := range []string{"true", "sleep"} {
 		if err := os.Symlink("busybox", b.path("rootfs/bin", name)); err != nil {
@@ -84,6 +80,15 @@ func (b *bench) prepare(specFile string) error {
 		return err
 	}
 	return b.readSpec(specFile)
+}
+
+// copyFile copies a program.
+func copyFile(from, to string) error {
+	raw, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, raw, 0o755)
 }
 
 // buildLeast builds the floor.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -166,18 +167,23 @@ func (b *bench) burst() error {
 }
 
 func (b *bench) twoAtATime(s side, ids []string) error {
+	return inTwos(ids, func(id string) error {
+		_, err := b.call(s, "run", "--bundle", b.path("bundles", id), id)
+		return err
+	})
+}
+
+// inTwos calls f for each id, two at a time, until one fails.
+func inTwos(ids []string, f func(id string) error) error {
 	var wg sync.WaitGroup
 	var errs [2]error
 	for worker := range 2 {
 		wg.Go(func() {
 			for i := worker; i < len(ids) && errs[worker] == nil; i += 2 {
-				_, errs[worker] = b.call(s, "run", "--bundle", b.path("bundles", ids[i]), ids[i])
+				errs[worker] = f(ids[i])
 			}
 		})
 	}
 	wg.Wait()
-	if errs[0] != nil {
-		return errs[0]
-	}
-	return errs[1]
+	return errors.Join(errs[:]...)
 }

@@ -49,6 +49,10 @@ func (b *bench) tightened(id string, args ...string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return b.tighten(id, raw)
+}
+
+func (b *bench) tighten(id string, raw []byte) ([]byte, error) {
 	if err := b.bundle(id, raw); err != nil {
 		return nil, err
 	}

@@ -64,9 +64,9 @@ func median(all []float64) float64 {
 func (b *bench) print(w io.Writer) {
 	fmt.Fprintf(w, "hatchdog against the low-level runtime called directly: medians of %d rounds, alternating.\n", b.rounds)
 	fmt.Fprintf(w, "Docker's spec; bundle, root file system, records and audit log on a tmpfs; profile restricted.\n\n")
-	fmt.Fprintf(w, "%-44s %10s %10s %10s %7s  %s\n%s\n", "", "runc", "hatchdog", "adds", "ratio", "budget", strings.Repeat("-", 107))
+	fmt.Fprintf(w, "%-78s %10s %10s %10s %7s  %s\n%s\n", "", "runc", "hatchdog", "adds", "ratio", "budget", strings.Repeat("-", 141))
 	for _, r := range b.rows {
-		fmt.Fprintf(w, "%-44s %6.2f %-3s %6.2f %-3s %+6.2f %-3s %7.2f  %s\n",
+		fmt.Fprintf(w, "%-78s %6.2f %-3s %6.2f %-3s %+6.2f %-3s %7.2f  %s\n",
 			r.what, median(r.of[0]), r.unit, median(r.of[1]), r.unit, r.difference(), r.unit, r.quotient(), r.verdict())
 	}
 }

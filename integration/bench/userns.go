@@ -17,6 +17,9 @@ const usernsAdds = 4.0
 // firstID is the first host id of the user namespace that plain runc is given.
 const firstID = 1879048192
 
+// required is the part of a policy that requires a user namespace.
+const required = "profile: p\nprofiles: {p: {extends: builtin/restricted, others: admit, userns: {mode: required}}}\n"
+
 // The same policies with user namespaces.
 func (b *bench) mapped() side { return side{"mapped", b.hatchdog, b.path("userns/policy.yaml")} }
 
@@ -31,22 +34,7 @@ func (b *bench) userns() error {
 	if err := b.prepareUserns(); err != nil {
 		return err
 	}
-	create := func(s side, id string) (map[string]float64, error) {
-		spec, err := b.onOverlay(id, "overlay")
-		if err != nil {
-			return nil, err
-		}
-		if err := b.bundle(id, spec); err != nil {
-			return nil, err
-		}
-		ms, err := b.call(s, "create", "--bundle", b.path("bundles", id), id)
-		if err != nil {
-			return nil, err
-		}
-		_, err = b.call(s, "delete", id)
-		return map[string]float64{"create": ms}, err
-	}
-	own, err := b.alternate([2]side{b.alone(), b.mappedAlone()}, create)
+	own, err := b.alternate([2]side{b.alone(), b.mappedAlone()}, b.createOnOverlay)
 	if err != nil {
 		return err
 	}
@@ -55,23 +43,14 @@ func (b *bench) userns() error {
 		what string
 		runc func(id string) ([]byte, error)
 	}{
-		{"run, plain runc against hatchdog with a user namespace", func(id string) ([]byte, error) { return b.onOverlay(id, "overlay") }},
+		{"run, plain runc against hatchdog with a user namespace", b.shared},
 		{"run, runc with a user namespace of its own against hatchdog with one", b.owned},
 	} {
 		all, err := b.alternate([2]side{b.direct(), b.mapped()}, func(s side, id string) (map[string]float64, error) {
-			id = "u" + id
-			spec, err := c.runc(id)
-			if s.program == b.hatchdog {
-				spec, err = b.onOverlay(id, "overlay")
+			if s.program == b.runc {
+				return b.runOf(s, "u"+id, c.runc)
 			}
-			if err != nil {
-				return nil, err
-			}
-			if err := b.bundle(id, spec); err != nil {
-				return nil, err
-			}
-			ms, err := b.call(s, "run", "--bundle", b.path("bundles", id), id)
-			return map[string]float64{"run": ms}, err
+			return b.runOf(s, "u"+id, b.shared)
 		})
 		if err != nil {
 			return err
@@ -81,6 +60,36 @@ func (b *bench) userns() error {
 	return nil
 }
 
+// createOnOverlay times a create in front of a runtime that does nothing.
+func (b *bench) createOnOverlay(s side, id string) (map[string]float64, error) {
+	spec, err := b.shared(id)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.bundle(id, spec); err != nil {
+		return nil, err
+	}
+	ms, err := b.call(s, "create", "--bundle", b.path("bundles", id), id)
+	if err != nil {
+		return nil, err
+	}
+	_, err = b.call(s, "delete", id)
+	return map[string]float64{"create": ms}, err
+}
+
+// runOf times a whole run of a spec.
+func (b *bench) runOf(s side, id string, spec func(id string) ([]byte, error)) (map[string]float64, error) {
+	raw, err := spec(id)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.bundle(id, raw); err != nil {
+		return nil, err
+	}
+	ms, err := b.call(s, "run", "--bundle", b.path("bundles", id), id)
+	return map[string]float64{"run": ms}, err
+}
+
 // prepareUserns makes the policies, an overlay as an engine mounts it and one
 // whose files belong to the mapped ids.
 func (b *bench) prepareUserns() error {
@@ -88,40 +97,54 @@ func (b *bench) prepareUserns() error {
 		if err := os.MkdirAll(filepath.Dir(b.path(file)), 0o755); err != nil {
 			return err
 		}
-		text := fmt.Sprintf("%sprofile: p\nprofiles: {p: {extends: builtin/restricted, others: admit, userns: {mode: required}}}\n", b.base(runtime))
-		if err := os.WriteFile(b.path(file), []byte(text), 0o644); err != nil {
+		if err := os.WriteFile(b.path(file), []byte(b.base(runtime)+required), 0o644); err != nil {
 			return err
 		}
 	}
 	for name, owner := range map[string]int{"overlay": 0, "owned": firstID} {
-		for _, sub := range []string{"fs", "work", "merged", "lower/bin", "lower/proc", "lower/sys", "lower/dev", "lower/etc"} {
-			if err := os.MkdirAll(b.path(name, sub), 0o755); err != nil {
-				return err
-			}
-		}
-		busybox, err := os.ReadFile("/bin/busybox")
-		if err != nil {
+		if err := b.overlay(name, owner); err != nil {
 			return err
-		}
-		if err := os.WriteFile(b.path(name, "lower/bin/true"), busybox, 0o755); err != nil {
-			return err
-		}
-		err = filepath.WalkDir(b.path(name), func(path string, _ fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			return os.Lchown(path, owner, owner)
-		})
-		if err != nil {
-			return err
-		}
-		data := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", b.path(name, "lower"), b.path(name, "fs"), b.path(name, "work"))
-		if err := unix.Mount("overlay", b.path(name, "merged"), "overlay", 0, data); err != nil {
-			return fmt.Errorf("overlay: %w", err)
 		}
 	}
 	return nil
 }
+
+// overlay mounts one as an engine does, whose files belong to owner.
+func (b *bench) overlay(name string, owner int) error {
+	for _, sub := range []string{"fs", "work", "merged", "lower/bin", "lower/proc", "lower/sys", "lower/dev", "lower/etc"} {
+		if err := os.MkdirAll(b.path(name, sub), 0o755); err != nil {
+			return err
+		}
+	}
+	busybox := b.path(name, "lower/bin/true")
+	err := os.Link(b.path("rootfs/bin/busybox"), busybox) // a layer that is shared
+	if owner != 0 {
+		err = copyFile(b.path("rootfs/bin/busybox"), busybox)
+	}
+	if err == nil {
+		err = os.Symlink("true", b.path(name, "lower/bin/sleep"))
+	}
+	if err != nil {
+		return err
+	}
+	err = filepath.WalkDir(b.path(name), func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || owner == 0 {
+			return err
+		}
+		return os.Lchown(path, owner, owner)
+	})
+	if err != nil {
+		return err
+	}
+	data := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", b.path(name, "lower"), b.path(name, "fs"), b.path(name, "work"))
+	if err := unix.Mount("overlay", b.path(name, "merged"), "overlay", 0, data); err != nil {
+		return fmt.Errorf("overlay: %w", err)
+	}
+	return nil
+}
+
+// shared is Docker's spec on the overlay whose files belong to the host's root.
+func (b *bench) shared(id string) ([]byte, error) { return b.onOverlay(id, "overlay") }
 
 // onOverlay is Docker's spec on one of the overlays.
 func (b *bench) onOverlay(id, name string) ([]byte, error) {
