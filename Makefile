@@ -27,7 +27,7 @@ export RUNC_VERSION CONTAINERD_VERSION DOCKERD_VERSION DOCKER_CLI_VERSION RUNC_2
 
 UNIT = $(shell $(GO) list ./... | grep -v /integration)
 
-.PHONY: all build test unit integration test-vm lint tools fuzz golden golden-specs compatibility suites freshness bench soak demo setup package nfpm clean
+.PHONY: all build test unit integration test-vm docs docs-look lint tools fuzz golden golden-specs compatibility suites freshness bench soak demo setup package nfpm clean
 
 all: build
 
@@ -43,6 +43,7 @@ test: setup unit integration test-vm
 
 unit:
 	CGO_ENABLED=1 $(GO) test -race $(UNIT)
+	$(GO) -C docs/site test ./...
 
 integration: setup nfpm
 	$(GO) test -count=1 -timeout 45m ./integration/...
@@ -53,10 +54,22 @@ integration: setup nfpm
 test-vm: setup
 	@$(GO) run ./integration/vm -run '$(VMRUN)' -tier '$(VMTIER)' -loops $(or $(VMLOOPS),1)
 
+# dist/docs: README.md and docs/ as static pages.
+docs:
+	@$(GO) -C docs/site run . -out $(CURDIR)/dist/docs
+
+# Looks at the pages in a browser, on a phone's width and on a desk's; the pictures
+# are in dist/look.
+docs-look:
+	@integration/setup/packages.sh docs
+	@mkdir -p dist/look
+	LOOK=$(CURDIR)/dist/look $(GO) -C docs/site test -count=1 -tags browser -run TestPagesFitAScreen ./...
+
 lint: tools
 	internal/tools/words.sh
 	$(TOOLS)/golangci-lint run ./...
 	cd integration/cri && $(TOOLS)/golangci-lint run --config ../../.golangci.yml ./...
+	cd docs/site && $(TOOLS)/golangci-lint run --config ../../.golangci.yml ./...
 	internal/tools/vulnerabilities.sh $(TOOLS)/govulncheck ./...
 
 # The tools have a go.mod of their own, so that ours holds what we ship.

@@ -1,10 +1,11 @@
 #!/bin/sh
 # Installs the Debian packages that are missing. Starts no service.
 #
-# usage: packages.sh all|demo
+# usage: packages.sh all|demo|docs
 set -eu
 
 case $1 in
+docs) packages=chromium ;;
 demo) packages="busybox-static libseccomp-dev pkg-config iproute2 util-linux" ;;
 *) packages="busybox-static libseccomp-dev pkg-config docker.io containerd runc \
 iproute2 iptables nftables containernetworking-plugins util-linux procps apparmor rpm \
