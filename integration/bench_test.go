@@ -38,8 +38,10 @@ func TestBenchPrintsEveryRow(t *testing.T) {
 		"state, with a runtime that does nothing", "delete, with a runtime that does nothing", "peak memory of create, each by itself", "size of the program",
 		"create, 100 network rules", "start, 100 network rules", "create of a 2 MiB spec", "create of a 2 MiB spec, with a runtime that does nothing",
 		"run with a user namespace, beside 3 containers", "create, few records and 3, with a runtime that does nothing",
+		"getppid, no filter against restricted", "openat and close, Docker's filter against restricted", "socket and close, Docker's filter against restricted",
+		"TCP stream, no firewall against restricted", "TCP round trip, no firewall against restricted",
 	} {
-		row := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(what) + ` +[0-9.]+ (ms|MiB) +[0-9.]+ (ms|MiB) +[-+][0-9.]+ (ms|MiB) +[0-9.]+  (.* at most: (held|OVER)(; [0-9.]+ times the floor)?|none)$`)
+		row := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(what) + ` +[0-9.]+ (ms|us|ns|MiB|MB/s) +[0-9.]+ (ms|us|ns|MiB|MB/s) +[-+][0-9.]+ (ms|us|ns|MiB|MB/s) +[0-9.]+  (.* at most: (held|OVER)(; [0-9.]+ times the floor)?|.* at least: (held|UNDER)|none)$`)
 		if !row.Match(out) {
 			t.Errorf("no row %q in\n%s", what, out)
 		}

@@ -57,6 +57,11 @@ func (b *bench) call(s side, args ...string) (float64, error) {
 }
 
 func (b *bench) time(s side, program string, args ...string) (float64, error) {
+	return b.timeTo(nil, s, program, args...)
+}
+
+// timeTo gives the command's output, and the container's, to a file.
+func (b *bench) timeTo(out *os.File, s side, program string, args ...string) (float64, error) {
 	if err := b.ctx.Err(); err != nil {
 		return 0, fmt.Errorf("interrupted: %w", err)
 	}
@@ -69,6 +74,9 @@ func (b *bench) time(s side, program string, args ...string) (float64, error) {
 	cmd := exec.Command(program, args...)
 	cmd.Env = append(os.Environ(), "HATCHDOG_POLICY="+s.policy)
 	cmd.Stderr = errs
+	if out != nil {
+		cmd.Stdout = out
+	}
 	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true} // Ctrl-C is ours alone
 	begin := time.Now()
 	if err := cmd.Run(); err != nil {

@@ -89,7 +89,7 @@ func measure(b *bench, specFile string) error {
 	if err := b.prepare(specFile); err != nil {
 		return err
 	}
-	for _, part := range []func() error{b.own, b.lifecycle, b.runs, b.network, b.burst, b.loads, b.userns, b.crowd, b.measurePhases, b.memory, b.sizes, b.engines} {
+	for _, part := range []func() error{b.own, b.lifecycle, b.runs, b.network, b.burst, b.loads, b.userns, b.crowd, b.callCosts, b.traffic, b.measurePhases, b.memory, b.sizes, b.engines} {
 		if err := part(); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 )
@@ -10,11 +11,12 @@ import (
 // pairs are the figures of the two sides, round by round.
 type pairs [2][]float64
 
-// row is one line of the table. adds and ratio are budgets; 0 is none.
+// row is one line of the table. adds, ratio and leaves are budgets; 0 is none.
 type row struct {
 	what, unit  string
 	of          pairs
 	adds, ratio float64
+	leaves      float64 // of a rate, at least: the ratio
 	floor       float64 // what is added is told as a multiple of it too; 0 is not
 }
 
@@ -32,6 +34,9 @@ func (r row) difference() float64 {
 
 func (r row) quotient() float64 { return median(r.of[1]) / median(r.of[0]) }
 
+// shown is the quotient as it is printed, by which it is judged too.
+func (r row) shown() float64 { return math.Round(r.quotient()*100) / 100 }
+
 func (r row) verdict() string {
 	switch {
 	case r.adds > 0 && r.floor > 0:
@@ -39,7 +44,12 @@ func (r row) verdict() string {
 	case r.adds > 0:
 		return fmt.Sprintf("adds %.1f at most: %s", r.adds, held(r.difference() <= r.adds))
 	case r.ratio > 0:
-		return fmt.Sprintf("%.2f at most: %s", r.ratio, held(r.quotient() <= r.ratio))
+		return fmt.Sprintf("%.2f at most: %s", r.ratio, held(r.shown() <= r.ratio))
+	case r.leaves > 0:
+		if r.shown() < r.leaves {
+			return fmt.Sprintf("%.2f at least: UNDER", r.leaves)
+		}
+		return fmt.Sprintf("%.2f at least: held", r.leaves)
 	}
 	return "none"
 }
@@ -64,9 +74,9 @@ func median(all []float64) float64 {
 func (b *bench) print(w io.Writer) {
 	fmt.Fprintf(w, "hatchdog against the low-level runtime called directly: medians of %d rounds, alternating.\n", b.rounds)
 	fmt.Fprintf(w, "Docker's spec; bundle, root file system, records and audit log on a tmpfs; profile restricted.\n\n")
-	fmt.Fprintf(w, "%-78s %10s %10s %10s %7s  %s\n%s\n", "", "runc", "hatchdog", "adds", "ratio", "budget", strings.Repeat("-", 141))
+	fmt.Fprintf(w, "%-78s %12s %12s %12s %7s  %s\n%s\n", "", "runc", "hatchdog", "adds", "ratio", "budget", strings.Repeat("-", 147))
 	for _, r := range b.rows {
-		fmt.Fprintf(w, "%-78s %6.2f %-3s %6.2f %-3s %+6.2f %-3s %7.2f  %s\n",
+		fmt.Fprintf(w, "%-78s %7.2f %-4s %7.2f %-4s %+7.2f %-4s %7.2f  %s\n",
 			r.what, median(r.of[0]), r.unit, median(r.of[1]), r.unit, r.difference(), r.unit, r.quotient(), r.verdict())
 	}
 }
