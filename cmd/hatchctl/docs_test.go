@@ -249,6 +249,28 @@ func TestRemediesOfProfilePages(t *testing.T) {
 	}
 }
 
+var place = regexp.MustCompile(`policy: (builtin/\w+):(\d+) ([\w.]+)\)`)
+
+// A line of a built-in profile that a page names has that key.
+func TestDocsNameLinesOfProfiles(t *testing.T) {
+	pol, err := policy.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for name, page := range pages(t) {
+		for _, m := range place.FindAllStringSubmatch(page, -1) {
+			seen++
+			if got := "policy: " + pol.Profiles[m[1]].Where(m[3]) + ")"; got != m[0] {
+				t.Errorf("%s: %s, and the profile has %s", name, m[0], got)
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("no line of a profile is named")
+	}
+}
+
 var (
 	link = regexp.MustCompile(`\]\(([^):#]+)[)#]`)
 	file = regexp.MustCompile("`((?:cmd|deploy|docs|integration|internal|profiles)/[\\w./-]*)`")

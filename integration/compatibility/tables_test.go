@@ -1,10 +1,10 @@
 package compatibility
 
 const opening = "# What it was tried with\n\n" +
-	"Made by the tests (`make golden`). `make test` runs them all, against daemons that it\n" +
-	"starts itself; those of the virtual machine (Debian 12, kernel 6.1, AppArmor, control\n" +
-	"groups of version 2) run with `make test-vm`: there both Dockers run too, and both drivers\n" +
-	"of control groups. Where something was not tried, it says so.\n\n" +
+	"The tests make this page (`make golden`). `make test` runs them all, against daemons that it\n" +
+	"starts itself. `make test-vm` runs those of the virtual machine (Debian 12, kernel 6.1,\n" +
+	"AppArmor, control groups of version 2), with both Dockers and both drivers of control\n" +
+	"groups. A cell says so where something was not tried.\n\n" +
 	"## Engines\n\nEach cell names the test. Docker 20.10 is Debian's, over containerd 1.6; Docker 29 is moby\n" +
 	"v2.0.0-beta.24 over containerd 2.4, with containerd's image store; Podman is Debian's.\n\n"
 
@@ -42,8 +42,8 @@ func both(docker string, others ...string) []string {
 
 const imagesOpening = "\nLow-level runtimes: runc 1.5.2; Debian's 1.1.5, where the policy accepts it (`TestAcceptedRuntime`);\n" +
 	"crun 1.8 of Debian, in the virtual machine (`TestCrunAsTheDelegate`).\n\n" +
-	"## Official images\n\nForty that are used much, chosen by hand. No image was pulled: the steps of its entry point were done over Debian's\n" +
-	"package of the program, under Docker 29 with a user namespace (`TestEntryPoints`,\n" +
+	"## Official images\n\nThese are forty that are used much, chosen by hand. The tests pulled no image: they did the steps of its entry point over\n" +
+	"Debian's package of the program, under Docker 29 with a user namespace (`TestEntryPoints`,\n" +
 	"`integration/entries_test.go`). \"runs\" is unchanged, under the built-in profile as it is;\n" +
 	"otherwise the cell has the lines, added one after the other until it ran, of a profile that extends it; (1) and (2) are\n\n" +
 	"1. `" + stepDown + "`: to start as root, give files away and step down to a user\n" +
@@ -77,7 +77,7 @@ var reasons = map[string]string{
 	"a user namespace (bubblewrap, Chrome's sandbox)": "`unshare` and `clone` for new namespaces are denied (docs/seccomp.md), as on a kernel that forbids it",
 }
 
-const programsOpening = "\n## What entry points do besides\n\nAccounts, stepping down, supervisors, mail, packages: `integration/entries_tools_test.go`.\n\n" +
+const programsOpening = "\n## Programs that entry points run\n\nAccounts, stepping down, supervisors, mail, packages: `integration/entries_tools_test.go`.\n\n" +
 	"| program | restricted | untrusted |\n|---|---|---|\n"
 
 const closing = `
@@ -90,7 +90,7 @@ start and restart, volumes and binds, both Dockers), ` + "`TestProgramsUnderTabl
 node, java, go, git, gcc, curl, mariadb), ` + "`TestFileCapabilities`" + ` (as caddy, coredns and
 vault have them).
 
-Not tried: Podman 5; CRI-O, k0s, MicroK8s and rke2 but by the layout of their files
-(` + "`internal/engine`, `TestRelocated*`" + `); npm; musl; the images of a registry, official or
-not; SELinux.
+Podman 5, npm, musl, SELinux and the images of a registry, official or not, were not tried.
+CRI-O, k0s, MicroK8s and rke2 were tried only by the layout of their files
+(` + "`internal/engine`, `TestRelocated*`" + `).
 `

@@ -17,10 +17,9 @@ var update = flag.Bool("update", false, "rewrite docs/troubleshooting.md")
 
 const troubleshooting = `# Troubleshooting: why was it refused?
 
-Look for the words of the message. What is between the field and the remedy is the cause.
-This page is made from the code's own refusals, each of which a test follows to a
-container that starts. ` + "`hatchctl explain CONTAINER`" + ` shows the same for yours, with the policy
-to be pasted. Names, numbers and paths here are examples.
+Look for the words of the message: the cause stands between the field and the remedy. This
+page is made from the code's own refusals. A test follows the remedy of each to a container
+that starts. ` + "`hatchctl explain CONTAINER`" + ` shows the same for yours, with the policy to paste. Names, numbers and paths here are examples.
 `
 
 // The page has each reason to refuse that the code has.

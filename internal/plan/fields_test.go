@@ -64,7 +64,7 @@ func TestGoldenFields(t *testing.T) {
 	reasons, used := covered(), map[string]bool{}
 	unclassified(t, reflect.TypeFor[specs.Spec](), "", reasons, used)
 	var b strings.Builder
-	b.WriteString("# Every field of config.json\n\nWhich control judges each member of the OCI runtime spec (" + specs.Version + "), or why none has to.\n" +
+	b.WriteString("# Every field of config.json\n\nThis table says which control judges each member of the OCI runtime spec (" + specs.Version + "),\nor why none has to. " +
 		"A member stands for what is below it. One that is not here is unknown: `unknownFields` of the\nprofile says what becomes of it. Made by `make golden`; a member without a line fails the tests.\n\n| member | judged by |\n|---|---|\n")
 	for _, name := range slices.Sorted(maps.Keys(reasons)) {
 		if !used[name] {

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Looks for words that docs/style.md keeps out of what people read. A finding fails.
+# Looks for words that docs/style.md keeps out of what people read, and for
+# sentences that begin with their object. A finding fails.
 #
 # usage: words.sh
 set -u
@@ -13,4 +14,12 @@ while IFS=$tab read -r word instead; do
 	printf '%s\n' "$lines" | sed "s#\$#  ($word: $instead)#"
 	found=1
 done <internal/tools/words.txt
+
+# Pages, without their tables, headings and code.
+turned='(What|Whoever|Whatever|Of|Nor|So (is|are|does|do|has|can|was|were)|Neither (are|does|do)|Only (then|there|here|where|when|if|with|after|in|by|at|from)|Not (till|until|before|held|run|tried|trusted))'
+sentence='(^|[.;:] +|\*\* ?|^ *[-*] +|^[0-9]+\. +)'
+for page in $(git ls-files '*.md' | grep -v '^docs/style\.md$'); do
+	awk '/^ *```/ { code = !code; print ""; next } code || /^\||^#|^    / { print ""; next } { print }' "$page" |
+		grep -nE "$sentence$turned " | sed "s#^#$page:#; s#\$#  (begin with the subject)#" | grep . && found=1
+done
 exit $found
