@@ -28,17 +28,18 @@ func allowed(was effort) effort {
 // caller calls hatchdog as an engine does, under one policy.
 type caller struct {
 	root, policy, dir string
+	program           string // hatchdog, or a build of it that tells more
 }
 
 func newCaller(t *testing.T, policy string) *caller {
 	t.Helper()
 	dir := t.TempDir()
 	must(t, os.Chmod(filepath.Dir(dir), 0o755)) // the root of a user namespace passes through
-	return &caller{root: filepath.Join(dir, "root"), policy: policyFile(t, dir, policy), dir: dir}
+	return &caller{root: filepath.Join(dir, "root"), policy: policyFile(t, dir, policy), dir: dir, program: tested.hatchdog}
 }
 
 func (c *caller) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(tested.hatchdog, append([]string{"--root", c.root, "--log", filepath.Join(c.dir, "log.json"), "--log-format", "json"}, args...)...)
+	cmd := exec.Command(c.program, append([]string{"--root", c.root, "--log", filepath.Join(c.dir, "log.json"), "--log-format", "json"}, args...)...)
 	cmd.Env = append(os.Environ(), "HATCHDOG_POLICY="+c.policy)
 	return cmd
 }
@@ -92,6 +93,15 @@ func (c *caller) life(t *testing.T, id string) map[string]effort {
 	return found
 }
 
+// countedPolicies are those under which the doors are counted.
+func countedPolicies() map[string]string {
+	return map[string]string{
+		"":          "profile: p\nprofiles: {p: {extends: builtin/restricted, userns: {mode: off}}}\n",
+		"userns ":   "profile: p\nprofiles: {p: {extends: builtin/restricted, userns: {mode: required}}}\n",
+		"complain ": "mode: complain\n",
+	}
+}
+
 // Nothing is added to the path of a container without somebody saying so: what
 // each door costs is compared with what it cost when that was written down.
 func TestCounts(t *testing.T) {
@@ -100,11 +110,7 @@ func TestCounts(t *testing.T) {
 		kind = "cgroup 2"
 	}
 	found := map[string]effort{}
-	for name, policy := range map[string]string{
-		"":          "profile: p\nprofiles: {p: {extends: builtin/restricted, userns: {mode: off}}}\n",
-		"userns ":   "profile: p\nprofiles: {p: {extends: builtin/restricted, userns: {mode: required}}}\n",
-		"complain ": "mode: complain\n",
-	} {
+	for name, policy := range countedPolicies() {
 		c := newCaller(t, policy)
 		c.life(t, "warm") // what the host and the low-level runtime can is kept from then on
 		for door, e := range c.life(t, "counted") {
