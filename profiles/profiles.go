@@ -11,4 +11,4 @@ import "embed"
 var Compiled embed.FS
 
 // Names are the built-in profiles, from wide to narrow.
-func Names() []string { return []string{"baseline", "restricted", "untrusted"} }
+func Names() []string { return []string{"baseline", "restricted", "untrusted", "sandbox"} }

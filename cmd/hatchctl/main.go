@@ -16,6 +16,8 @@ import (
 	"github.com/hatchdog/hatchdog/internal/owner"
 	"github.com/hatchdog/hatchdog/internal/plain"
 	"github.com/hatchdog/hatchdog/internal/policy"
+	"github.com/hatchdog/hatchdog/internal/sandbox"
+	"github.com/hatchdog/hatchdog/internal/sandbox/run"
 )
 
 // version is set by the linker.
@@ -33,6 +35,9 @@ type options struct {
 }
 
 func main() {
+	if len(os.Args) > 1 && os.Args[0] == sandbox.InitAt && os.Args[1] == sandbox.InitVerb {
+		os.Exit(run.Inside(os.Args[2:]))
+	}
 	out, errs := plain.Writer(os.Stdout), plain.Writer(os.Stderr)
 	painted := &painter{w: os.Stdout}
 	if coloured(os.Stdout, os.Getenv) {
@@ -77,6 +82,7 @@ could not do what was asked; 64 for a command line that is not understood.`,
 		SilenceUsage:  true,
 	}
 	group(root)
+	grouped(root, "Run", runCommand(o))
 	grouped(root, "See", explainCommand(o), listCommand(o), netCommand(o), idsCommand(o), auditCommand(o))
 	grouped(root, "Write policy", checkCommand(o), policyCommand(o), seccompCommand(o))
 	grouped(root, "Engines", installCommand(), uninstallCommand(), refreshCommand(o))

@@ -40,26 +40,29 @@ type source struct {
 	data []byte
 }
 
-// Load reads the policy in force: the file that HATCHDOG_POLICY names, or
-// those of the system, or the built-in one where there are none.
+// Load reads the policy in force: the files that HATCHDOG_POLICY names (a list as
+// PATH is one; the rules of the first are asked first), or those of the system, or
+// the built-in one where there are none.
 func Load(getenv func(string) string) (*Policy, error) {
-	if name := getenv("HATCHDOG_POLICY"); name != "" {
-		return loadFiles([]string{name}, false)
-	}
-	names, err := systemFiles()
+	names, err := Names(getenv)
 	if err != nil {
 		return nil, err
 	}
 	return loadFiles(names, false)
 }
 
+// Names are the files of the policy in force; none is the built-in policy.
+func Names(getenv func(string) string) ([]string, error) {
+	if named := getenv("HATCHDOG_POLICY"); named != "" {
+		return filepath.SplitList(named), nil
+	}
+	return systemFiles()
+}
+
 // LoadAll is Load with every built-in profile, whether or not the policy
 // refers to it.
 func LoadAll(getenv func(string) string) (*Policy, error) {
-	if name := getenv("HATCHDOG_POLICY"); name != "" {
-		return LoadFile(name)
-	}
-	names, err := systemFiles()
+	names, err := Names(getenv)
 	if err != nil {
 		return nil, err
 	}
@@ -108,12 +111,9 @@ type Places struct {
 // LoadPlaces reads no more of the policy in force than the places: profiles and
 // rules may have errors, which are no concern of what runs already.
 func LoadPlaces(getenv func(string) string) (Places, error) {
-	names := []string{getenv("HATCHDOG_POLICY")}
-	if names[0] == "" {
-		var err error
-		if names, err = systemFiles(); err != nil {
-			return Places{}, err
-		}
+	names, err := Names(getenv)
+	if err != nil {
+		return Places{}, err
 	}
 	b := newBuilder()
 	for _, name := range names {

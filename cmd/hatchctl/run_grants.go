@@ -1,0 +1,153 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/hatchdog/hatchdog/internal/policy"
+	"github.com/hatchdog/hatchdog/internal/sandbox"
+)
+
+// person is who called us.
+type person struct {
+	uid, gid uint32
+	homes    []string // of all accounts
+}
+
+// caller is the user behind sudo, or root.
+func caller(getenv func(string) string) person {
+	var p person
+	if uid, err := strconv.ParseUint(getenv("SUDO_UID"), 10, 32); err == nil {
+		if gid, err := strconv.ParseUint(getenv("SUDO_GID"), 10, 32); err == nil {
+			p.uid, p.gid = uint32(uid), uint32(gid)
+		}
+	}
+	p.homes = []string{"/root"}
+	if home := getenv("HOME"); filepath.IsAbs(home) {
+		p.homes = append(p.homes, filepath.Clean(home))
+	}
+	f, err := os.Open("/etc/passwd")
+	if err != nil {
+		return p
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		if parts := strings.Split(lines.Text(), ":"); len(parts) == 7 && filepath.IsAbs(parts[5]) && len(parts[5]) > 1 {
+			p.homes = append(p.homes, filepath.Clean(parts[5]))
+		}
+	}
+	return p
+}
+
+var errGrantLink = errors.New("it leads over a symbolic link, which somebody else may have set; name the directory itself")
+
+// grants are what was named, and the working directory where that is harmless.
+func (f *runFlags) grants(b *sandbox.Box, who person, rules policy.MountRules) error {
+	cwd, err := os.Getwd()
+	if err != nil {
+		return fmt.Errorf("working directory: %w", err)
+	}
+	if cwd, err = filepath.EvalSymlinks(cwd); err != nil {
+		return fmt.Errorf("working directory: %w", err)
+	}
+	b.Cwd = cwd
+	for _, list := range []struct {
+		flag  string
+		paths []string
+		write bool
+	}{{"rw", f.rw, true}, {"ro", f.ro, false}} {
+		for _, p := range list.paths {
+			g, err := grant(cwd, p, list.write)
+			if err != nil {
+				return fmt.Errorf("--%s %s: %w", list.flag, p, err)
+			}
+			if err := b.Grant(g); err != nil {
+				return fmt.Errorf("--%s %s: %w", list.flag, p, err)
+			}
+		}
+	}
+	if b.Workdir() != sandbox.Home || !shows(cwd, who.homes, rules) {
+		return nil // it is seen already, or must not be
+	}
+	return b.Grant(sandbox.Grant{Path: cwd, Dir: true, Implied: true})
+}
+
+// shows reports whether a working directory is shown although nobody named it.
+func shows(cwd string, homes []string, rules policy.MountRules) bool {
+	if cwd == "/" || strings.Count(cwd, "/") == 1 {
+		return false // a whole part of the host
+	}
+	for _, home := range homes {
+		if home == cwd || strings.HasPrefix(home, cwd+"/") {
+			return false
+		}
+	}
+	for at := cwd; at != "/"; at = filepath.Dir(at) {
+		if sandbox.Hidden(at) != "" {
+			return false
+		}
+	}
+	access, _ := rules.AccessFor(cwd)
+	return access != policy.AccessNone && len(rules.Contains(cwd)) == 0
+}
+
+// grant finds what a path names. A link below the working directory may be
+// another's: a repository must not choose what of the host it is given.
+func grant(cwd, p string, write bool) (sandbox.Grant, error) {
+	how := &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_MAGICLINKS}
+	full := p
+	if !filepath.IsAbs(p) {
+		full = filepath.Join(cwd, p)
+	}
+	if full == cwd || strings.HasPrefix(full, strings.TrimSuffix(cwd, "/")+"/") {
+		how.Resolve |= unix.RESOLVE_NO_SYMLINKS
+	}
+	fd, err := unix.Openat2(unix.AT_FDCWD, full, how)
+	if errors.Is(err, unix.ELOOP) {
+		return sandbox.Grant{}, errGrantLink
+	}
+	if err != nil {
+		return sandbox.Grant{}, err
+	}
+	defer unix.Close(fd)
+	real, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
+	if err != nil {
+		return sandbox.Grant{}, err
+	}
+	var st, again unix.Stat_t
+	if err := errors.Join(unix.Fstat(fd, &st), unix.Lstat(real, &again)); err != nil {
+		return sandbox.Grant{}, err
+	}
+	if st.Ino != again.Ino || st.Dev != again.Dev {
+		return sandbox.Grant{}, errors.New("it changes while it is looked at")
+	}
+	return sandbox.Grant{Path: real, Dir: st.Mode&unix.S_IFMT == unix.S_IFDIR, Write: write}, nil
+}
+
+// addresses checks the entries of --allow.
+func addresses(entries []string) ([]string, error) {
+	for _, e := range entries {
+		host, _, _ := strings.Cut(e, "/")
+		if a, err := netip.ParseAddr(host); err == nil && a.IsValid() {
+			continue
+		}
+		if strings.HasPrefix(host, "[") {
+			host, _, _ = strings.Cut(host[1:], "]")
+		} else {
+			host, _, _ = strings.Cut(host, ":")
+		}
+		if _, err := netip.ParseAddr(host); err != nil {
+			return nil, fmt.Errorf("%s: %w", e, errNames)
+		}
+	}
+	return entries, nil
+}

@@ -1,0 +1,54 @@
+package sandbox
+
+import (
+	"fmt"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Own is the profile that an administrator's policy may have in place of the
+// built-in one.
+const Own = "sandbox"
+
+// Policy is a file of the policy for this run alone, whose rule is asked first.
+// It adds to base, the full name of a profile, what the caller granted; the
+// caller is whom the policy belongs to.
+func (b *Box) Policy(base string) ([]byte, error) {
+	type object = map[string]any
+	mounts := object{"allow": []any{"inherited", object{"path": b.Init, "access": "ro"}}}
+	for _, g := range b.Grants {
+		if !g.Implied && ownFiles(g.Path) {
+			access := "ro"
+			if g.Write {
+				access = "rw"
+			}
+			mounts["allow"] = append(mounts["allow"].([]any), object{"path": g.Path, "access": access})
+		}
+	}
+	if b.Exec {
+		mounts["writableOptions"], mounts["tmpOptions"] = []any{}, []any{"nosuid", "nodev"}
+	}
+	profile := object{"extends": base, "description": "one run of hatchctl run", "mounts": mounts}
+	if len(b.Allow) > 0 {
+		profile["egress"] = object{"allow": b.Allow}
+	}
+	d := Defaults()
+	if b.Limits.Pids > d.Pids {
+		profile["pids"] = object{"max": b.Limits.Pids}
+	}
+	if b.Limits.Memory > d.Memory {
+		profile["memory"] = object{"max": fmt.Sprintf("%dB", b.Limits.Memory)}
+	}
+	if b.Limits.CPU > d.CPU {
+		profile["cpu"] = object{"max": b.Limits.CPU}
+	}
+	return yaml.Marshal(object{
+		"version":  1,
+		"rules":    []any{object{"match": object{"id": b.ID}, "profile": b.ID}},
+		"profiles": object{b.ID: profile},
+	})
+}
+
+// ownFiles are files of the user that root is, which the profile protects from
+// containers: a caller who is root may grant parts of them by name.
+func ownFiles(p string) bool { return below("/root", p) && p != "/root" }

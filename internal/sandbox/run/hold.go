@@ -1,0 +1,92 @@
+package run
+
+import (
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/hatchdog/hatchdog/internal/effects/firewall"
+)
+
+// hold stands by until the box has ended.
+func (b *box) hold(signals <-chan os.Signal) (Outcome, error) {
+	began := time.Now()
+	out := Outcome{}
+	spent := newBudget(b.Box.Limits.Output)
+	done := b.streams.relay(spent, b.Stdin, b.Stdout, b.Stderr)
+	status := make(chan unix.WaitStatus, 1)
+	go func() { status <- b.wait() }()
+	var late, kill <-chan time.Time
+	if b.Box.Limits.Time > 0 {
+		late = time.After(b.Box.Limits.Time)
+	}
+	over := spent.over
+	for {
+		select {
+		case s := <-signals:
+			if s == unix.SIGWINCH {
+				b.streams.resize(b.Stdout)
+			} else if sig, ok := s.(syscall.Signal); ok {
+				b.signal(sig)
+			}
+		case <-late:
+			out.Ended, late, kill = "time", nil, time.After(grace)
+			b.signal(unix.SIGTERM)
+		case <-over:
+			over = nil
+			if out.Ended == "" {
+				out.Ended = "output"
+			}
+			b.signal(unix.SIGKILL)
+		case <-kill:
+			b.signal(unix.SIGKILL)
+		case s := <-status:
+			// All in the box is killed by now: its ends of the pipes are closed.
+			select {
+			case <-done:
+			case <-time.After(grace):
+			}
+			out.Took = time.Since(began)
+			b.conclude(&out, s)
+			return out, nil
+		}
+	}
+}
+
+func (b *box) signal(sig syscall.Signal) { _ = unix.PidfdSendSignal(b.pidfd, sig, nil, 0) }
+
+func (b *box) wait() unix.WaitStatus {
+	var s unix.WaitStatus
+	for {
+		if _, err := unix.Wait4(b.pid, &s, 0, nil); err != unix.EINTR { //nolint:errorlint // as the kernel gives it
+			return s
+		}
+	}
+}
+
+// conclude reads what was counted, and tells who ended the box.
+func (b *box) conclude(out *Outcome, s unix.WaitStatus) {
+	out.Code = s.ExitStatus()
+	if s.Signaled() {
+		out.Code = 128 + int(s.Signal())
+	}
+	out.Counted = count(b.groups)
+	if b.net >= 0 {
+		if r, err := firewall.Read(b.net); err != nil {
+			out.Blind = err
+		} else {
+			out.Noted = r.Noted
+		}
+		out.NoWay = noRoutes(b.net)
+	}
+	switch {
+	case out.Ended == "time":
+		out.Code = CodeTime
+	case out.Ended == "output":
+		out.Code = CodeOutput
+	case out.Code == 128+int(unix.SIGKILL) && out.Counted.OOM > 0:
+		out.Ended, out.Code = "memory", CodeMemory
+	}
+}

@@ -1,0 +1,72 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// Base holds the bundles of the runs that are under way. It is no place that a
+// boot empties: tmpfs takes no id mappings before Linux 6.3.
+const Base = "/var/lib/hatchdog-run"
+
+// place is the bundle of one run, which is its own as long as it holds the lock.
+type place struct {
+	dir  string
+	lock *os.File
+}
+
+func newPlace(base, id string) (*place, error) {
+	if err := os.MkdirAll(base, 0o711); err != nil {
+		return nil, err
+	}
+	p := &place{dir: filepath.Join(base, id)}
+	if err := os.Mkdir(p.dir, 0o711); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return nil, fmt.Errorf("a run has the name %s already", id)
+		}
+		return nil, err
+	}
+	lock, err := os.Open(p.dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	p.lock = lock
+	return p, nil
+}
+
+func (p *place) path(name string) string { return filepath.Join(p.dir, name) }
+
+// remove takes the bundle away. Nothing of it is mounted on the host.
+func (p *place) remove() error {
+	defer p.lock.Close()
+	return os.RemoveAll(p.dir)
+}
+
+// left are runs that ended without taking their bundle away: their lock is free.
+func left(base string) []*place {
+	entries, err := os.ReadDir(base)
+	if err != nil {
+		return nil // nobody has run anything
+	}
+	var all []*place
+	for _, e := range entries {
+		p := &place{dir: filepath.Join(base, e.Name())}
+		if p.lock, err = os.Open(p.dir); err != nil {
+			continue
+		}
+		if unix.Flock(int(p.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+			p.lock.Close()
+			continue
+		}
+		all = append(all, p)
+	}
+	return all
+}

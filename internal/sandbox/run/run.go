@@ -1,0 +1,253 @@
+// Package run starts a box, stands between it and its caller, and takes it away.
+//
+// Guarantees: the command starts only when the policy was applied and the box was
+// looked into; it ends, with all that it started, when its first process ends,
+// when a limit is reached, or with this process, whatever ends that; nothing of
+// it stays but what it wrote where it was granted to.
+// Does not cover: a host that goes down meanwhile, which leaves stand-ins and the
+// bundle; the next run takes the bundle away, the next one there the stand-ins.
+// Requires: hatchdog and what it requires.
+// Spec fields touched: none; package sandbox makes them.
+package run
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/hatchdog/hatchdog/internal/effects/firewall"
+	"github.com/hatchdog/hatchdog/internal/host"
+	"github.com/hatchdog/hatchdog/internal/sandbox"
+)
+
+// Request is one run.
+type Request struct {
+	Box      sandbox.Box
+	Secrets  map[string][]byte
+	Hatchdog string   // the program
+	Profile  string   // full name of the profile that the run's extends
+	Policy   []string // files of the policy in force
+	Homes    []string // home directories of the host
+	Base     string   // where bundles are
+	Stdin    *os.File
+	Stdout   *os.File
+	Stderr   *os.File
+}
+
+// Outcome is what became of it.
+type Outcome struct {
+	Code    int
+	Ended   string // by what, where not by itself: "time", "output", "memory"
+	Took    time.Duration
+	Counted counted
+	Noted   []firewall.Noted // destinations of what was dropped
+	NoWay   int64            // what was sent where no way leads
+	Blind   error            // why the drops are not known
+}
+
+// grace is how long a command may take to end when it is asked to.
+const grace = 5 * time.Second
+
+// box is a run under way.
+type box struct {
+	*Request
+	place    *place
+	standins []standin
+	line     *os.File // our end; the box ends with it
+	streams  *streams
+	pid      int
+	pidfd    int
+	groups   map[string]string
+	net      int // its network namespace, -1 is none
+	way      *wayOut
+	created  bool
+}
+
+// Run runs it.
+func Run(r *Request) (out Outcome, err error) {
+	for _, p := range left(r.Base) {
+		forget(r, p)
+	}
+	b := &box{Request: r, pidfd: -1, net: -1}
+	defer func() { err = errors.Join(err, b.end()) }()
+	// The first process of the box becomes our child when its maker is gone.
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return out, fmt.Errorf("prctl: %w", err)
+	}
+	signals := make(chan os.Signal, 64)
+	signal.Notify(signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH)
+	defer signal.Stop(signals)
+	if err := b.make(); err != nil {
+		return out, err
+	}
+	return b.hold(signals)
+}
+
+// make does all that comes before the command.
+func (b *box) make() error {
+	was, err := look(&b.Box)
+	if err != nil {
+		return err
+	}
+	if err := b.Box.Search(b.Homes); err != nil {
+		return err
+	}
+	if b.place, err = newPlace(b.Base, b.Box.ID); err != nil {
+		return err
+	}
+	if b.standins, err = standFor(b.Box.Found.Kept); err != nil {
+		return err
+	}
+	if err := b.write(); err != nil {
+		return err
+	}
+	if err := b.create(); err != nil {
+		return err
+	}
+	if err := verify(b.pid, &b.Box, was); err != nil {
+		return err
+	}
+	if b.net, err = firewall.Open(fmt.Sprintf("/proc/%d/ns/net", b.pid), host.FileID{}); err != nil {
+		return err
+	}
+	if len(b.Box.Allow) > 0 {
+		if b.way, err = connect(b.pid); err != nil {
+			return err
+		}
+	}
+	return b.start()
+}
+
+func (b *box) write() error {
+	if err := skeleton(b.place.path("rootfs"), &b.Box); err != nil {
+		return fmt.Errorf("root file system: %w", err)
+	}
+	spec, err := json.Marshal(b.Box.Spec())
+	if err != nil {
+		return err
+	}
+	policy, err := b.Box.Policy(b.Profile)
+	if err != nil {
+		return err
+	}
+	return errors.Join(os.WriteFile(b.place.path("config.json"), spec, 0o600), os.WriteFile(b.place.path("policy.yaml"), policy, 0o600))
+}
+
+// call is a call of hatchdog under the policy of this run.
+func (b *box) call(args ...string) *exec.Cmd {
+	cmd := exec.Command(b.Hatchdog, args...)
+	for _, e := range os.Environ() {
+		if !strings.HasPrefix(e, "HATCHDOG_POLICY=") {
+			cmd.Env = append(cmd.Env, e)
+		}
+	}
+	cmd.Env = append(cmd.Env, "HATCHDOG_POLICY="+strings.Join(append([]string{b.place.path("policy.yaml")}, b.Policy...), ":"))
+	return cmd
+}
+
+func (b *box) create() error {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	b.line = os.NewFile(uintptr(pair[0]), "line")
+	theirs := os.NewFile(uintptr(pair[1]), "line")
+	defer theirs.Close()
+	cmd := b.call("create", "--bundle", b.place.dir, "--pid-file", b.place.path("pid"), "--preserve-fds", "1")
+	if b.streams, err = open(b.Box.Terminal, b.place.path("console")); err != nil {
+		return err
+	}
+	cmd.Args = append(append(cmd.Args, b.streams.flags...), b.Box.ID)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = b.streams.stdin, b.streams.stdout, b.streams.stderr
+	cmd.ExtraFiles = []*os.File{theirs}
+	b.created = true
+	err = cmd.Run()
+	b.streams.handedOver()
+	if err != nil {
+		if said := b.streams.said(); said != "" {
+			return errors.New(said)
+		}
+		return fmt.Errorf("hatchdog create: %w", err)
+	}
+	data, err := os.ReadFile(b.place.path("pid"))
+	if err != nil {
+		return err
+	}
+	if b.pid, err = strconv.Atoi(strings.TrimSpace(string(data))); err != nil {
+		return fmt.Errorf("pid: %w", err)
+	}
+	if b.pidfd, err = unix.PidfdOpen(b.pid, 0); err != nil {
+		return fmt.Errorf("pidfd_open: %w", err)
+	}
+	b.groups, err = groups(b.pid)
+	return err
+}
+
+func (b *box) start() error {
+	var said bytes.Buffer
+	cmd := b.call("start", b.Box.ID)
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("hatchdog start: %w: %s", err, strings.TrimSpace(said.String()))
+	}
+	if err := b.streams.attach(b.Stdin); err != nil {
+		return fmt.Errorf("terminal: %w", err)
+	}
+	return json.NewEncoder(b.line).Encode(order{Secrets: b.Secrets})
+}
+
+// end takes all away. It is done whatever came before.
+func (b *box) end() error {
+	var errs []error
+	if b.streams != nil {
+		errs = append(errs, b.streams.close())
+	}
+	if b.line != nil {
+		b.line.Close()
+	}
+	if b.pidfd >= 0 {
+		_ = unix.PidfdSendSignal(b.pidfd, unix.SIGKILL, nil, 0)
+		_ = unix.Close(b.pidfd)
+	}
+	errs = append(errs, b.way.close())
+	if b.net >= 0 {
+		firewall.Close(b.net)
+	}
+	if b.created {
+		errs = append(errs, b.delete())
+	}
+	errs = append(errs, dropAll(b.standins))
+	if b.place != nil {
+		errs = append(errs, b.place.remove())
+	}
+	return errors.Join(errs...)
+}
+
+func (b *box) delete() error {
+	var said bytes.Buffer
+	cmd := b.call("delete", "--force", b.Box.ID)
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("hatchdog delete: %w: %s", err, strings.TrimSpace(said.String()))
+	}
+	return nil
+}
+
+// forget takes away what a run left whose process was killed.
+func forget(r *Request, p *place) {
+	gone := *r
+	gone.Box.ID = filepath.Base(p.dir)
+	b := &box{Request: &gone, place: p}
+	_ = b.delete()
+	_ = p.remove()
+}

@@ -1,0 +1,258 @@
+package sandbox
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Bounds of one search. Beyond them nothing is started: what was not looked at
+// is not shown.
+const (
+	maxEntries = 1_000_000
+	maxClosed  = 2000
+	lookInto   = 64 << 10 // bytes of a file whose content decides
+)
+
+// Closed is a path of a granted directory that the command does not see, or may
+// not write to.
+type Closed struct {
+	Path   string `json:"path"`
+	Reason string `json:"reason"`
+	// Missing is true where a stand-in has to be made; Dir tells which.
+	Missing bool `json:"missing,omitempty"`
+	Dir     bool `json:"dir,omitempty"`
+}
+
+// Found is what was found in the granted directories.
+type Found struct {
+	Hidden []Closed
+	Kept   []Closed
+	// Anchors are directories that can be written to and lead to a kept path:
+	// mounted on themselves, so that they cannot be moved away and replaced.
+	Anchors []string
+	Entries int // that were looked at
+}
+
+// Errors of a search.
+var (
+	ErrTooMany = errors.New("too much to search for what must not be seen; grant a smaller directory")
+	ErrLink    = errors.New("it could be replaced: it is a symbolic link, or has another name (a hard link)")
+)
+
+// Search looks through the grants. homes are the home directories of the host.
+func (b *Box) Search(homes []string) error {
+	s := search{box: b, homes: homes}
+	for _, g := range b.Grants {
+		if err := s.grant(g); err != nil {
+			return fmt.Errorf("%s: %w", g.Path, err)
+		}
+	}
+	slices.SortFunc(s.found.Kept, func(x, y Closed) int { return strings.Compare(x.Path, y.Path) })
+	slices.Sort(s.found.Anchors)
+	s.found.Anchors = slices.Compact(s.found.Anchors)
+	b.Found = s.found
+	return nil
+}
+
+type search struct {
+	box   *Box
+	homes []string
+	found Found
+}
+
+func (s *search) grant(g Grant) error {
+	if !g.Dir {
+		return nil // it was named
+	}
+	root, err := os.OpenRoot(g.Path)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if g.Write {
+		if err := s.keep(root, g, "."); err != nil {
+			return err
+		}
+	}
+	return fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil // it went meanwhile
+		case err != nil:
+			return err
+		case name == ".":
+			return nil
+		}
+		return s.entry(root, g, name, d)
+	})
+}
+
+// entry looks at one name.
+func (s *search) entry(root *os.Root, g Grant, name string, d fs.DirEntry) error {
+	if s.found.Entries++; s.found.Entries > maxEntries || len(s.found.Hidden)+len(s.found.Kept) > maxClosed {
+		return ErrTooMany
+	}
+	full := filepath.Join(g.Path, name)
+	if in := s.box.granted(full); in.Path != g.Path {
+		return skip(d) // it was named, and is looked through by itself
+	}
+	if reason := s.hides(root, full, name, d); reason != "" {
+		if err := s.hide(full, reason, d); err != nil {
+			return err
+		}
+		return skip(d)
+	}
+	if d.Name() == ".git" && g.Write && path.Dir(name) != "." {
+		if err := s.keep(root, g, path.Dir(name)); err != nil {
+			return err
+		}
+	}
+	if strings.HasSuffix("/"+name, "/.git/objects") {
+		return skip(d) // named by their content alone
+	}
+	return nil
+}
+
+func skip(d fs.DirEntry) error {
+	if d.IsDir() {
+		return fs.SkipDir
+	}
+	return nil
+}
+
+func (s *search) hides(root *os.Root, full, name string, d fs.DirEntry) string {
+	if d.Type()&fs.ModeSocket != 0 {
+		return "a socket of the host: whoever can talk to it can have a service of the host act for them"
+	}
+	if reason := Hidden(full); reason != "" {
+		return reason
+	}
+	if d.Type().IsRegular() && lookedInto(d.Name()) && holdsKey(root, name) {
+		return "a private key"
+	}
+	if d.Type().IsRegular() && d.Name() == "config" && strings.HasSuffix("/"+name, ".git/config") && holdsToken(root, name) {
+		return "git's settings, with a password in them"
+	}
+	return ""
+}
+
+// hide closes a path, and what it leads to where it is a link.
+func (s *search) hide(full, reason string, d fs.DirEntry) error {
+	if d.Type()&fs.ModeSymlink == 0 {
+		s.found.Hidden = append(s.found.Hidden, Closed{Path: full, Reason: reason})
+		return nil
+	}
+	real, err := filepath.EvalSymlinks(full)
+	if err != nil {
+		return nil //nolint:nilerror // it leads nowhere
+	}
+	for _, g := range s.box.Grants {
+		if g.Path == real {
+			return nil
+		}
+		if below(real, g.Path) {
+			return fmt.Errorf("%s leads to %s, which holds what was granted: %w", full, real, ErrGrant)
+		}
+	}
+	if s.box.granted(real) != nil {
+		s.found.Hidden = append(s.found.Hidden, Closed{Path: real, Reason: reason + " (" + full + " leads to it)"})
+	}
+	return nil
+}
+
+// holdsKey reports whether a file has a private key. One that cannot be read is
+// taken for one.
+func holdsKey(root *os.Root, name string) bool {
+	data, err := head(root, name)
+	return err != nil && !errors.Is(err, fs.ErrNotExist) || bytes.Contains(data, []byte("PRIVATE KEY"))
+}
+
+func holdsToken(root *os.Root, name string) bool {
+	data, err := head(root, name)
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist)
+	}
+	for line := range bytes.Lines(bytes.ToLower(data)) {
+		_, rest, url := bytes.Cut(line, []byte("://"))
+		host, _, _ := bytes.Cut(rest, []byte("/"))
+		if bytes.Contains(line, []byte("extraheader")) || url && bytes.Contains(host, []byte("@")) && bytes.Contains(host, []byte(":")) ||
+			url && bytes.Contains(host, []byte("@")) && bytes.Contains(line, []byte("http")) {
+			return true
+		}
+	}
+	return false
+}
+
+func head(root *os.Root, name string) ([]byte, error) {
+	f, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, lookInto))
+}
+
+// keep closes what stays as it is in the directory dir of a grant.
+func (s *search) keep(root *os.Root, g Grant, dir string) error {
+	tables := [][]keptName{keptInProjects}
+	if dir == "." && s.home(g.Path) {
+		tables = append(tables, keptInHomes)
+	}
+	for _, table := range tables {
+		for _, k := range table {
+			if err := s.keepOne(root, g, path.Join(dir, k.name), k); err != nil {
+				return err
+			}
+		}
+	}
+	for at := dir; at != "."; at = path.Dir(at) {
+		s.found.Anchors = append(s.found.Anchors, filepath.Join(g.Path, at))
+	}
+	return nil
+}
+
+func (s *search) home(dir string) bool {
+	return slices.Contains(s.homes, dir) || path.Dir(dir) == "/home"
+}
+
+func (s *search) keepOne(root *os.Root, g Grant, name string, k keptName) error {
+	full := filepath.Join(g.Path, name)
+	if s.named(full) {
+		return nil
+	}
+	c := Closed{Path: full, Reason: k.reason, Dir: k.dir}
+	info, err := root.Lstat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		c.Missing = true
+	case err != nil:
+		return err
+	case info.Mode()&fs.ModeSymlink != 0 || info.Mode().IsRegular() && links(info) > 1:
+		return fmt.Errorf("%s (%s): %w; grant it by its own name, or take it away", full, k.reason, ErrLink)
+	case Hidden(full) != "":
+		return nil // the search closes it
+	case k.name == ".git" && info.IsDir():
+		s.found.Anchors = append(s.found.Anchors, full)
+		for _, r := range keptInRepositories {
+			if err := s.keepOne(root, g, path.Join(name, r.name), r); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	s.found.Kept = append(s.found.Kept, c)
+	return nil
+}
+
+// named reports whether a grant opens the path by its own name.
+func (s *search) named(full string) bool {
+	return slices.ContainsFunc(s.box.Grants, func(g Grant) bool { return below(full, g.Path) && !g.Implied })
+}
