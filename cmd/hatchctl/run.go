@@ -34,7 +34,7 @@ func runCommand(o *options) *cobra.Command {
 	f := &runFlags{}
 	cmd := &cobra.Command{
 		Use:   "run [flags] -- COMMAND [ARGUMENT...]",
-		Short: "Run a command in a box that sees the host's programs, the working directory and nothing else",
+		Short: "Run a command that sees the system, its directory and nothing else",
 		Long: `Run a command in a box: a container without an image, under the profile
 builtin/sandbox, or under a profile of your own with the name sandbox.
 

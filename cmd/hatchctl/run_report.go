@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/docker/go-units"
@@ -36,7 +37,7 @@ type lack struct {
 // unseen is denied without anybody counting it: that would take a probe in the
 // kernel.
 func unseen() []string {
-	return []string{"files that the box does not have", "system calls that the filter denies", "writes to what is read-only"}
+	return []string{"files that the box does not have", "names that were looked up", "system calls that the filter denies", "writes to what is read-only"}
 }
 
 func newReport(r *run.Request, out run.Outcome) runReport {
@@ -58,7 +59,11 @@ func newReport(r *run.Request, out run.Outcome) runReport {
 				to = n.Addr.String() + ":" + strconv.Itoa(int(n.Port))
 			}
 		}
-		add(int64(n.Packets), "--allow "+to+"/"+n.Proto, "packets to %s (%s)", to, n.Proto)
+		flag := "--allow " + to + "/" + n.Proto
+		if n.Addr.IsLinkLocalUnicast() {
+			flag = "" // the cloud's credentials: nobody is led there
+		}
+		add(int64(n.Packets), flag, "packets to %s (%s)", to, n.Proto)
 	}
 	add(out.NoWay, "--allow ADDRESS:PORT", "sends to addresses, where no way leads: there is no network")
 	switch out.Ended {
@@ -110,7 +115,7 @@ func (rep runReport) line(w io.Writer, l sandbox.Limits) {
 }
 
 func (rep runReport) text(w io.Writer) {
-	if len(rep.Denied) == 0 && len(rep.Hidden) == 0 {
+	if len(rep.Denied) == 0 {
 		return
 	}
 	fmt.Fprintf(w, "hatchctl: %s did not get\n", rep.Name)
@@ -121,12 +126,8 @@ func (rep runReport) text(w io.Writer) {
 		}
 		fmt.Fprintln(w)
 	}
-	const most = 5
-	for i, h := range rep.Hidden {
-		if i == most {
-			fmt.Fprintf(w, "  and %d more (--report json)\n", len(rep.Hidden)-most)
-			break
-		}
-		fmt.Fprintf(w, "  hidden: %s  (--ro %s)\n", harmless(h), harmless(h))
+	if n := len(rep.Hidden); n > 0 {
+		fmt.Fprintf(w, "  %d paths of what was granted are hidden (--report json names them)\n", n)
 	}
+	fmt.Fprintf(w, "  not counted: %s\n", strings.Join(rep.Unseen, ", "))
 }

@@ -75,7 +75,7 @@ type System struct {
 
 // Places in the box.
 const (
-	Home    = "/home/user"
+	Home    = "/box"
 	InitAt  = "/.hatchctl"
 	Secrets = "/run/secrets"
 )

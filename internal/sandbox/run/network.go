@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -41,6 +42,10 @@ func connect(pid int) (*wayOut, error) {
 	cmd := exec.Command(path, "--configure", "--mtu=65520", "--disable-host-loopback", "--enable-sandbox", "--enable-seccomp",
 		"--ready-fd=3", "--exit-fd=4", "--netns-type=path", fmt.Sprintf("/proc/%d/ns/net", pid), "tap0")
 	cmd.ExtraFiles = []*os.File{tell, until}
+	// It detaches what it sees mounted, as its own sandbox. Where a mount of the
+	// host is shared, all below it would go from the host as well: it gets a mount
+	// namespace from which nothing spreads (os/exec makes all of it private).
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 	if os.Geteuid() != 0 {
 		cmd.Args = append(cmd.Args[:len(cmd.Args)-3], "--userns-path="+fmt.Sprintf("/proc/%d/ns/user", pid), "--netns-type=path", fmt.Sprintf("/proc/%d/ns/net", pid), "tap0")
 	}
