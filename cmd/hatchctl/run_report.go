@@ -17,10 +17,10 @@ import (
 
 // runReport is what a run ends with.
 type runReport struct {
-	Name   string   `json:"name"`
-	Code   int      `json:"code"`
-	Ended  string   `json:"ended,omitempty"` // time, output, memory; empty: by itself
-	Took   string   `json:"took"`
+	Name   string `json:"name"`
+	Code   int    `json:"code"`
+	Ended  string `json:"ended,omitempty"` // time, output, memory; empty: by itself
+	Took   string `json:"took"`
 	Denied []lack `json:"denied"` // worst first
 	// Unseen says what is denied without being counted.
 	Unseen []string `json:"unseen"`

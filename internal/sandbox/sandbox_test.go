@@ -165,8 +165,10 @@ func TestSearchFindsAll(t *testing.T) {
 }
 
 func TestPolicyOfARun(t *testing.T) {
-	b := &Box{ID: "run-x", Init: "/opt/bin/hatchctl", Exec: true, Allow: []string{"192.0.2.7:443/tcp"}, Limits: Defaults(),
-		Grants: []Grant{{Path: "/root/src", Dir: true, Write: true}, {Path: "/srv/x", Dir: true}}}
+	b := &Box{
+		ID: "run-x", Init: "/opt/bin/hatchctl", Exec: true, Allow: []string{"192.0.2.7:443/tcp"}, Limits: Defaults(),
+		Grants: []Grant{{Path: "/root/src", Dir: true, Write: true}, {Path: "/srv/x", Dir: true}},
+	}
 	b.Limits.Memory, b.Limits.Pids, b.Limits.CPU = 3<<30, 1000, 2.5
 	text, err := b.Policy("builtin/sandbox")
 	if err != nil {

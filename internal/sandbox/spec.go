@@ -29,8 +29,12 @@ func (b *Box) Spec() *specs.Spec {
 		Mounts: b.mounts(),
 		Linux: &specs.Linux{
 			Namespaces: []specs.LinuxNamespace{
-				{Type: specs.PIDNamespace}, {Type: specs.NetworkNamespace}, {Type: specs.MountNamespace},
-				{Type: specs.IPCNamespace}, {Type: specs.UTSNamespace}, {Type: specs.CgroupNamespace},
+				{Type: specs.PIDNamespace},
+				{Type: specs.NetworkNamespace},
+				{Type: specs.MountNamespace},
+				{Type: specs.IPCNamespace},
+				{Type: specs.UTSNamespace},
+				{Type: specs.CgroupNamespace},
 			},
 			CgroupsPath: "/" + b.ID, Resources: b.resources(), Seccomp: noSetuid(), RootfsPropagation: "private",
 			MaskedPaths: paths(b.Found.Hidden), ReadonlyPaths: paths(b.Found.Kept),

@@ -60,7 +60,7 @@ func (b *box) signal(sig syscall.Signal) { _ = unix.PidfdSendSignal(b.pidfd, sig
 func (b *box) wait() unix.WaitStatus {
 	var s unix.WaitStatus
 	for {
-		if _, err := unix.Wait4(b.pid, &s, 0, nil); err != unix.EINTR { //nolint:errorlint // as the kernel gives it
+		if _, err := unix.Wait4(b.pid, &s, 0, nil); err != unix.EINTR {
 			return s
 		}
 	}
