@@ -133,6 +133,9 @@ func TestDocsCommandsRun(t *testing.T) {
 			if !strings.HasPrefix(line, "hatchctl ") || strings.Contains(line, "/etc/") || strings.HasPrefix(line, "hatchctl net ") && !strings.Contains(line, " check ") {
 				continue // net needs a container that runs
 			}
+			if strings.HasPrefix(line, "hatchctl run ") {
+				continue // as root, with hatchdog: TestBoxPage
+			}
 			cmd := exec.Command("sh", "-c", elsewhere(t, line, dir))
 			cmd.Dir = dir
 			cmd.Env = append(os.Environ(), "HATCHDOG_POLICY="+dir+"/policy.yaml")

@@ -20,6 +20,7 @@ func kinds() []Kind {
 			{"docs/docker.md", "Run it under Docker"},
 			{"docs/kubernetes.md", "Run it on Kubernetes"},
 			{"docs/egress.md", "Limit the network"},
+			{"docs/sandbox.md", "Run a command in a box"},
 			{"docs/apparmor.md", "Confine with AppArmor"},
 			{"docs/upgrade.md", "Upgrade"},
 			{"docs/troubleshooting.md", "Find out why it refused"},

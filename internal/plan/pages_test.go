@@ -23,6 +23,9 @@ func TestGoldenProfilePages(t *testing.T) {
 	all := builtins(t)
 	results := entryPoints(t)
 	for _, name := range profiles.Names() {
+		if name == "sandbox" {
+			continue // no engine asks for it: docs/sandbox.md is its page
+		}
 		file := "../../docs/profiles/" + name + ".md"
 		data, err := os.ReadFile(file)
 		if err != nil {

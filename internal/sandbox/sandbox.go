@@ -68,9 +68,9 @@ type Box struct {
 
 // System is where a host has its programs and libraries.
 type System struct {
-	Dirs  []string          // mounted read-only
-	Links map[string]string // "/bin" to "usr/bin", where it is merged
-	Etc   []string          // directories of /etc that are mounted read-only
+	Dirs         []string          // mounted read-only
+	Links        map[string]string // "/bin" to "usr/bin", where it is merged
+	Certificates []string          // directories of /etc that are mounted read-only
 }
 
 // Places in the box.

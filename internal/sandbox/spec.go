@@ -81,7 +81,7 @@ func (b *Box) mounts() []specs.Mount {
 		memory("/tmp", "1777"), memory("/var/tmp", "1777"), memory("/run", "755"), memory(Home, "700", owner...),
 		memory(Secrets, "700", owner...),
 	}
-	for _, dir := range slices.Concat(b.System.Dirs, b.System.Etc) {
+	for _, dir := range slices.Concat(b.System.Dirs, b.System.Certificates) {
 		all = append(all, bind(dir, dir, false))
 	}
 	var granted []specs.Mount

@@ -30,7 +30,7 @@ func Host() sandbox.System {
 	}
 	for _, dir := range []string{"/etc/ssl/certs", "/etc/ca-certificates"} {
 		if info, err := os.Lstat(dir); err == nil && info.IsDir() {
-			s.Etc = append(s.Etc, dir)
+			s.Certificates = append(s.Certificates, dir)
 		}
 	}
 	return s
@@ -78,7 +78,7 @@ func skeleton(root string, b *sandbox.Box) error {
 // places makes what is mounted on, outside of what is mounted itself.
 func places(root string, b *sandbox.Box) error {
 	dirs := append([]string{}, b.System.Dirs...)
-	dirs = append(dirs, b.System.Etc...)
+	dirs = append(dirs, b.System.Certificates...)
 	for _, g := range b.Grants {
 		switch {
 		case covered(g.Path):
