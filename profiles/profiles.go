@@ -1,6 +1,6 @@
-// Package profiles holds the built-in profiles: in the words that an
-// administrator's own are written in (*.yaml), and as the test of package policy
-// compiles them (compiled/*.json).
+// Package profiles holds the built-in profiles: in the language of an
+// administrator's own (*.yaml), and as the test of package policy compiles them
+// (compiled/*.json).
 package profiles
 
 import "embed"

@@ -39,8 +39,8 @@ func (a *apparmorOptions) loadCommand() *cobra.Command {
 		Example: "  hatchctl apparmor load",
 		Long: `Load the profiles in enforce mode; replace those of the same names.
 
-Without a name, all. Containers that run under one are held to its new text at
-once.`,
+It loads all profiles if none is named. A container that runs under one is held to
+its new text at once.`,
 		Args: between(0, len(profiles.Names())),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.each(cmd.OutOrStdout(), args, "loaded", effects.Loader.Replace)
@@ -54,10 +54,10 @@ func (a *apparmorOptions) unloadCommand() *cobra.Command {
 		Use:     "unload [PROFILE...]",
 		Short:   "Unload the profiles from the kernel",
 		Example: "  hatchctl apparmor unload hatchdog-untrusted",
-		Long: `Unload the profiles from the kernel. Without a name, all.
+		Long: `Unload the profiles from the kernel; all of them if none is named.
 
-The kernel lets processes go on unconfined whose profile is taken away, so a
-profile that is in use stays, unless --force is given.`,
+A process whose profile is unloaded runs on unconfined, so a profile in use stays
+unless --force is given.`,
 		Args: between(0, len(profiles.Names())),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.each(cmd.OutOrStdout(), args, "unloaded", func(l effects.Loader, name string) error {
@@ -75,7 +75,7 @@ profile that is in use stays, unless --force is given.`,
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "unload what is in use")
+	cmd.Flags().BoolVar(&force, "force", false, "unload profiles in use too")
 	return cmd
 }
 

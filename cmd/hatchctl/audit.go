@@ -15,10 +15,10 @@ func auditCommand(o *options) *cobra.Command {
 		Short: "Verify the audit log; name the first line that was changed, removed or cut",
 		Long: `Verify the chain of the audit log.
 
-FILE is the current segment (default: the policy's audit.path); the segments
-that were rotated away are read too. Exit code 0: whole. 1: not whole, and the
-first bad line is named. The chain shows what was changed by somebody who could
-not rewrite the log and its head file both; root can.`,
+FILE is the current segment (default: the policy's audit.path). It reads the
+segments that were rotated away too. Exit code 0: the log is whole. 1: it is not,
+and the first bad line is named. The chain shows a change by anybody who could not
+rewrite both the log and its head file; root can.`,
 		Example: `  hatchctl audit verify
   hatchctl audit verify --json /var/log/hatchdog/audit.jsonl`,
 		Args: between(0, 1),

@@ -81,8 +81,9 @@ func alike(changes []control.Attributed) [][]control.Attributed {
 	return groups
 }
 
-// values are a change's two sides. Of a list that became shorter it counts what
-// was asked for and spells out what is left: the reason names what is gone.
+// values are a change's two sides. For a list that became shorter it counts the
+// items that were asked for and spells out those that are left: the reason names
+// the others.
 func values(c control.Change) (asked, given []string) {
 	before, after := explain.Items(c.Before), explain.Items(c.After)
 	if len(before) <= valueLines || len(after) >= len(before) {

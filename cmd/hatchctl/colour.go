@@ -30,8 +30,8 @@ func coloured(f *os.File, getenv func(string) string) bool {
 	return err == nil
 }
 
-// painter colours the lines that a reader looks for. What it is given holds no
-// control character of others: the colours are all that there is.
+// painter colours the lines that a reader looks for. Its input holds no control
+// character of others, so its colours are the only ones.
 type painter struct {
 	w    io.Writer
 	line []byte // that the next write ends

@@ -15,11 +15,11 @@ func doctorCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Show what this host lacks, what follows from it, and what to do",
-		Long: `Say what this host lacks for the built-in profiles, what follows from it for
+		Long: `Show what this host lacks for the built-in profiles, what follows from it for
 containers, and what to do about it.
 
-The exit code is 0 where containers run hardened, 2 where they are refused or
-run without hatchdog, and with --strict 1 where something could be better.`,
+Exit code 0: containers run hardened. 1 (only with --strict): something could be
+better. 2: containers are refused, or run without hatchdog.`,
 		Example: "  hatchctl doctor\n  hatchctl doctor --json --strict",
 		Args:    between(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {

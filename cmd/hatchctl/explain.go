@@ -28,8 +28,8 @@ func explainCommand(o *options) *cobra.Command {
 		Long: `Show what a container lost or was refused, and why.
 
 ` + nameHelp + `
-A container that is gone, or that was refused, is looked up in the audit log; of
-several of one name there, the last is shown.`,
+It looks a container that is gone, or that was refused, up in the audit log, and
+shows the last of several with one name.`,
 		Example: `  hatchctl explain web
   hatchctl explain --json 4f0c9a1b2c3d
   hatchctl explain --original web`,

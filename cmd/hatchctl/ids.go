@@ -26,8 +26,12 @@ type namedHolder struct {
 func idsCommand(o *options) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:     "ids",
-		Short:   "Show which ids of the host each container's user namespace has",
+		Use:   "ids",
+		Short: "Show which ids of the host each container's user namespace has",
+		Long: `Show which ids of the host each container's user namespace has.
+
+FIRST is the id of the container's root on the host. Containers that join each
+other's namespaces have one range.`,
 		Example: "  hatchctl ids\n  hatchctl ids --json",
 		Args:    between(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -32,7 +32,7 @@ func installCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:       "install docker|containerd|crio|podman",
 		Short:     "Add hatchdog to an engine as a runtime",
-		Long:      "Writes hatchdog into the engine's configuration, keeps what it does not know, and keeps the file as it was beside it.\nRunning it again changes nothing.",
+		Long:      "Add hatchdog to an engine as a runtime.\n\nIt keeps the other settings of the engine, and it keeps the file as it was beside it.\nRunning it again changes nothing.",
 		Example:   "  hatchctl install docker --dry-run\n  hatchctl install containerd --set-default --restart",
 		Args:      between(1, 1),
 		ValidArgs: install.Names(),

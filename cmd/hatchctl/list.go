@@ -38,14 +38,13 @@ func listCommand(o *options) *cobra.Command {
 		Short: "List the containers under hatchdog, and those that run without it",
 		Long: `List the containers under hatchdog, and those that run without it.
 
-Those without it are found in the state of runc and crun that Docker, containerd
-and Podman keep below /run, and in what containerd keeps there for every
-container, whatever its runtime (runsc, Kata). An engine that keeps it elsewhere
-is named with --root, once for each of its runtime roots, or all of it is moved
-with --run-dir.
+It finds those without it in the state of runc and crun that Docker, containerd and
+Podman keep below /run, and in the state that containerd keeps there for every
+container, whatever its runtime (runsc, Kata). Name further roots of a low-level
+runtime with --root, each by itself, or another folder than /run with --run-dir.
 
-HARDENED is "yes" where hatchdog held the container to a profile; "complain"
-where it only recorded what it would do; "NO" where it was not asked.`,
+HARDENED is "yes" where hatchdog held the container to a profile, "complain" where
+it only recorded what it would do, and "NO" where it was not asked.`,
 		Example: `  hatchctl list
   hatchctl list --json
   hatchctl list --needed
@@ -72,7 +71,7 @@ where it only recorded what it would do; "NO" where it was not asked.`,
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().BoolVar(&needed, "needed", false, "print only the ids of the containers that need hatchdog still, to be stopped and deleted")
+	cmd.Flags().BoolVar(&needed, "needed", false, "print only the ids of the containers that still need hatchdog, to be stopped and deleted")
 	cmd.Flags().StringArrayVar(&roots, "root", nil, "another root directory of a low-level runtime")
 	cmd.Flags().StringVar(&runDir, "run-dir", "/run", "where the engines keep their state")
 	return cmd

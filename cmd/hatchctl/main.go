@@ -1,6 +1,6 @@
-// Command hatchctl is the operator's side of hatchdog: it explains, lists,
-// checks, verifies and installs. It changes nothing that runs, but for the
-// AppArmor profiles that it is told to load or unload.
+// Command hatchctl is the operator's side of hatchdog: it explains, lists, checks,
+// verifies and installs. It changes no container that runs, except by the AppArmor
+// profiles that it is told to load or unload.
 package main
 
 import (
@@ -72,8 +72,8 @@ func newRoot() *cobra.Command {
 		Short: "See, check and explain what hatchdog does",
 		Long: `See, check and explain what hatchdog does. No command changes a container that runs.
 
-Exit codes: 0, or the answer of the command (1 and 2: see its help); 3 where it
-could not do what was asked; 64 for a command line that is not understood.`,
+Exit codes: 0, or the answer of the command (1 and 2: see its help). 3: it could not
+do what was asked. 64: it does not understand the command line.`,
 		Example: `  hatchctl list
   hatchctl explain web
   hatchctl check /run/containerd/io.containerd.runtime.v2.task/k8s.io/ID`,

@@ -26,14 +26,14 @@ func netCommand(o *options) *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:   "net CONTAINER",
 		Short: "Show a container's network rules, what they matched and what they dropped",
-		Long: `Show a container's network rules in the order in which they are asked, with the
-packets and bytes that each matched and the line of the policy that set it, and
-the destinations of the last hour's dropped packets.
+		Long: `Show a container's network rules in the order in which the kernel asks them, with
+the packets and bytes that each matched and the line of the policy that set it,
+and the destinations of the last hour's dropped packets.
 
 ` + nameHelp + `
 
-Containers of one pod share the rules. 'hatchctl net check' says what would
-become of a packet without sending one.`,
+Containers of one pod share the rules. 'hatchctl net check' shows whether a packet
+would be dropped, without sending one.`,
 		Example: `  hatchctl net web
   hatchctl net --watch shop/front/app
   hatchctl net check policy.yaml --to 169.254.169.254:80/tcp`,

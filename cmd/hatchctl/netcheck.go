@@ -38,10 +38,10 @@ func netCheckCommand(o *options) *cobra.Command {
 		Long: `Show whether a packet of a container would be dropped, and by which line of the
 policy. No packet is sent, but a HOST that is a name is looked up.
 
-POLICY is a policy file, or a profile of the policy in force. Of a file it is
-the profile that the policy gives by default, or --profile. The groups host and
-dns stand for this host's addresses and resolvers. Exit code 0: it gets
-through. 1: it is dropped.`,
+POLICY is a profile of the policy in force, or a policy file, which stands for its
+default profile or for that of --profile. The groups host and dns stand for this
+host's addresses and resolvers. Exit code 0: the packet gets through. 1: it is
+dropped.`,
 		Example: `  hatchctl net check policy.yaml --to 169.254.169.254:80/tcp
   hatchctl net check restricted --to [2001:db8::1]:443/tcp
   hatchctl net check untrusted --to 9.9.9.9/icmp`,

@@ -26,10 +26,10 @@ func policyCheckCommand() *cobra.Command {
 		Short: "Show every error of a policy file, with line, column and a suggestion",
 		Long: `Show every error of a policy file, with line, column and a suggestion.
 
-The file is read by itself: a profile of another file of policy.d is not known.
-Who owns the file and who may write to it is left to the day it is used. What
-weakens the policy is named, with the reason that is given for it (because:). Exit
-code 0: no errors. 1: there are some, or a reason is missing.`,
+It reads the file by itself, so it does not know profiles of other files of policy.d.
+It does not look at the owner and the mode of the file: hatchdog checks these when it
+reads its policy. It names each setting that weakens the policy, with the reason for
+it (because:). Exit code 0: no errors. 1: there are some, or a reason is missing.`,
 		Example: `  hatchctl policy check /etc/hatchdog/policy.yaml
   hatchctl policy check --json policy.yaml`,
 		Args: between(1, 1),

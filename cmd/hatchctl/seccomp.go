@@ -25,9 +25,9 @@ func seccompCommand(o *options) *cobra.Command {
 		Short: "Show, compare, check and try filters of system calls",
 		Long: `Show, compare, check and try filters of system calls.
 
-A filter is named by a container's name or id, by a bundle, by a config.json, by a
-profile in the form of the OCI spec (defaultAction, syscalls), or by a table:
-baseline, restricted or untrusted, for a container without capabilities.`,
+FILTER is a container's name or id, a bundle, a config.json, a profile in the form of
+the OCI spec (defaultAction, syscalls), or a table: baseline, restricted or untrusted,
+for a container without capabilities.`,
 		Example: "  hatchctl seccomp show web\n  hatchctl seccomp diff baseline restricted",
 	}
 	cmd.AddCommand(seccompShowCommand(o), seccompDiffCommand(o), seccompCheckCommand(o), seccompSimulateCommand(o))
@@ -119,7 +119,7 @@ func seccompCheckCommand(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use:     "check FILTER",
 		Short:   "Check that a filter can be read and that its rules mean what they say",
-		Long:    "Say whether a filter can be read, and which of its rules mean something else\nthan they say. Exit code 0: nothing to say. 1: there are doubts. 3: it cannot\nbe read.",
+		Long:    "Check that a filter can be read and that its rules mean what they say. Exit code 0:\nthey do. 1: there are doubts. 3: it cannot be read.",
 		Example: "  hatchctl seccomp check profile.json",
 		Args:    between(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -145,8 +145,8 @@ func seccompSimulateCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "simulate FILTER CALL [ARGUMENT ...]",
 		Short: "Show what a filter answers to a call with these arguments",
-		Long: `Say what a filter answers to a call with these arguments (numbers; those left
-out are 0). Exit code 0: the call is made. 1: it is not.`,
+		Long: `Show what a filter answers to a call with these arguments (numbers; those left out
+are 0). Exit code 0: the call is made. 1: it is not.`,
 		Example: "  hatchctl seccomp simulate restricted socket 38 5 0\n  hatchctl seccomp simulate 4f0c9a1b2c3d clone 0x10000011",
 		Args:    between(2, 8),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -96,7 +96,7 @@ func seccompDiffCommand(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use:     "diff FILTER FILTER",
 		Short:   "Show which calls one filter allows and the other does not",
-		Long:    "Say which calls one of two filters allows and the other does not. Exit code 0:\nthey allow the same. 1: they do not.",
+		Long:    "Show which calls one filter allows and the other does not. Exit code 0: they allow\nthe same. 1: they do not.",
 		Example: "  hatchctl seccomp diff baseline restricted\n  hatchctl seccomp diff profile.json 4f0c9a1b2c3d",
 		Args:    between(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {

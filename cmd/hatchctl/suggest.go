@@ -26,11 +26,11 @@ func suggestCommand(o *options) *cobra.Command {
 		Short: "Write the smallest policy that lets a container run as it was asked for",
 		Long: `Write the smallest policy that lets a container run as it was asked for.
 
-What the container asked for and was denied is granted; what hatchdog added that it
-did not ask for (hidden paths, limits, a user namespace) stays. The policy is tried
-against the request before it is printed, and what it does not give back is named.
-Of a container that was refused and is gone only the refusals are known: they are
-granted, and not tried.
+It grants what the container asked for and was denied. Additions of hatchdog that the
+container did not ask for (hidden paths, limits, a user namespace) stay. It tries the
+policy against the request before it prints it, and names what the policy does not give
+back. It knows only the refusals of a container that was refused and is gone: it grants
+them, and does not try the policy.
 
 Read it before you use it: a comment at each key says whether it is wise.
 

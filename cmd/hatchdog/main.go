@@ -1,5 +1,5 @@
-// Command hatchdog is an OCI runtime: it tightens what it is asked for, proves
-// and records it, and execs runc.
+// Command hatchdog is an OCI runtime: it tightens the request, proves and records
+// the result, and execs runc.
 package main
 
 import (

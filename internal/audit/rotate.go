@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rotate moves the segments up by one and begins a new one. Whoever waits for
-// the old one finds the new one, which is locked before it has a name: the next
-// line in it is ours.
+// rotate moves the segments up by one and begins a new one. The new one is locked
+// before it has a name, so a writer that waited for the old one finds it with our
+// line in it.
 func (l *log) rotate(keep int, last mark) error {
 	fresh := l.path + ".new"
 	_ = os.Remove(fresh) // of a rotation that was cut off

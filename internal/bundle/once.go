@@ -18,11 +18,11 @@ const firstByte = 5000
 
 var errNoWriter = errors.New("a pipe that nobody writes to")
 
-// ReadOnce reads a process or resources file. A regular file that is named is
-// read under the rules of Open. A pipe, and a descriptor of the caller's such as
-// /dev/fd/63, is read as the low-level runtime reads it: the first JSON value.
-// What it took from there is then returned as once, also with an error: nobody
-// can read it again.
+// ReadOnce reads a process or resources file. A regular file that is named is read
+// under the rules of Open. A pipe, and a descriptor of the caller's such as
+// /dev/fd/63, is read as the low-level runtime reads it: the first JSON value. It
+// returns the bytes that it took from there as once, also with an error: nobody can
+// read them again.
 func ReadOnce(path string) (raw, once []byte, err error) {
 	var st unix.Stat_t
 	inherited := descriptor(path)

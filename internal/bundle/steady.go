@@ -14,8 +14,8 @@ import (
 // (path_resolution(7)).
 const maxLinks = 40
 
-// Steady reports whether nobody but root, and the user we are, can change what
-// path leads to. It follows links as the kernel does. What it cannot tell is
+// Steady reports whether nobody but root, and the user we are, can change what path
+// leads to. It follows links as the kernel does. A path of which it cannot tell is
 // not steady.
 func Steady(path string) bool {
 	links := 0
@@ -94,8 +94,8 @@ func openTo(dir string, st *unix.Stat_t) bool {
 }
 
 // hasACL reports whether the group's bits of a mode may be those of other users:
-// with an access control list they are its mask (acl(5)). What it cannot tell
-// has one.
+// with an access control list they are its mask (acl(5)). A file of which it cannot
+// tell counts as one that has a list.
 func hasACL(path string) bool {
 	_, err := unix.Getxattr(path, "system.posix_acl_access", nil)
 	return !errors.Is(err, unix.ENODATA) && !errors.Is(err, unix.EOPNOTSUPP)

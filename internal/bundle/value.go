@@ -10,8 +10,9 @@ import (
 	json "github.com/go-json-experiment/json/v1"
 )
 
-// mergeValue carries the step from was to want over to raw, which was is read
-// from. What did not change is not looked into: it is nearly all of a document.
+// mergeValue carries the step from was to want over to raw, which was is read from.
+// It does not look into members that did not change, which are nearly all of a
+// document.
 func mergeValue(raw jsontext.Value, was, want reflect.Value) (jsontext.Value, error) {
 	if equal(was, want, false) {
 		return raw, nil

@@ -13,11 +13,11 @@ import (
 
 // Control is one tightening of a spec.
 //
-// Apply changes the spec in place and returns what it changed, in a stable
-// order. A second Apply on its own result returns no change. What the policy
-// does not let a container have at all comes back as one or more *Refusal,
-// joined; the tightenings are made all the same, so that a dry run can show
-// both. Any other error means that the spec could not be judged.
+// Apply changes the spec in place and returns what it changed, in a stable order. A
+// second Apply on its own result returns no change. One or more *Refusal, joined,
+// stand for what the policy does not let a container have at all; Apply tightens
+// all the same, so that a dry run can show both. Any other error means that the
+// spec could not be judged.
 type Control interface {
 	// Name is the control's key in the policy.
 	Name() string

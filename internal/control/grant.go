@@ -84,9 +84,8 @@ func Union(all []Grant, more ...Grant) []Grant {
 	return all
 }
 
-// Fragment is the grants as the keys of a profile, or of the policy, in YAML on
-// one line. What is added to a list keeps what the profile has from the one that
-// it extends.
+// Fragment is the grants as the keys of a profile, or of the policy, in YAML on one
+// line. A list that is added to keeps the items of the profile that it extends.
 func Fragment(grants []Grant) string {
 	type node struct {
 		name     string

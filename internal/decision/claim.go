@@ -123,9 +123,9 @@ func lockDir(dir string) (func(), error) {
 	return func() { _ = f.Close() }, nil
 }
 
-// sweep removes records whose creator is dead and of which the low-level
-// runtime knows nothing. The caller holds the lock. What it cannot remove
-// stays for the next one.
+// sweep removes records whose creator is dead and of which the low-level runtime
+// knows nothing. The caller holds the lock. A record that it cannot remove stays
+// for the next one.
 func sweep(keyDir, root string) {
 	d, err := os.Open(keyDir)
 	if err != nil {

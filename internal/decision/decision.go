@@ -1,5 +1,5 @@
-// Package decision says what was decided for one call of hatchdog, and keeps
-// it under the state directory for as long as the container lives.
+// Package decision holds the decision on one call of hatchdog, and keeps it under
+// the state directory for as long as the container lives.
 package decision
 
 import (

@@ -44,7 +44,7 @@ func Space(file string, id host.FileID) Thing {
 	return Thing(fmt.Sprintf("%s-%d-%d", file, id.Dev, id.Ino))
 }
 
-// Owned notes that a thing is the container's of a record. What is a living
+// Owned notes that a thing is the container's of a record. A thing that is a living
 // container's already stays so.
 func (s Store) Owned(dir string, t Thing) error {
 	all := filepath.Join(s.Base, ownDir)

@@ -1,8 +1,8 @@
-// Package doctor says what this host lacks for hatchdog's built-in profiles,
-// what follows from it, and what to do.
+// Package doctor finds what this host lacks for hatchdog's built-in profiles, what
+// follows from it, and what to do.
 //
-// Guarantees: a finding says what was found; what could not be told is said to
-// be so, and never counts as there. Examine is a function of its argument.
+// Guarantees: a finding says what was found; a thing that could not be told is said
+// to be so, and never counts as there. Examine is a function of its argument.
 // Does not cover: containers that run already (hatchctl list).
 // Requires: root, or some findings are "cannot be told".
 // Spec fields touched: none.

@@ -6,9 +6,9 @@ import (
 	profiles "github.com/hatchdog/hatchdog/profiles/apparmor"
 )
 
-// confine loads the AppArmor profile that the container is to run under, where
-// it is ours and not enforced. What a failure means is the policy's choice: the
-// spec is judged again with the failure as a fact.
+// confine loads the AppArmor profile that the container is to run under, where it
+// is ours and not enforced. The policy decides what a failure means: the spec is
+// judged again with the failure as a fact.
 func (j *judged) confine(r *request) error {
 	if len(j.decision.Refusals) > 0 || j.after.Process == nil || !j.facts.Apparmor.Enabled || j.facts.Apparmor.Err != "" {
 		return nil

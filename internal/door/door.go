@@ -1,15 +1,15 @@
-// Package door is what hatchdog does at each of the low-level runtime's
-// commands: create, run and restore (config.json), start (the network), exec (the
-// process file and its flags), update (flags, file, standard input) and delete.
-// Every other command goes to the low-level runtime untouched.
+// Package door holds the steps of each of the low-level runtime's commands: create,
+// run and restore (config.json), start (the network), exec (the process file and
+// its flags), update (flags, file, standard input) and delete. Every other command
+// goes to the low-level runtime untouched.
 //
 // It guarantees that the low-level runtime is reached in one way only, with a
-// document that the guard has passed and that the record and the audit log
-// know; that in enforce mode any error before that means it is not started;
-// and that what was taken is given back.
+// document that the guard has passed and that the record and the audit log know;
+// that it is not started in enforce mode after any error before that; and that
+// everything that was taken is given back.
 //
-// It does not guard against who may write to the bundle, call another runtime
-// or rewrite the policy: they are root.
+// It does not guard against a user who may write to the bundle, call another
+// runtime or rewrite the policy: that user is root.
 //
 // The steps between reading and writing are pure and are shared with
 // `hatchctl check` (DryRun).

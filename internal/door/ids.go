@@ -99,8 +99,8 @@ func (f *further) prepare() error {
 		return nil
 	}
 	_, err := effects.GiveStdio(f.rec.IDs)
-	// What the engine copied in is there for this process. If that fails, the
-	// process sees what the others see: hatchctl refresh says why.
+	// This process sees the files that the engine copied in. If that fails, it sees
+	// what the others see: hatchctl refresh says why.
 	_ = refreshInside(f.rec)
 	return err
 }

@@ -47,9 +47,9 @@ type judgement struct {
 	ids      host.IDRange // empty where it gets no user namespace from us
 }
 
-// judge resolves the profile, asks the host and applies the plan to a copy of
-// the spec. What the policy refuses is in the decision; an error means that
-// the spec could not be judged.
+// judge resolves the profile, asks the host and applies the plan to a copy of the
+// spec. The decision has the policy's refusals; an error means that the spec could
+// not be judged.
 func judge(r *request) (*judgement, error) {
 	who := workload.Identify(r.doc.Value, r.id, r.dir)
 	j, err := judgeFor(r, who)

@@ -7,7 +7,7 @@ type judged struct {
 }
 
 // judge decides, takes ids of the host for the container, and loads its AppArmor
-// profile where that is ours. What is refused is an error.
+// profile where that is ours. A refusal is an error.
 func (a *asked) judge() (*judged, error) {
 	r := a.request()
 	r.holder = a.holder()

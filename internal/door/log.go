@@ -19,8 +19,8 @@ func logDecision(cfg policy.Audit, d *decision.Decision, now time.Time) error {
 	return audit.Append(cfg, bounded, now)
 }
 
-// appendAudit appends a decision to the audit log. What a log that cannot be
-// written means is the policy's choice; it is never silent.
+// appendAudit appends a decision to the audit log. The policy decides what a log
+// that cannot be written means; it is never silent.
 func appendAudit(w World, cfg policy.Audit, d *decision.Decision) error {
 	err := logDecision(cfg, d, w.Now())
 	if err == nil {

@@ -34,8 +34,8 @@ func (p *proven) own() error {
 }
 
 // files is the other living container of whose root file system a source has a
-// part: it lies in it, or holds it. What the administrator opened by its name is
-// open as a whole.
+// part: it lies in it, or holds it. A source that the administrator opened by its
+// name is open as a whole.
 func (o others) files(src host.Source) *decision.Record {
 	for _, id := range append([]host.FileID{src.ID}, src.Within...) {
 		for _, t := range []decision.Thing{decision.RootFS(id), decision.Upper(id)} {

@@ -24,9 +24,9 @@ func spaceFile(t specs.LinuxNamespaceType) string {
 	return ""
 }
 
-// ownSpaces notes which namespaces a container has for its own: whose a
-// namespace is can be told then also where it is mounted somewhere. What another
-// has already, which it joins, stays that one's.
+// ownSpaces notes which namespaces a container has for its own, so that the owner
+// of a namespace is known also where it is mounted somewhere. A namespace that the
+// container joins stays the other's.
 func ownSpaces(store decision.Store, dir string, pid int) error {
 	for _, file := range []string{"ipc", "uts", "pid"} {
 		dev, ino, err := host.Identify(fmt.Sprintf("/proc/%d/ns/%s", pid, file))

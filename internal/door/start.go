@@ -52,8 +52,8 @@ func (w World) end(store decision.Store, root, path string, call *argv.Call) err
 
 var errNotEnded = errors.New("the container that was not started could not be deleted")
 
-// startUnrecorded starts what hatchdog did not create, where the policy admits
-// it. What is not there is the low-level runtime's to say.
+// startUnrecorded starts what hatchdog did not create, where the policy admits it.
+// The low-level runtime answers for a container that is not there.
 func (w World) startUnrecorded(call *argv.Call, root string, runtime policy.Runtime) error {
 	path, err := lowlevel.Find(runtime, w.Getenv)
 	if err == nil && decision.Live(root, call.ID) {

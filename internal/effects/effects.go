@@ -1,15 +1,15 @@
 // Package effects does the host work that a plan needs, and undoes it.
 //
-// Guarantees: what is mounted is the very file that was examined, although
-// somebody else may change the path to it meanwhile; so is what is joined, and a
-// hook that a process names; with a user namespace the
-// files of the root file system and of the volumes have the same owners inside
-// as on disk, and each device node has the numbers that were asked for; all is
-// done or nothing; nothing of it appears on the host, and all of it is gone with
-// the container, also after SIGKILL.
-// Does not cover: without CAP_SYS_ADMIN, what root or we ourselves change on the
-// way to a path; what others can change is not handed on then. A joined mount
-// namespace, which the kernel mounts in no younger one, stays a path.
+// Guarantees: the file that is mounted is the very one that was examined, although
+// somebody else may change the path to it meanwhile; the same holds for a namespace
+// that is joined and for a hook that a process names; with a user namespace the
+// files of the root file system and of the volumes have the same owners inside as
+// on disk, and each device node has the numbers that were asked for; all is done or
+// nothing; nothing of it appears on the host, and all of it is gone with the
+// container, also after SIGKILL.
+// Does not cover: changes by root or by ourselves on the way to a path, without
+// CAP_SYS_ADMIN; a path that others can change is not handed on then. A joined
+// mount namespace, which the kernel mounts in no younger one, stays a path.
 // Requires: CAP_SYS_ADMIN, open_tree(2) and move_mount(2), kernel 5.2; with a
 // user namespace mount_setattr(2), 5.12, and for overlay 5.19; that the caller
 // stays on the thread that called Acquire until it has called execve.

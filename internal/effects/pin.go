@@ -29,8 +29,8 @@ type tree struct {
 }
 
 // detach copies the trees of the sources. With a user namespace it maps their
-// owners as the profile says. Whoever may not make mounts is content with a
-// path that nobody else can change.
+// owners as the profile says. A caller that may not make mounts takes a path that
+// nobody else can change.
 func (w *work) detach() ([]tree, error) {
 	var trees []tree
 	for i := range w.Spec.Mounts {

@@ -9,9 +9,9 @@ import (
 
 // makePlaces makes what is missing of the places to mount on, as the low-level
 // runtime does (libcontainer, createMountpoint), but through the engine's own mount
-// of the root file system: of a folder that is made by another mount over the same
-// layer the engine's knows nothing, and docker cp fails there (ESTALE). What cannot
-// be made is left to the low-level runtime.
+// of the root file system: the engine's mount does not see a folder that another
+// mount over the same layer makes, and docker cp fails there (ESTALE). The
+// low-level runtime makes the places that this cannot.
 func (w *work) makePlaces() {
 	root, held := w.Sources.Root()
 	if !held {

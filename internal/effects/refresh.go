@@ -7,13 +7,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Two overlay mounts have the container's upper layer: the engine's and ours.
-// What is written through one the other may not see, as far as it remembers
-// what it saw before.
+// Two overlay mounts have the container's upper layer: the engine's and ours. The
+// one may not see a file that is written through the other, as far as it remembers
+// an earlier look.
 
-// Refresh lets the overlay mount whose root is at path forget what it
-// remembers. Names of files that a process has open stay. What the path leads to
-// is another file system where the container has no overlay: that is left alone.
+// Refresh lets the overlay mount whose root is at path forget what it remembers.
+// Names of files that a process has open stay. The path leads to another file
+// system where the container has no overlay: Refresh leaves that alone.
 func Refresh(path string) error {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(path, &fs); err != nil {

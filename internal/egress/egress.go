@@ -1,10 +1,9 @@
-// Package egress is the language in which a policy says what a container may
-// reach: its entries, their order, and the evaluator that says what becomes of
-// a packet.
+// Package egress is the language of a policy's network rules: its entries, their
+// order, and the evaluator that decides on a packet.
 //
-// Guarantees: Compile gives the same ordered rules for the same policy and
-// facts; Decide follows them as the kernel does; several policies together
-// never let through what one of them alone would not.
+// Guarantees: Compile gives the same ordered rules for the same policy and facts;
+// Decide follows them as the kernel does; several policies together never let a
+// packet through that one of them alone would drop.
 // Does not cover: names (an entry is an address, not a domain), what travels
 // inside a connection, and answers to connections that came in, which ingress
 // decides.
@@ -18,10 +17,10 @@
 //  1. Loopback is accepted.
 //  2. IPv6 neighbour discovery is accepted: without it there is no IPv6.
 //  3. An answer to a denied metadata or link-local address is dropped.
-//  4. What belongs to a connection that was accepted is accepted.
-//  5. Of the entries that match the packet, the one with the longest prefix
-//     decides; of two as long the one with the fewest ports, then the one that
-//     names a protocol, then the one that denies.
+//  4. A packet of a connection that was accepted is accepted.
+//  5. The entry with the longest prefix decides, among those that match the
+//     packet; then the one with the fewest ports, the one that names a protocol,
+//     and the one that denies.
 //  6. The default decides.
 package egress
 

@@ -2,14 +2,14 @@
 // bundles are told, where it keeps its state wherever that was moved to, and
 // how the files of one container are told from those of all others.
 //
-// Guarantees: who calls is told by where the bundle is, which the engine alone
-// decides. A directory that is found here is only ever protected in addition;
-// what is opened in it bears the id of the container, its sandbox or its pod.
-// Does not cover: an engine that is not in the table. Its containers are those
-// of "other", and its directories are protected where a policy names them.
-// The names of a container are what its engine keeps of it. Whoever makes a
-// container chooses its name, its labels and how it names the image.
-// Requires: nothing. It asks no kernel; files are opened by who calls it (Read).
+// Guarantees: the place of the bundle, which the engine alone decides, tells who
+// calls. A directory that is found here is only ever protected in addition; a path
+// that is opened in it bears the id of the container, its sandbox or its pod.
+// Does not cover: an engine that is not in the table. Its containers are those of
+// "other", and its directories are protected where a policy names them. The names
+// of a container are those that its engine keeps. The user who makes a container
+// chooses its name, its labels and how it names the image.
+// Requires: nothing. It asks no kernel, and its caller opens the files (Read).
 // Spec fields touched: none.
 package engine
 
@@ -32,7 +32,8 @@ type Asker struct {
 // and where it is for this container.
 type Dir struct{ Usual, Actual string }
 
-// Pod is what an engine says of the pod of a container. What is not said is "".
+// Pod is what an engine says of the pod of a container. A part that it does not say
+// is "".
 type Pod struct {
 	Namespace, Name, UID, Container, Image string
 	Sandbox                                bool   // the container is the pod's own

@@ -9,8 +9,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Names are what an engine keeps of who a container is. What it does not keep is
-// "" or nil.
+// Names are what an engine keeps of who a container is. A name that it does not
+// keep is "" or nil.
 type Names struct {
 	Name    string
 	Image   string   // as the engine's user named it
@@ -79,8 +79,8 @@ type stored struct {
 	Metadata string   `json:"metadata"` // JSON of Podman's
 }
 
-// Names: the list is one file for all containers. What is read of it is this
-// container's part.
+// Names: the list is one file for all containers, and only this container's part is
+// read.
 func (podman) Names(a Asker, read Read) Names {
 	lists := filepath.Dir(filepath.Dir(a.Bundle))
 	for _, list := range []string{"containers.json", "volatile-containers.json"} {

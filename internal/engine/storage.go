@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// What Podman (3 to 5) and CRI-O (1.2x to 1.3x) share is containers/storage:
+// Podman (3 to 5) and CRI-O (1.2x to 1.3x) share containers/storage:
 //
 //	GRAPHROOT/DRIVER-containers/ID/userdata/{config.json,shm,...}   Podman's bundles
 //	RUNROOT/DRIVER-containers/ID/userdata/{hosts,hostname,resolv.conf,.containerenv,run/,...}

@@ -6,9 +6,9 @@ import (
 	"github.com/hatchdog/hatchdog/internal/control"
 )
 
-// Asked are the grants that give a container back what it asked for and was
-// denied, as far as a key of a profile does. What was added that it did not ask for
-// (hidden paths, limits, a user namespace) is not among it.
+// Asked are the grants that give a container back what it asked for and was denied,
+// as far as a key of a profile does. They leave additions that it did not ask for
+// (hidden paths, limits, a user namespace) as they are.
 func Asked(changes []control.Attributed) []control.Grant {
 	var grants []control.Grant
 	for _, c := range changes {

@@ -2,9 +2,9 @@
 // cannot do that it could, which changes take most from an attacker, whether it is
 // wise to admit what was refused, and with which policy.
 //
-// Guarantees: it is pure. What it says a container cannot do rests on a change
-// that the decision holds, or on the network rules of its ceiling.
-// Does not cover: what the request did not ask for in the first place.
+// Guarantees: it is pure. Each thing that it says a container cannot do rests on a
+// change in the decision, or on the network rules of the container's ceiling.
+// Does not cover: things that the request did not ask for in the first place.
 // Requires: nothing.
 // Spec fields touched: none.
 package explain

@@ -25,10 +25,10 @@ type point struct {
 	access       rune
 }
 
-// deviceRules: all is denied at first and the last rule that matches decides
-// (runc, libcontainer's emulation of the device control group). What is
-// allowed after must have been allowed before, for every device that either
-// list names and for one that none names.
+// deviceRules: all is denied at first and the last rule that matches decides (runc,
+// libcontainer's emulation of the device control group). A device that is allowed
+// after must have been allowed before: every device that either list names, and one
+// that none names.
 var deviceRules rule = lists(func(c *check, at string, before, after []jsontext.Value) {
 	was, ok1 := readRules(before)
 	is, ok2 := readRules(after)

@@ -6,8 +6,8 @@
 // A member that the guard does not know must be as it was, and so must one
 // that it knows without an order. The order of what runc reads in order
 // (mounts, device rules, hooks) is kept.
-// Does not cover: whether the document is strict enough, which is the policy's
-// affair; the low-level runtime's mistakes.
+// Does not cover: whether the document is strict enough, which the policy decides;
+// the low-level runtime's mistakes.
 // Requires: documents that were decoded strictly (no duplicate keys, none
 // that differ by case alone).
 // It shares no code with the controls, and is a function of its arguments.

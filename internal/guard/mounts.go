@@ -167,8 +167,8 @@ func (c *check) options(at string, was, is mount) {
 			c.refuse(at, "less strict: not "+name)
 		}
 	}
-	// Of a bind mount without any, runc leaves the flags of the source's own
-	// mount alone. With one it sets these and no other.
+	// runc leaves the flags of the source's own mount alone for a bind mount
+	// without any. With one it sets these and no other.
 	if is.bind() && !x.plain && y.plain {
 		c.refuse(at, "it would replace the flags of the mount that the source lies on")
 	}

@@ -134,12 +134,12 @@ func apart(a, b []test) bool {
 // most rules of one call that are looked at.
 const most = 600
 
-// trusted says whether libseccomp is known to make of the rules of a call what
-// they say. An unconditional one wins over all others. Of several that have
-// conditions either none compares for order or inequality; or each tests one
-// argument, and for order only against 32 bits, whereas those that test several
-// compare for equality alone and deny; or no two may hold at once, because of
-// the lowest argument, which all of them look at.
+// trusted says whether libseccomp is known to compile the rules of a call to what
+// they say. An unconditional one wins over all others. It is known for several with
+// conditions if one of these holds. None compares for order or inequality. Or each
+// tests one argument, and for order only against 32 bits, whereas those that test
+// several compare for equality alone and deny. Or no two may hold at once, because
+// of the lowest argument, which all of them look at.
 func trusted(rs []ruling, narrow bool) bool {
 	var conds [][]test
 	equal, single := true, true

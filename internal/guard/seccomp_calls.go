@@ -217,8 +217,9 @@ func hostArch() string {
 	return ""
 }
 
-// traits says whether one of the architectures has 32-bit arguments, and
-// whether one reaches sockets through socketcall. What is not known has both.
+// traits says whether one of the architectures has 32-bit arguments, and whether
+// one reaches sockets through socketcall. An architecture that is not known has
+// both.
 func traits(list []string) (narrow, mux bool) {
 	for _, a := range list {
 		switch a {

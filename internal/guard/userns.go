@@ -46,8 +46,8 @@ type device struct {
 	Minor int64  `json:"minor"`
 }
 
-// look reads what rules of several fields need. What cannot be read is missed
-// by the rules that need it, and they refuse.
+// look reads what rules of several fields need. The rules that need a part that
+// cannot be read refuse.
 func (c *check) look(docs ...[]byte) {
 	for i, doc := range docs {
 		top, err := split(doc)

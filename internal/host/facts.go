@@ -1,7 +1,7 @@
 // Package host gathers what the controls must know about this host, as values.
 //
-// Every probe answers yes, no or an error. An error is inconclusive: it is
-// never cached, and whoever asked must refuse in enforce mode.
+// Every probe answers yes, no or an error. An error is inconclusive: it is never
+// cached, and the caller must refuse in enforce mode.
 package host
 
 // Facts is what a plan needs to know of the host. The zero value claims

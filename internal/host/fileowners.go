@@ -31,9 +31,9 @@ func (o *owners) add(ids ...uint32) {
 	slices.Sort(*o)
 }
 
-// ownersOf are the users and groups that own the file, or, of a directory, one
-// of the first files in it. What cannot be read is passed over: it tells what
-// the container needs, and protects nothing.
+// ownersOf are the users and groups that own the file, or, of a directory, one of
+// the first files in it. It passes over files that cannot be read: owners tell what
+// the container needs, and protect nothing.
 func ownersOf(fd int, st *unix.Stat_t) []uint32 {
 	var o owners
 	o.add(st.Uid, st.Gid)

@@ -18,9 +18,9 @@ type Support struct {
 
 func no(format string, args ...any) Support { return Support{Why: fmt.Sprintf(format, args...)} }
 
-// idmapProbe finds out what takes an id mapping, by doing it. It keeps
-// what it found with the kernel's version. What is inconclusive counts as no
-// and is not kept.
+// idmapProbe finds out what takes an id mapping, by doing it. It keeps what it
+// found with the kernel's version. An inconclusive answer counts as no and is not
+// kept.
 type idmapProbe struct {
 	file    string // "" keeps nothing
 	answers answers
@@ -54,7 +54,7 @@ func (p *idmapProbe) close() {
 	if !p.changed || p.file == "" {
 		return
 	}
-	// What cannot be kept is asked again.
+	// An answer that cannot be kept is asked for again.
 	data, err := json.Marshal(p.answers)
 	if err != nil || os.MkdirAll(filepath.Dir(p.file), 0o711) != nil {
 		return

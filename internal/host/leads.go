@@ -63,8 +63,8 @@ const mostFollowed = 255
 // Endless is where a path leads whose links nobody follows to their end.
 const Endless = ""
 
-// leads is where a path of the container leads. What is not there leads where its
-// words do.
+// leads is where a path of the container leads. A path that is not there leads
+// where its words do.
 func (w *walk) leads(name string) string {
 	at, rest := "/", strings.Split(name, "/")
 	for n := 0; len(rest) > 0; {

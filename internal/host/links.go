@@ -2,9 +2,9 @@ package host
 
 import "golang.org/x/sys/unix"
 
-// What a low-level runtime mounts, makes or changes to in an image, as the host's
-// root: a link of the image's there has misled many (CVE-2019-19921,
-// CVE-2023-27561, CVE-2025-31133).
+// imagePlaces are the paths of an image that a low-level runtime mounts on, makes
+// or changes to as the host's root: a link of the image there has misled many
+// (CVE-2019-19921, CVE-2023-27561, CVE-2025-31133).
 func imagePlaces() []string {
 	return []string{
 		"proc", "sys", "dev", "dev/null", "dev/zero", "dev/full", "dev/random", "dev/urandom", "dev/tty", "dev/console", "dev/pts",

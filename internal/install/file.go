@@ -70,8 +70,8 @@ func PlanUninstall(path string, f Format, o Options) (Edit, error) {
 	if bytes.Equal(before, e.After) { // nothing of ours is in it
 		return e, nil
 	}
-	// What was written then is not kept: it is the backup, if taking ours away
-	// from both leaves the same.
+	// The file as it was written then is not kept: it is the backup, if taking ours
+	// away from both leaves the same.
 	for _, o.SetDefault = range []bool{false, true} {
 		written, err := f.Add(backup, o)
 		if err != nil {

@@ -1,11 +1,10 @@
-// Package install makes engines know hatchdog, and undoes it.
+// Package install adds hatchdog to engines as a runtime, and undoes it.
 //
-// Guarantees: a file is replaced as a whole or not at all, with its mode and
-// owner; what is in it and is not hatchdog's stays; the file as it was is kept
-// beside it, and uninstalling brings it back byte for byte if nobody has
-// changed it since. A second install changes nothing. A file that does not
-// parse, or whose edit does not parse to the same settings plus ours, is left
-// alone.
+// Guarantees: a file is replaced as a whole or not at all, with its mode and owner;
+// the other settings in it stay; the file as it was stays beside it, and an
+// uninstall brings it back byte for byte if nobody has changed it since. A second
+// install changes nothing. A file that does not parse, or whose edit does not parse
+// to the same settings plus ours, is left alone.
 // Does not cover: which containers an engine then runs under hatchdog, but for
 // its default runtime; engines that are configured by other means.
 // Requires: write access to the engine's configuration.
@@ -33,7 +32,7 @@ var (
 type Format interface {
 	// Add returns the configuration with hatchdog in it; nil raw is no file.
 	Add(raw []byte, o Options) ([]byte, error)
-	// Remove returns it without; nil is no file. What is not hatchdog's stays.
+	// Remove returns it without; nil is no file. The other settings stay.
 	Remove(raw []byte) ([]byte, error)
 }
 

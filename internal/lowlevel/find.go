@@ -1,10 +1,9 @@
 // Package lowlevel finds, asks, vets and runs the low-level runtime: runc or
 // crun.
 //
-// Guarantees: what runs is the file that was asked for its version, and only
-// root, or the user we are, can change it; a version
-// with a known way out of the container is not used unless the policy names
-// it; hatchdog never runs itself.
+// Guarantees: the file that runs is the one that was asked for its version, and
+// only root, or the user we are, can change it; a version with a known way out of
+// the container is not used unless the policy names it; hatchdog never runs itself.
 // Does not cover: a low-level runtime that lies about its version.
 // Requires: a runtime that answers `--version` and `features`.
 package lowlevel

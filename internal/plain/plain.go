@@ -1,10 +1,9 @@
 // Package plain makes text of others fit to be shown: names and values that a
 // request brings reach terminals and logs.
 //
-// Guarantees: what comes out holds no control character, no character that
-// turns the direction of text or joins others invisibly, and no byte that is
-// not UTF-8; what stands for them is the escape that JSON has, so that a JSON
-// document means what it meant.
+// Guarantees: the result holds no control character, no character that turns the
+// direction of text or joins others invisibly, and no byte that is not UTF-8.
+// JSON's escapes stand for them, so that a JSON document keeps its meaning.
 // Does not cover: letters that look like other letters.
 // Requires: nothing.
 package plain

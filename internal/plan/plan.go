@@ -140,9 +140,8 @@ func (p Plan) Apply(s *specs.Spec) (Result, error) {
 	return res, nil
 }
 
-// excess turns what was taken away from a request into a refusal, where the
-// profile does not tighten silently. What the engine did not ask for is no
-// excess.
+// excess turns what was taken away from a request into a refusal, where the profile
+// does not tighten silently. A thing that the engine did not ask for is no excess.
 func (p Plan) excess(name string, ch control.Change) *control.Refusal {
 	if p.profile.OnExcess[name] != policy.Refuse || ch.Before == "" {
 		return nil

@@ -84,8 +84,8 @@ func appendPolicy(all []egress.Policy, p egress.Policy) []egress.Policy {
 }
 
 // WhereEntry names the place that set an entry of key (egress, ingress) with a
-// verdict (allow, deny); "" is the default. What a profile that this one was met
-// with has set is told by that profile's name.
+// verdict (allow, deny); "" is the default. The name of a profile that this one was
+// met with stands for an entry of that profile.
 func (p *Profile) WhereEntry(key, verdict, entry string) string {
 	if entry == "" {
 		return p.origin(key+".default", key)

@@ -2,8 +2,8 @@
 // answers which profile a workload gets.
 //
 // It guarantees that a file with an unknown key, a duplicate or a bad value is
-// refused with its line and column, and that whatever a workload chooses for
-// itself can only narrow what the administrator's rules gave it.
+// refused with its line and column, and that a choice of a workload's own can only
+// narrow what the administrator's rules gave it.
 package policy
 
 // Mode says whether the policy is applied or only recorded.

@@ -161,9 +161,9 @@ func glob(pattern, s string) bool {
 	return strings.HasSuffix(rest, parts[len(parts)-1])
 }
 
-// AccessFor is what a resolved host path may be mounted for. Of the rules that
-// the path lies in, the longest decides, and of two as long the closer one. A
-// path in none is open.
+// AccessFor is what a resolved host path may be mounted for. The longest of the
+// rules that the path lies in decides, and the closer one of two as long. A path in
+// none is open.
 func (m MountRules) AccessFor(resolved string) (Access, PathRule) {
 	best, depth := PathRule{Access: AccessRW}, -1
 	for _, r := range slices.Concat(m.Protect, m.Allow) {

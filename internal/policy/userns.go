@@ -92,7 +92,7 @@ type UserNSSize struct {
 	Max int64 `json:"max"` // with the ids above that it needs
 }
 
-// What the bounds are where none are set.
+// The bounds where none are set.
 const (
 	leastIDs = 1 << 16
 	mostIDs  = 1 << 20

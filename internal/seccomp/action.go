@@ -120,8 +120,8 @@ func (a Action) String() string {
 	return fmt.Sprintf("%s %d", name, a.Errno)
 }
 
-// stricter is the action that wins in the kernel. Of two error numbers the
-// first stays.
+// stricter is the action that wins in the kernel. The first of two error numbers
+// stays.
 func stricter(a, b Action) Action {
 	if b.Kind < a.Kind {
 		return b

@@ -157,7 +157,7 @@ func (v *verdict) forbid(r Rule, def Action, narrow bool) {
 	case r.Action.Kind == Notify && len(r.When) == 0:
 		v.notify = true
 	case r.Action.Kind == Notify, r.Action.Kind == Trace:
-		// What the supervisor or the tracer lets through is denied.
+		// A call that the supervisor or the tracer might let through is denied.
 		if v.question(r.When); len(r.When) == 0 {
 			v.doubted = Always()
 		}

@@ -29,9 +29,10 @@ type Rule struct {
 	When   Set
 }
 
-// Parse reads a filter as runc and libseccomp read it. What they would ignore
-// or what this package does not know is an error, but for the names of calls:
-// those differ between versions, and a call that nobody knows is denied.
+// Parse reads a filter as runc and libseccomp read it. A part that they would
+// ignore, or that this package does not know, is an error. The names of calls are
+// the exception: they differ between versions, and a call that nobody knows is
+// denied.
 func Parse(s *specs.LinuxSeccomp) (*Filter, error) {
 	f := &Filter{Flags: s.Flags, Arches: s.Architectures}
 	var err error

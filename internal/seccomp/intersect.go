@@ -174,8 +174,8 @@ func (m *merger) one(name string, v *verdict, g *grant) {
 }
 
 // answers adds the table's answers to arguments that are denied, as far as
-// libseccomp keeps them apart from those that are admitted. What is left gets
-// the default.
+// libseccomp keeps them apart from those that are admitted. The others get the
+// default.
 func (m *merger) answers(name string, v *verdict, g *grant, part Set) {
 	if part.Always() || m.fallback.Kind != Errno || v.explicit && v.deny.Kind < Errno {
 		return

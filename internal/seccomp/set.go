@@ -14,7 +14,7 @@ type Conj []Cond
 // empty one admits none.
 type Set []Conj
 
-// maxSet is the largest Set that is worked with. What goes beyond is left out,
+// maxSet is the largest Set that is worked with. Conditions beyond it are left out,
 // which denies.
 const maxSet = 512
 

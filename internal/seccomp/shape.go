@@ -9,9 +9,9 @@ const maxBlocks = 192
 // sound is s in conditions that libseccomp compiles to what they say. exact is
 // false where something had to be left out.
 //
-// Alone, a conjunction may be of any kind. What else libseccomp 2.5.4 makes of
-// conditions is in internal/seccomp/proof: others than those of faithful came
-// out wider or narrower than their text.
+// Alone, a conjunction may be of any kind. internal/seccomp/proof shows what
+// libseccomp 2.5.4 makes of other conditions: those that are not faithful came out
+// wider or narrower than their text.
 func (s Set) sound() (part Set, exact bool) {
 	switch {
 	case s.Always():

@@ -5,9 +5,9 @@ import (
 	"math/bits"
 )
 
-// The values of one argument as conditions that exclude each other. What the
-// operators say of an argument is always a union of blocks: values that agree
-// in the bits of a mask.
+// The values of one argument as conditions that exclude each other. The operators
+// always describe a union of blocks of an argument: values that agree in the bits
+// of a mask.
 
 type interval struct{ lo, hi uint64 }
 

@@ -15,11 +15,14 @@ while IFS=$tab read -r word instead; do
 	found=1
 done <internal/tools/words.txt
 
-# Pages, without their tables, headings and code.
+# Pages, without their tables, headings and code, and comments of the programs.
 turned='(What|Whoever|Whatever|Of|Nor|So (is|are|does|do|has|can|was|were)|Neither (are|does|do)|Only (then|there|here|where|when|if|with|after|in|by|at|from)|Not (till|until|before|held|run|tried|trusted))'
 sentence='(^|[.;:] +|\*\* ?|^ *[-*] +|^[0-9]+\. +)'
 for page in $(git ls-files '*.md' | grep -v '^docs/style\.md$'); do
 	awk '/^ *```/ { code = !code; print ""; next } code || /^\||^#|^    / { print ""; next } { print }' "$page" |
 		grep -nE "$sentence$turned " | sed "s#^#$page:#; s#\$#  (begin with the subject)#" | grep . && found=1
 done
+git ls-files 'cmd/*.go' 'internal/*.go' 'shim/*.go' 'profiles/*.go' 'docs/*.go' | grep -v '_test\.go$' |
+	xargs grep -nE "^[[:space:]]*//( |.*[.;:] )$(printf '%s' "$turned" | sed 's/|Of|/|Of (two|several|the)|/') " |
+	sed 's#$#  (begin with the subject)#' | grep . && found=1
 exit $found

@@ -12,10 +12,10 @@ import (
 // prefix is that of the annotations by which a workload chooses.
 const prefix = "hatchdog.dev/"
 
-// Identify tells the engine by where the bundle is, which only the engine
-// decides, and a pod by annotations only where the engine is CRI: anywhere
-// else anybody may set them. What the engine keeps of the container's names is
-// read where nobody else can write it; without it the container has no name.
+// Identify tells the engine by where the bundle is, which only the engine decides,
+// and a pod by annotations only where the engine is CRI: anywhere else anybody may
+// set them. It reads the container's names from files of the engine that nobody
+// else can write; without them the container has no name.
 func Identify(s *specs.Spec, id, bundle string) Workload {
 	w := Workload{Engine: Other, ID: id}
 	for key, value := range s.Annotations {

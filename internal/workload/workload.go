@@ -1,14 +1,15 @@
 // Package workload tells who asks for a container: from its spec, its bundle, and
 // what its engine keeps of it.
 //
-// Guarantees: the engine is told by where the bundle is. A name, a label or an
-// image is what the engine keeps of the container, in a file that only root (or
-// the user we are) can write; never what the request claims. Reading it never
-// fails: what is missing is no name, and matches nothing.
-// Does not cover: whoever makes a container chooses its name, its labels and how
-// it names the image, and an image brings labels of its own. What rests on them
-// only narrows unless the policy trusts them (policy.Resolve). So does a profile
-// that the workload chooses by an annotation.
+// Guarantees: the place of the bundle tells the engine. A name, a label or an image
+// is the one that the engine keeps of the container, in a file that only root (or
+// the user we are) can write; never one that the request claims. Reading it never
+// fails: a missing one is no name, and matches nothing.
+// Does not cover: the truth of names. The user who makes a container chooses its
+// name, its labels and how it names the image, and an image brings labels of its
+// own. A rule that rests on them only narrows unless the policy trusts them
+// (policy.Resolve). A profile that the workload chooses by an annotation only
+// narrows too.
 // Requires: Docker's config.v2.json, Podman's containers.json; CRI needs no file.
 // Spec fields touched: none.
 package workload

@@ -1,6 +1,6 @@
-// Package seccomp holds the tables of the built-in profiles. Which calls each
-// admits, and why it denies the others, is in their text (*.table), which is
-// what hatchdog reads when it starts.
+// Package seccomp holds the tables of the built-in profiles. Their text (*.table)
+// says which calls each admits, and why it denies the others. hatchdog reads it
+// when it starts.
 //
 // baseline.table is Docker's own table (github.com/moby/profiles), which
 // `make golden` writes anew, with the capabilities' lines in it. denied.table is

@@ -1,5 +1,5 @@
-// Package syscalls holds the names of the system calls: every one that
-// libseccomp or a table knows. It is data; who needs it reads it for himself.
+// Package syscalls holds the names of the system calls: every one that libseccomp
+// or a table knows. It is data; each package that needs it reads it by itself.
 package syscalls
 
 import _ "embed"

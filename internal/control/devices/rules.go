@@ -23,7 +23,8 @@ func Rules(p *policy.Profile, r *specs.LinuxResources) []control.Change {
 			continue
 		}
 		if opensAll(rule) {
-			// What of it the profile admits: without /dev/null nothing starts.
+			// It opens the devices that the profile admits: nothing starts without
+			// /dev/null.
 			if !opened {
 				kept = append(kept, openings(p)...)
 			}

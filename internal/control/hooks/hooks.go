@@ -6,9 +6,10 @@
 // file that its path leads to and not by its name, or our own, both for this
 // very container; a listed one gets no variable and no argument that the profile
 // does not list, no name but its own, and not the environment of the container.
-// Does not cover: what a listed hook does; startContainer hooks, which are
-// programs of the container: runc and crun run them inside, as the container's user, once capabilities are dropped
-// and the filter is set (libcontainer/standard_init_linux.go).
+// Does not cover: the work of a listed hook; startContainer hooks, which are
+// programs of the container: runc and crun run them inside, as the container's
+// user, once capabilities are dropped and the filter is set
+// (libcontainer/standard_init_linux.go).
 // Requires: facts on each hook's executable.
 // Spec fields touched: hooks.
 package hooks

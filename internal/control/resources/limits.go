@@ -33,8 +33,8 @@ func show(v *int64) string {
 	return strconv.FormatInt(*v, 10)
 }
 
-// clip sets *v to the ceiling where it is above. What is not there is set only
-// where all limits are.
+// clip sets *v to the ceiling where it is above. It sets a limit that is not there
+// only where all limits are set.
 func (e *edit) clip(field string, v **int64, ceiling int64, reason string) {
 	if !e.all && !spoken(*v) || !unlimited(*v) && **v <= ceiling {
 		return

@@ -4,10 +4,10 @@ import specs "github.com/opencontainers/runtime-spec/specs-go"
 
 const swapFile = "memory.swap.max"
 
-// noSwap says a second time, in the words of cgroup v2, that a container may
-// not swap. With the systemd driver runc tells systemd of a limit of swap but
-// not of none: it writes the 0 behind systemd's back, whose next daemon-reload
-// takes it away. What stands in `unified` it tells systemd.
+// noSwap says a second time, in the words of cgroup v2, that a container may not
+// swap. With the systemd driver runc tells systemd of a limit of swap but not of
+// none: it writes the 0 behind systemd's back, whose next daemon-reload takes it
+// away. runc tells systemd of the keys in `unified`.
 func (e *edit) noSwap(r *specs.LinuxResources) {
 	beyond := e.profile.Memory.Swap
 	if !e.cgroup.V2 || !e.cgroup.Swap || beyond == nil || *beyond != 0 || r.Memory == nil || unlimited(r.Memory.Limit) {

@@ -7,9 +7,9 @@
 // names it. A filter with an action, operator, architecture or flag that is not
 // known is an error.
 // A supervisor (SCMP_ACT_NOTIFY) is one that the policy lists.
-// Does not cover: what a call that is allowed can do; arguments behind a
-// pointer; what a supervisor does, which is left where the table admits the call
-// whatever its arguments.
+// Does not cover: what a call that is allowed can do; arguments behind a pointer;
+// the work of a supervisor, which stays where the table admits the call with any
+// arguments.
 // Requires: that capabilities are settled before.
 // Spec fields touched: linux.seccomp.
 package seccomp

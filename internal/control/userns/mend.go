@@ -10,8 +10,8 @@ import (
 	"github.com/hatchdog/hatchdog/internal/host"
 )
 
-// What a request brings along that would stand against a user namespace of ours
-// is no reason to go without: it is taken away, or the request is refused.
+// A part of the request that would stand against a user namespace of ours is no
+// reason to go without one: it is taken away, or the request is refused.
 
 // mend takes away what the container's user namespace does not have.
 func mend(s *specs.Spec, ids host.IDRange) []control.Change {

@@ -5,8 +5,8 @@
 // read back from the kernel, or none is and Install fails; nothing but the
 // table `inet hatchdog` is touched; rules that are there for another container
 // in the namespace stay, so that a packet must pass both.
-// Does not cover: who may change the namespace afterwards (CAP_NET_ADMIN in
-// the user namespace that owns it) and packet sockets (CAP_NET_RAW), which go
+// Does not cover: a process that may change the namespace afterwards (CAP_NET_ADMIN
+// in the user namespace that owns it) and packet sockets (CAP_NET_RAW), which go
 // around the rules: the control refuses both.
 // Requires: nf_tables with the families inet and conntrack; CAP_NET_ADMIN over
 // the namespace and CAP_SYS_ADMIN.
@@ -117,7 +117,7 @@ func (in *Installed) install(layers []layer) error {
 	return nil
 }
 
-// Undo takes away what Install added. What was there before stays.
+// Undo takes away what Install added. Rules that were there before stay.
 func (in *Installed) Undo() error {
 	if in == nil || len(in.added) == 0 {
 		return nil

@@ -92,7 +92,7 @@ func (l layer) verdict(v egress.Verdict) []expr.Any {
 	return verdict(expr.VerdictGoto, l.dropChain())
 }
 
-// hooked is a base chain. Whatever no rule accepts is dropped.
+// hooked is a base chain. It drops a packet that no rule accepts.
 func (p *program) hooked(name string, hook *nftables.ChainHook) *nftables.Chain {
 	policy := nftables.ChainPolicyDrop
 	c := &nftables.Chain{

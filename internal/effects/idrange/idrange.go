@@ -1,13 +1,12 @@
 // Package idrange sets host ids aside for containers' user namespaces, in units
 // of 65,536: one for each container, and more for one that needs more.
 //
-// Guarantees: no two containers that live hold the same ids, but those that
-// share a user namespace; no range holds an id of the pool's neighbours in
-// /etc/subuid and /etc/subgid nor of a user or group of /etc/passwd and
-// /etc/group; what a dead container held is set free, also after a reboot or a
-// SIGKILL; what Take reads does not grow with the containers and processes of
-// the host, but where the pool has run out, the file was lost, or the ranges
-// have doubled.
+// Guarantees: no two containers that live hold the same ids, but those that share a
+// user namespace; no range holds an id of the pool's neighbours in /etc/subuid and
+// /etc/subgid nor of a user or group of /etc/passwd and /etc/group; the range of a
+// dead container is set free, also after a reboot or a SIGKILL; the reading of Take
+// does not grow with the containers and processes of the host, except where the
+// pool has run out, the file was lost, or the ranges have doubled.
 // Does not cover: users and groups of a directory service; other programs
 // that take ids without a line in /etc/subuid.
 // Requires: a directory that outlives the records, for reading it after a
@@ -83,8 +82,8 @@ func (e *Exhausted) Error() string {
 func (s Store) Take(h Holder, want host.IDRange) (host.IDRange, error) {
 	var got host.IDRange
 	err := s.locked(func(st *state) error {
-		// Whoever creates an id holds it alone: what an earlier one of it held
-		// and did not give back is nobody's.
+		// The creator of an id holds it alone: nobody holds a range that an earlier
+		// one of that id did not give back.
 		drop(st, h.ID, func(o Holder) bool { return o.Root == h.Root && o.Creator != h.Creator })
 		if i := slices.IndexFunc(st.Ranges, func(r Range) bool { return slices.Contains(r.Holders, h) }); i >= 0 {
 			want.Base = st.Ranges[i].Base

@@ -12,7 +12,8 @@ import (
 // /etc/subuid: Docker's userns-remap, Podman and CRI-O, the kubelet.
 func engines() []string { return []string{"dockremap", "containers", "kubelet"} }
 
-// Owners tells whose the ids of this host are. What cannot be read is an error.
+// Owners tells whose the ids of this host are. A file that cannot be read is an
+// error.
 func (s Store) Owners() (host.IDOwners, error) {
 	var o host.IDOwners
 	pool, err := s.pool()

@@ -27,8 +27,8 @@ type state struct {
 
 var errForeign = errors.New("not a file that only its owner writes")
 
-// read reads the file. What another boot wrote is void: no process outlived
-// it. What cannot be read is lost, not void.
+// read reads the file. A file that another boot wrote is void: no process outlived
+// it. A file that cannot be read is lost, not void.
 func (s Store) read() (*state, error) {
 	boot := bootID(s.Files)
 	fresh := &state{Boot: boot}
