@@ -269,6 +269,75 @@ func TestBoxLeavesNobody(t *testing.T) {
 	}
 }
 
+// A box has its name among the boxes alone: a container, a control group and a
+// profile of the same name are others', and stay.
+func TestBoxWithTheNameOfOthers(t *testing.T) {
+	b := newBoxed(t)
+	dir := makeBundle(t, "while :; do :; done")
+	must(t, exec.Command("sed", "-i", `s/"hatchdog-test-[^"]*"/"sandbox"/`, dir+"/config.json").Run())
+	file, err := os.OpenFile(dir+"/out", os.O_CREATE|os.O_RDWR, 0o600)
+	must(t, err)
+	defer file.Close()
+	other := exec.Command(pinnedRunc(t), "create", "--bundle", dir, "sandbox")
+	other.Stdout, other.Stderr = file, file
+	must(t, other.Run())
+	t.Cleanup(func() { _ = exec.Command(pinnedRunc(t), "delete", "--force", "sandbox").Run() })
+	if out, errs, code := b.sh(t, "echo ran", "--name", "sandbox"); code != 0 || out != "ran\n" {
+		t.Errorf("%d %s%s", code, out, errs)
+	}
+	if out := mustRun(t, pinnedRunc(t), "state", "sandbox"); !strings.Contains(out, `"status": "created"`) {
+		t.Error(out)
+	}
+	if _, errs, code := b.sh(t, "echo ran", "--name", "docker"); code != 0 {
+		t.Error(errs)
+	}
+}
+
+// When nobody reads on, the command ends, and nothing is left.
+func TestBoxWhoseReaderGoes(t *testing.T) {
+	b := newBoxed(t)
+	cmd, _, _ := b.command(t)
+	sh := exec.Command("sh", "-c", `"$0" run --rw . --time 20s -- yes | head -n 1; ls -a`, tested.hatchctl)
+	sh.Dir, sh.Env = cmd.Dir, cmd.Env
+	began := time.Now()
+	out, err := sh.CombinedOutput()
+	time.Sleep(500 * time.Millisecond)
+	if err != nil || !strings.HasPrefix(string(out), "y\n") || time.Since(began) > 15*time.Second {
+		t.Errorf("%v after %v: %s", err, time.Since(began), out)
+	}
+	for _, n := range names(t, b.dir) {
+		if n == ".vscode" {
+			t.Error("a stand-in is left")
+		}
+	}
+}
+
+// Two boxes in one directory: what one ends with, the other goes on to need.
+func TestBoxesShareStandIns(t *testing.T) {
+	b := newBoxed(t)
+	first, out, errs := b.command(t, "--rw", ".", "--", "sh", "-c", "touch one; while [ ! -e go ]; do sleep 0.1; done; mkdir -p .vscode/x && echo WROTE; rmdir .vscode && mkdir .vscode && echo WROTE; true")
+	must(t, first.Start())
+	for range 200 {
+		if _, err := os.Stat(b.dir + "/one"); err == nil {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if out, errs, code := b.sh(t, "mkdir .vscode/x && echo WROTE; true", "--rw", "."); code != 0 || strings.Contains(out, "WROTE") {
+		t.Errorf("%d %s%s", code, out, errs)
+	}
+	must(t, os.WriteFile(b.dir+"/go", nil, 0o644))
+	_ = first.Wait()
+	if first.ProcessState.ExitCode() != 0 || strings.Contains(out.String(), "WROTE") {
+		t.Errorf("%d %s%s", first.ProcessState.ExitCode(), out, errs)
+	}
+	for _, n := range names(t, b.dir) {
+		if n == ".vscode" {
+			t.Error("a stand-in is left")
+		}
+	}
+}
+
 func running(word string) string {
 	var all []string
 	cmdlines, _ := filepath.Glob("/proc/[0-9]*/cmdline")

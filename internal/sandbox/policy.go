@@ -44,8 +44,8 @@ func (b *Box) Policy(base string) ([]byte, error) {
 	}
 	return yaml.Marshal(object{
 		"version":  1,
-		"rules":    []any{object{"match": object{"id": b.ID}, "profile": b.ID}},
-		"profiles": object{b.ID: profile},
+		"rules":    []any{object{"match": object{"id": b.ID}, "profile": "box-" + b.ID}},
+		"profiles": object{"box-" + b.ID: profile},
 	})
 }
 

@@ -185,7 +185,7 @@ func TestPolicyOfARun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, base := pol.Profiles["run-x"], pol.Profiles["builtin/sandbox"]
+	p, base := pol.Profiles["box-run-x"], pol.Profiles["builtin/sandbox"]
 	if *p.Memory.Max != 3<<30 || *p.Pids.Max != 1000 || *p.CPU.MaxMilli != 2500 || len(p.Egress.Allow) != 1 || len(p.Mounts.WritableOptions) != 0 {
 		t.Errorf("%+v", p)
 	}

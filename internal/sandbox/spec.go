@@ -36,7 +36,7 @@ func (b *Box) Spec() *specs.Spec {
 				{Type: specs.UTSNamespace},
 				{Type: specs.CgroupNamespace},
 			},
-			CgroupsPath: "/" + b.ID, Resources: b.resources(), Seccomp: noSetuid(), RootfsPropagation: "private",
+			CgroupsPath: "/hatchdog-box-" + b.ID, Resources: b.resources(), Seccomp: noSetuid(), RootfsPropagation: "private",
 			MaskedPaths: paths(b.Found.Hidden), ReadonlyPaths: paths(b.Found.Kept),
 		},
 	}

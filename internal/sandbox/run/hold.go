@@ -28,7 +28,7 @@ func (b *box) hold(signals <-chan os.Signal) (Outcome, error) {
 		case s := <-signals:
 			if s == unix.SIGWINCH {
 				b.streams.resize(b.Stdout)
-			} else if sig, ok := s.(syscall.Signal); ok {
+			} else if sig, ok := s.(syscall.Signal); ok && sig != unix.SIGPIPE {
 				b.signal(sig)
 			}
 		case <-late:

@@ -158,7 +158,7 @@ func hear(s os.Signal, pid int) (code int, done bool) {
 func collect(pid int) (code int, done bool) {
 	for {
 		var status unix.WaitStatus
-		got, err := unix.Wait4(-1, &status, unix.WNOHANG, nil)
+		got, err := unix.Wait4(-1, &status, unix.WNOHANG|unix.WUNTRACED, nil)
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}
@@ -166,6 +166,10 @@ func collect(pid int) (code int, done bool) {
 			return 0, false
 		}
 		if got != pid {
+			continue
+		}
+		if status.Stopped() {
+			_ = unix.Kill(-pid, unix.SIGCONT) // no shell of the box would wake it
 			continue
 		}
 		if status.Signaled() {

@@ -24,7 +24,8 @@ func newBudget(limit int64) *budget {
 // pass copies until the end, or until the budget is spent. What comes then is
 // read and thrown away: a command that waits for its reader cannot be ended in
 // order.
-func (b *budget) pass(to io.Writer, from io.Reader) {
+func (b *budget) pass(to io.Writer, from io.ReadCloser) {
+	defer from.Close() // when nobody listens, the command is told by its pipe
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
@@ -38,7 +39,7 @@ func (b *budget) pass(to io.Writer, from io.Reader) {
 					close(b.over)
 				}
 			} else if _, werr := to.Write(buf[:n]); werr != nil {
-				return // nobody listens: the command is told by its pipe
+				return
 			}
 		}
 		if err != nil {

@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -61,6 +62,7 @@ const grace = 5 * time.Second
 // box is a run under way.
 type box struct {
 	*Request
+	was      seen
 	place    *place
 	standins []standin
 	line     *os.File // our end; the box ends with it
@@ -85,18 +87,37 @@ func Run(r *Request) (out Outcome, err error) {
 		return out, fmt.Errorf("prctl: %w", err)
 	}
 	signals := make(chan os.Signal, 64)
-	signal.Notify(signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH)
+	// SIGPIPE as well: when nobody reads what the command prints, it ends in order.
+	signal.Notify(signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGPIPE)
 	defer signal.Stop(signals)
-	if err := b.make(); err != nil {
-		return out, err
+	for _, step := range []func() error{b.prepare, b.create, b.ready, b.start} {
+		if err := step(); err != nil {
+			return out, err
+		}
+		if sig := stopped(signals); sig != 0 {
+			return Outcome{Code: 128 + int(sig)}, nil
+		}
 	}
 	return b.hold(signals)
 }
 
-// make does all that comes before the command.
-func (b *box) make() error {
-	was, err := look(&b.Box)
-	if err != nil {
+// stopped is the signal by which the caller called it off before the command ran.
+func stopped(signals <-chan os.Signal) syscall.Signal {
+	for {
+		select {
+		case s := <-signals:
+			if sig, ok := s.(syscall.Signal); ok && sig != unix.SIGWINCH && sig != unix.SIGPIPE && sig != unix.SIGUSR1 && sig != unix.SIGUSR2 {
+				return sig
+			}
+		default:
+			return 0
+		}
+	}
+}
+
+// prepare looks through what is granted, and makes the bundle.
+func (b *box) prepare() (err error) {
+	if b.was, err = look(&b.Box); err != nil {
 		return err
 	}
 	if err := b.Box.Search(b.Homes); err != nil {
@@ -108,24 +129,21 @@ func (b *box) make() error {
 	if b.standins, err = standFor(b.Box.Found.Kept); err != nil {
 		return err
 	}
-	if err := b.write(); err != nil {
-		return err
-	}
-	if err := b.create(); err != nil {
-		return err
-	}
-	if err := verify(b.pid, &b.Box, was); err != nil {
+	return b.write()
+}
+
+// ready does what the command must not be started without.
+func (b *box) ready() (err error) {
+	if err := verify(b.pid, &b.Box, b.was); err != nil {
 		return err
 	}
 	if b.net, err = firewall.Open(fmt.Sprintf("/proc/%d/ns/net", b.pid), host.FileID{}); err != nil {
 		return err
 	}
 	if len(b.Box.Allow) > 0 {
-		if b.way, err = connect(b.pid); err != nil {
-			return err
-		}
+		b.way, err = connect(b.pid)
 	}
-	return b.start()
+	return err
 }
 
 func (b *box) write() error {
@@ -143,9 +161,13 @@ func (b *box) write() error {
 	return errors.Join(os.WriteFile(b.place.path("config.json"), spec, 0o600), os.WriteFile(b.place.path("policy.yaml"), policy, 0o600))
 }
 
+// root is where the low-level runtime keeps the boxes, apart from the containers
+// of others: a name that one of those has is none of ours, and is not deleted.
+const root = "/run/hatchdog-run"
+
 // call is a call of hatchdog under the policy of this run.
 func (b *box) call(args ...string) *exec.Cmd {
-	cmd := exec.Command(b.Hatchdog, args...)
+	cmd := exec.Command(b.Hatchdog, append([]string{"--root", root}, args...)...)
 	for _, e := range os.Environ() {
 		if !strings.HasPrefix(e, "HATCHDOG_POLICY=") {
 			cmd.Env = append(cmd.Env, e)

@@ -124,7 +124,7 @@ func (s *streams) close() error {
 	}
 	for _, f := range []*os.File{s.in, s.out, s.errs} {
 		if f != nil {
-			f.Close()
+			f.Close() // again, where the relay did
 		}
 	}
 	return errors.Join(errs...)
