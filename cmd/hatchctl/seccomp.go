@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hatchdog/hatchdog/internal/bundle"
+	"github.com/hatchdog/hatchdog/internal/lowlevel"
 	"github.com/hatchdog/hatchdog/internal/seccomp"
 	tables "github.com/hatchdog/hatchdog/profiles/seccomp"
 )
@@ -53,18 +54,7 @@ func (o *options) filter(name string) (*specs.LinuxSeccomp, error) {
 	path := name
 	info, err := os.Stat(path)
 	if err != nil {
-		found, lerr := o.lookUp(name)
-		if lerr != nil || len(found) == 0 {
-			if errors.Is(lerr, errManyContainers) {
-				return nil, lerr
-			}
-			return nil, fmt.Errorf("%q is no table, file or container", name)
-		}
-		path = found[0].Bundle
-		info, err = os.Stat(path)
-	}
-	if err != nil {
-		return nil, err
+		return o.filterInForce(name)
 	}
 	if info.IsDir() {
 		path = filepath.Join(path, bundle.Config)
@@ -74,6 +64,26 @@ func (o *options) filter(name string) (*specs.LinuxSeccomp, error) {
 		return nil, err
 	}
 	return readFilter(path, raw)
+}
+
+// filterInForce is the filter that the low-level runtime gave a container. The
+// bundle has the one that its engine asked for.
+func (o *options) filterInForce(name string) (*specs.LinuxSeccomp, error) {
+	e, err := o.one(name)
+	if errors.Is(err, errManyContainers) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%q is no table, no file, and no container that runs under hatchdog", name)
+	}
+	given, err := lowlevel.FindGiven(e.Root, e.ID)
+	if err != nil {
+		return nil, err
+	}
+	if given.Seccomp == nil {
+		return nil, errNoFilter
+	}
+	return given.Seccomp, nil
 }
 
 // readFilter reads a spec or a bare filter.

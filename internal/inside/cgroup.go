@@ -1,0 +1,114 @@
+package inside
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// None is the value of a control group's limit that is not set.
+const None = -1
+
+// Counted is what the kernel counted in a control group since it was made.
+type Counted struct {
+	PidsMax, PidsNow, PidsPeak, PidsHits int64 // processes; None is no limit
+	MemoryMax, MemoryPeak                int64 // bytes
+	MemoryHits, OOMKills                 int64
+	CPUQuota, CPUPeriod                  int64 // microseconds
+	CPUPeriods, CPUThrottled             int64
+	ThrottledFor                         time.Duration
+	HasPids, HasMemory, HasCPU, Gone     bool
+}
+
+// ReadCounted reads the directories of a control group: by controller in version
+// 1, under "" in version 2 (kernel, admin-guide/cgroup-v1 and cgroup-v2.rst).
+func ReadCounted(dirs map[string]string) Counted {
+	c := Counted{PidsMax: None, MemoryMax: None, CPUQuota: None}
+	if dir := dirs[""]; dir != "" && dirs["pids"] == "" {
+		c.version2(dir)
+	} else {
+		c.version1(dirs)
+	}
+	c.Gone = !c.HasPids && !c.HasMemory && !c.HasCPU
+	return c
+}
+
+func (c *Counted) version2(dir string) {
+	c.pids(dir)
+	if max, ok := number(dir, "memory.max"); ok {
+		c.HasMemory, c.MemoryMax = true, max
+		c.MemoryPeak, _ = number(dir, "memory.peak")
+		events := pairs(dir, "memory.events")
+		c.MemoryHits, c.OOMKills = events["max"], events["oom_kill"]
+	}
+	if words := strings.Fields(text(dir, "cpu.max")); len(words) == 2 {
+		c.HasCPU, c.CPUQuota, c.CPUPeriod = true, parse(words[0]), parse(words[1])
+		stat := pairs(dir, "cpu.stat")
+		c.CPUPeriods, c.CPUThrottled = stat["nr_periods"], stat["nr_throttled"]
+		c.ThrottledFor = time.Duration(stat["throttled_usec"]) * time.Microsecond
+	}
+}
+
+func (c *Counted) version1(dirs map[string]string) {
+	if dir := dirs["pids"]; dir != "" {
+		c.pids(dir)
+	}
+	if dir := dirs["memory"]; dir != "" {
+		c.MemoryMax, c.HasMemory = number(dir, "memory.limit_in_bytes")
+		const most = 1 << 62 // the kernel's largest, a page less than 2^63
+		if c.MemoryMax >= most {
+			c.MemoryMax = None
+		}
+		c.MemoryPeak, _ = number(dir, "memory.max_usage_in_bytes")
+		c.MemoryHits, _ = number(dir, "memory.failcnt")
+		c.OOMKills = pairs(dir, "memory.oom_control")["oom_kill"]
+	}
+	if dir := dirs["cpu"]; dir != "" {
+		c.CPUQuota, c.HasCPU = number(dir, "cpu.cfs_quota_us")
+		c.CPUPeriod, _ = number(dir, "cpu.cfs_period_us")
+		stat := pairs(dir, "cpu.stat")
+		c.CPUPeriods, c.CPUThrottled = stat["nr_periods"], stat["nr_throttled"]
+		c.ThrottledFor = time.Duration(stat["throttled_time"])
+	}
+}
+
+// pids are in the same files in both versions.
+func (c *Counted) pids(dir string) {
+	c.PidsMax, c.HasPids = number(dir, "pids.max")
+	c.PidsNow, _ = number(dir, "pids.current")
+	c.PidsPeak, _ = number(dir, "pids.peak") // of kernels from 6.6
+	c.PidsHits = pairs(dir, "pids.events")["max"]
+}
+
+func text(dir, name string) string {
+	data, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(data))
+}
+
+func number(dir, name string) (int64, bool) {
+	s := text(dir, name)
+	return parse(s), s != ""
+}
+
+func parse(s string) int64 {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return None // "max"
+	}
+	return n
+}
+
+func pairs(dir, name string) map[string]int64 {
+	all := map[string]int64{}
+	for line := range strings.Lines(text(dir, name)) {
+		if words := strings.Fields(line); len(words) == 2 {
+			all[words[0]] = parse(words[1])
+		}
+	}
+	return all
+}

@@ -1,0 +1,160 @@
+package inside
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+
+	"github.com/hatchdog/hatchdog/internal/egress"
+)
+
+// patience is how long an answer from the network is waited for.
+const patience = 3 * time.Second
+
+// Listening are the addresses on which something waits for connections, or for
+// datagrams, in the network of a process (proc_pid_net(5)).
+func Listening(pid int, proto egress.Proto) []netip.AddrPort {
+	var all []netip.AddrPort
+	for _, file := range []string{string(proto), string(proto) + "6"} {
+		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", pid, file))
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(data)) {
+			words := strings.Fields(line)
+			const listens, unconnected = "0A", "07" // TCP_LISTEN, TCP_CLOSE
+			if len(words) < 4 || words[3] != listens && (proto != egress.UDP || words[3] != unconnected) {
+				continue
+			}
+			if at, ok := socketAddress(words[1]); ok {
+				all = append(all, at)
+			}
+		}
+	}
+	return all
+}
+
+// socketAddress reads ADDRESS:PORT in hex; an address is in words of 32 bits in
+// the byte order of the host, little-endian on all that hatchdog runs on.
+func socketAddress(s string) (netip.AddrPort, bool) {
+	addr, port, _ := strings.Cut(s, ":")
+	raw, err := hex.DecodeString(addr)
+	number, perr := strconv.ParseUint(port, 16, 16)
+	if err != nil || perr != nil || len(raw)%4 != 0 {
+		return netip.AddrPort{}, false
+	}
+	for word := range slices.Chunk(raw, 4) {
+		slices.Reverse(word)
+	}
+	a, ok := netip.AddrFromSlice(raw)
+	return netip.AddrPortFrom(a.Unmap(), uint16(number)), ok
+}
+
+// Route asks the kernel of a network namespace for the way to an address. own is
+// true for an address of the namespace itself.
+func Route(fd int, to netip.Addr) (own bool, err error) {
+	h, err := netlink.NewHandleAt(netns.NsHandle(fd), unix.NETLINK_ROUTE)
+	if err != nil {
+		return false, err
+	}
+	defer h.Close()
+	routes, err := h.RouteGet(to.AsSlice())
+	if err != nil {
+		return false, err
+	}
+	return len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL, nil
+}
+
+// What becomes of a connection that is not opened.
+var (
+	ErrRefused     = errors.New("refused")
+	ErrUnreachable = errors.New("unreachable")
+	ErrSilent      = errors.New("no answer")
+)
+
+// Connect opens a connection from a network namespace and closes it.
+func Connect(fd int, to netip.AddrPort) error {
+	return within(fd, func() error {
+		c, err := net.DialTimeout("tcp", to.String(), patience)
+		var slow net.Error
+		switch {
+		case errors.Is(err, unix.ECONNREFUSED):
+			return fmt.Errorf("%w: %w", ErrRefused, err)
+		case errors.Is(err, unix.EHOSTUNREACH), errors.Is(err, unix.ENETUNREACH):
+			return fmt.Errorf("%w: %w", ErrUnreachable, err)
+		case errors.As(err, &slow) && slow.Timeout():
+			return fmt.Errorf("%w: %w", ErrSilent, err)
+		case err != nil:
+			return err
+		}
+		return c.Close()
+	})
+}
+
+// PrivilegedPorts is the first port of a network namespace that needs no
+// capability (ip(7), ip_unprivileged_port_start).
+func PrivilegedPorts(fd int) (int, error) {
+	first := 0
+	err := within(fd, func() error {
+		data, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start") // of the thread that reads
+		if err != nil {
+			return err
+		}
+		first, err = strconv.Atoi(strings.TrimSpace(string(data)))
+		return err
+	})
+	return first, err
+}
+
+// LookUp asks one resolver from a network namespace for the addresses of a name,
+// as it is: no domain is searched.
+func LookUp(fd int, server netip.Addr, name string) ([]netip.Addr, error) {
+	var found []netip.Addr
+	err := within(fd, func() error {
+		r := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			var c net.Conn
+			err := within(fd, func() error {
+				var err error
+				c, err = (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort(server.String(), "53"))
+				return err
+			})
+			return c, err
+		}}
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		all, err := r.LookupNetIP(ctx, "ip", strings.TrimSuffix(name, ".")+".")
+		for _, a := range all {
+			found = append(found, a.Unmap())
+		}
+		return err
+	})
+	return found, err
+}
+
+// within runs f on a thread of its own in a network namespace. The thread ends
+// with it.
+func within(fd int, f func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
+			done <- fmt.Errorf("the container's network: %w", err)
+			return
+		}
+		done <- f()
+	}()
+	return <-done
+}
