@@ -36,12 +36,12 @@ func TestBenchPrintsEveryRow(t *testing.T) {
 		"create ", "start ", "state ", "exec ", "kill ", "delete ", "run, the same tightened spec", "run, Docker's spec, plain against restricted", "run, no network rules against a hook's",
 		"run, Docker's spec, without network rules", "run, Docker's spec, complain mode", "a Go program that only execs, with a runtime that does nothing", "10 starts, 2 at a time, each", "create, with a runtime that does nothing", "exec, with a runtime that does nothing",
 		"state, with a runtime that does nothing", "delete, with a runtime that does nothing", "peak memory of create, each by itself", "size of the program",
-		"create, 100 network rules", "start, 100 network rules", "create of a 2 MiB spec", "create of a 2 MiB spec, with a runtime that does nothing",
+		"start, without network rules and with", "create, 100 network rules", "start, 100 network rules", "create of a 2 MiB spec", "create of a 2 MiB spec, with a runtime that does nothing",
 		"run with a user namespace, beside 3 containers", "create, few records and 3, with a runtime that does nothing",
 		"getppid, no filter against restricted", "openat and close, Docker's filter against restricted", "socket and close, Docker's filter against restricted",
 		"TCP stream, no firewall against restricted", "TCP round trip, no firewall against restricted",
 	} {
-		row := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(what) + ` +[0-9.]+ (ms|us|ns|MiB|MB/s) +[0-9.]+ (ms|us|ns|MiB|MB/s) +[-+][0-9.]+ (ms|us|ns|MiB|MB/s) +[0-9.]+  (.* at most: (held|OVER)(; [0-9.]+ times the floor)?|.* at least: (held|UNDER)|none)$`)
+		row := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(what) + ` +[0-9.]+ (ms|us|ns|MiB|MB/s) +[0-9.]+ (ms|us|ns|MiB|MB/s) +[-+][0-9.]+ (ms|us|ns|MiB|MB/s) +[0-9.]+  (.* at most: (held|OVER)(; [-0-9.]+ times the floor)?|.* at least: (held|UNDER)|none(; [-0-9.]+ times the floor)?)$`)
 		if !row.Match(out) {
 			t.Errorf("no row %q in\n%s", what, out)
 		}

@@ -12,8 +12,9 @@ import (
 // container.
 const wires = "/bin/true"
 
-// network measures what the network rules add where they are installed by our
-// own hook: hatchdog both times, once with a profile that has none.
+// network measures what the network rules add: at start, which installs them in
+// its own process, and in a run, where a process of ours does that as a hook.
+// It is hatchdog both times, once with a profile that has none.
 func (b *bench) network() error {
 	real, err := filepath.EvalSymlinks(wires)
 	if err != nil {
@@ -51,5 +52,12 @@ func (b *bench) network() error {
 		return err
 	}
 	b.row(row{what: "run, no network rules against a hook's", of: *of["run"], unit: "ms"})
+	started, err := b.alternate([2]side{b.open(), b.wrapped()}, func(s side, id string) (map[string]float64, error) {
+		return b.live(s, "installs-"+id)
+	})
+	if err != nil {
+		return err
+	}
+	b.row(row{what: "start, without network rules and with", of: *started["start"], unit: "ms", floor: b.floor})
 	return nil
 }

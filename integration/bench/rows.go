@@ -41,7 +41,7 @@ func (b *bench) lifecycle() error {
 		if what == "create" || what == "exec" {
 			limit = doorAdds
 		}
-		b.row(row{what: what, of: *all[what], unit: "ms", adds: limit})
+		b.row(row{what: what, of: *all[what], unit: "ms", adds: limit, floor: b.floor})
 	}
 	return nil
 }

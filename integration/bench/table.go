@@ -51,6 +51,9 @@ func (r row) verdict() string {
 		}
 		return fmt.Sprintf("%.2f at least: held", r.leaves)
 	}
+	if r.floor > 0 {
+		return fmt.Sprintf("none; %.1f times the floor", r.difference()/r.floor)
+	}
 	return "none"
 }
 
