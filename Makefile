@@ -27,7 +27,7 @@ export RUNC_VERSION CONTAINERD_VERSION DOCKERD_VERSION DOCKER_CLI_VERSION RUNC_2
 
 UNIT = $(shell $(GO) list ./... | grep -v /integration)
 
-.PHONY: all build test unit integration test-vm docs docs-look lint tools fuzz golden golden-specs compatibility suites freshness bench soak demo setup package nfpm clean
+.PHONY: all build test unit integration test-vm docs docs-look lint tools fuzz golden golden-specs compatibility suites freshness bench bench-peers soak demo setup package nfpm clean
 
 all: build
 
@@ -118,6 +118,12 @@ bench: build
 	@$(GO) run ./integration/bench -hatchdog $(BIN)/hatchdog -runc $(CACHE)/runc-$(RUNC_VERSION)/runc \
 		-containerd $(CACHE)/containerd-$(CONTAINERD_VERSION)/containerd -stock-shim $(CACHE)/shim-$(SHIM_VERSION)/containerd-shim-runc-v2 -shim $(BIN)/containerd-shim-hatchdog-v1
 	@$(GO) test -run '^$$' -bench . -benchmem ./internal/bundle ./internal/door
+
+# Against other runtimes and Podman, which it fetches and builds first.
+bench-peers: build
+	@integration/setup/setup.sh $(CACHE) peers
+	@$(GO) run ./integration/bench -hatchdog $(BIN)/hatchdog -runc $(CACHE)/runc-$(RUNC_VERSION)/runc \
+		-runsc $(CACHE)/runsc-$(RUNSC_VERSION)/runsc -crun "$$(echo $(CACHE)/crun-*/crun)" -podman "$$(command -v podman)"
 
 # As many containers as CYCLES, at each door, leave nothing behind.
 soak: setup

@@ -48,6 +48,26 @@ func TestBenchPrintsEveryRow(t *testing.T) {
 	}
 }
 
+// Of the peers Podman is there wherever the tests run.
+func TestBenchPrintsPeers(t *testing.T) {
+	podman, err := exec.LookPath("podman")
+	must(t, err)
+	cmd, _ := benchCommand(t, "-rounds", "1", "-podman", podman)
+	cmd.Env = append(cmd.Env, "TMPDIR=/tmp") // Podman takes no long path
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, what := range []string{"run, runc against restricted", "podman run, its defaults against restricted"} {
+		if !regexp.MustCompile(`(?m)^` + what + ` +[0-9.]+ ms +[0-9.]+ ms +[-+][0-9.]+ ms +[0-9.]+  none$`).Match(out) {
+			t.Errorf("no row %q in\n%s", what, out)
+		}
+	}
+	if left, _ := filepath.Glob("/sys/fs/cgroup/*/hatchdog-bench-*"); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
 func TestBenchCleansUpWhenInterrupted(t *testing.T) {
 	cmd, tmp := benchCommand(t, "-rounds", "100000")
 	var out bytes.Buffer

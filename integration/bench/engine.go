@@ -96,13 +96,17 @@ func (b *bench) stopEngine() {
 }
 
 // shims are the processes that serve our daemon's containers.
-func (b *bench) shims() []int {
+func (b *bench) shims() []int { return processes("containerd-shim-", b.path("engine/sock")) }
+
+// processes are those of a program, by a part of its path, with a word about
+// this run in their arguments.
+func processes(program, word string) []int {
 	var all []int
 	found, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, f := range found {
 		text, _ := os.ReadFile(f)
 		words := strings.Split(string(text), "\x00")
-		if !strings.Contains(words[0], "containerd-shim-") || !strings.Contains(string(text), b.path("engine/sock")) {
+		if !strings.Contains(words[0], program) || !strings.Contains(string(text), word) {
 			continue
 		}
 		if pid, err := strconv.Atoi(strings.Split(f, "/")[2]); err == nil {

@@ -30,6 +30,7 @@ type bench struct {
 	floor          float64 // ms that a Go program takes which only execs
 	crowded        bool    // starts follow one another without a pause
 	engine         engine
+	peers          peers
 }
 
 func main() {
@@ -46,9 +47,13 @@ func main() {
 	flag.StringVar(&e.stock, "stock-shim", "", "containerd's own shim, containerd-shim-runc-v2, of the line that ours is made from")
 	flag.StringVar(&e.own, "shim", "bin/containerd-shim-hatchdog-v1", "our shim, with hatchdog beside it")
 	lives := flag.Int("crowd", 1000, "beside how many containers that live")
+	var p peers
+	flag.StringVar(&p.runsc, "runsc", "", "gVisor's runsc; where this, crun or Podman is given, only they are measured")
+	flag.StringVar(&p.crun, "crun", "", "crun")
+	flag.StringVar(&p.podman, "podman", "", "Podman")
 	starts := flag.Int("starts", 100, "how many containers are started two at a time")
 	flag.Parse()
-	exitOn(measure(&bench{hatchdog: *hatchdog, runc: *runc, rounds: *rounds, starts: *starts, lives: *lives, engine: e}, *specFile))
+	exitOn(measure(&bench{hatchdog: *hatchdog, runc: *runc, rounds: *rounds, starts: *starts, lives: *lives, engine: e, peers: p}, *specFile))
 }
 
 func exitOn(err error) {
@@ -71,6 +76,11 @@ func measure(b *bench, specFile string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	defer stop()
 	programs := []*string{&b.hatchdog, &b.runc}
+	for _, p := range []*string{&b.peers.runsc, &b.peers.crun, &b.peers.podman} {
+		if *p != "" {
+			programs = append(programs, p)
+		}
+	}
 	if b.engine.daemon != "" {
 		b.engine.client = filepath.Join(filepath.Dir(b.engine.daemon), "ctr")
 		programs = append(programs, &b.engine.daemon, &b.engine.client, &b.engine.stock, &b.engine.own)
@@ -89,12 +99,19 @@ func measure(b *bench, specFile string) error {
 	if err := b.prepare(specFile); err != nil {
 		return err
 	}
+	if b.peers.any() {
+		if err := b.measurePeers(); err != nil {
+			return err
+		}
+		b.print(os.Stdout, "peer", "other runtimes and Podman")
+		return nil
+	}
 	for _, part := range []func() error{b.own, b.lifecycle, b.runs, b.network, b.burst, b.loads, b.userns, b.crowd, b.callCosts, b.traffic, b.measurePhases, b.memory, b.sizes, b.engines} {
 		if err := part(); err != nil {
 			return err
 		}
 	}
-	b.print(os.Stdout)
+	b.print(os.Stdout, "runc", "the low-level runtime called directly")
 	b.printPhases(os.Stdout)
 	return nil
 }

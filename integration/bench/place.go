@@ -138,6 +138,11 @@ func (b *bench) cleanUp() {
 		return
 	}
 	b.stopEngine()
+	if b.peers.runsc != "" {
+		for _, pid := range processes("runsc", b.path("root")) { // its sandboxes
+			_ = unix.Kill(pid, unix.SIGKILL)
+		}
+	}
 	left, _ := os.ReadDir(b.path("root"))
 	for _, c := range left {
 		cmd := exec.Command(b.runc, "--root", b.path("root"), "delete", "--force", c.Name())
@@ -147,9 +152,21 @@ func (b *bench) cleanUp() {
 	for _, pattern := range []string{"/sys/fs/cgroup/", "/sys/fs/cgroup/*/"} {
 		groups, _ := filepath.Glob(pattern + strings.TrimPrefix(b.cgroup("*"), "/"))
 		for _, g := range groups {
-			_ = os.Remove(g)
+			removeGroups(g)
 		}
 	}
 	_ = unix.Unmount(b.dir, unix.MNT_DETACH)
 	_ = os.Remove(b.dir)
+}
+
+// removeGroups removes a control group and those below it, as far as they are
+// empty: Podman leaves some.
+func removeGroups(dir string) {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if e.IsDir() {
+			removeGroups(filepath.Join(dir, e.Name()))
+		}
+	}
+	_ = os.Remove(dir)
 }

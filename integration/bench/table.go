@@ -74,10 +74,12 @@ func median(all []float64) float64 {
 	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
 }
 
-func (b *bench) print(w io.Writer) {
-	fmt.Fprintf(w, "hatchdog against the low-level runtime called directly: medians of %d rounds, alternating.\n", b.rounds)
+// print prints the table, whose first column is of whoever hatchdog is held
+// against.
+func (b *bench) print(w io.Writer, against, called string) {
+	fmt.Fprintf(w, "hatchdog against %s: medians of %d rounds, alternating.\n", called, b.rounds)
 	fmt.Fprintf(w, "Docker's spec; bundle, root file system, records and audit log on a tmpfs; profile restricted.\n\n")
-	fmt.Fprintf(w, "%-78s %12s %12s %12s %7s  %s\n%s\n", "", "runc", "hatchdog", "adds", "ratio", "budget", strings.Repeat("-", 147))
+	fmt.Fprintf(w, "%-78s %12s %12s %12s %7s  %s\n%s\n", "", against, "hatchdog", "adds", "ratio", "budget", strings.Repeat("-", 147))
 	for _, r := range b.rows {
 		fmt.Fprintf(w, "%-78s %7.2f %-4s %7.2f %-4s %+7.2f %-4s %7.2f  %s\n",
 			r.what, median(r.of[0]), r.unit, median(r.of[1]), r.unit, r.difference(), r.unit, r.quotient(), r.verdict())

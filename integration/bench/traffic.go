@@ -86,18 +86,30 @@ func (b *bench) trafficOf(f *far, s side, id string) (map[string]float64, error)
 	if _, err := b.call(s, "start", id); err != nil {
 		return nil, err
 	}
-	var status unix.WaitStatus
-	if _, err := unix.Wait4(pid, &status, 0, nil); err != nil {
+	if err := b.ended(s, id, pid); err != nil {
 		return nil, err
 	}
-	if status.ExitStatus() != 0 {
-		said, _ := os.ReadFile(b.path("stderr"))
-		return nil, fmt.Errorf("%s ended with %d: %s", id, status.ExitStatus(), said)
-	}
-	if _, err := b.call(s, "delete", id); err != nil {
+	if _, err := b.call(s, "delete", "--force", id); err != nil {
 		return nil, err
 	}
 	return b.told(id)
+}
+
+// ended waits for the container's end. Of gVisor's containers only runsc knows.
+func (b *bench) ended(s side, id string, pid int) error {
+	if s.program == b.peers.runsc {
+		_, err := b.call(s, "wait", id)
+		return err
+	}
+	var status unix.WaitStatus
+	if _, err := unix.Wait4(pid, &status, 0, nil); err != nil {
+		return err
+	}
+	if status.ExitStatus() != 0 {
+		said, _ := os.ReadFile(b.path("stderr"))
+		return fmt.Errorf("%s ended with %d: %s", id, status.ExitStatus(), said)
+	}
+	return nil
 }
 
 // newFar makes the namespace, and the servers in it.

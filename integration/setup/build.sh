@@ -2,7 +2,7 @@
 # Builds pinned programs through the Go module proxy, from their own go.mod,
 # into CACHE/NAME-VERSION. There already: nothing to do.
 #
-# usage: build.sh CACHE runc|old-runc-2019|old-runc-2021|old-runc-2023|old-runc-2024|old-runc-2025|containerd|containerd-oldest|shim|dockerd|docker-cli
+# usage: build.sh CACHE runc|old-runc-2019|old-runc-2021|old-runc-2023|old-runc-2024|old-runc-2025|containerd|containerd-oldest|shim|dockerd|docker-cli|runsc
 set -eu
 
 cache=$1
@@ -66,6 +66,10 @@ shim)
 	version=$(sed -n 's|^\tgithub.com/containerd/containerd/v2 ||p' "$here/../../go.mod")
 	cgo=0 tags=no_grpc ldflags="-s -w"
 	programs="github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2@$version"
+	;;
+runsc)
+	version=$RUNSC_VERSION cgo=0 tags= ldflags="-s -w -X gvisor.dev/gvisor/runsc/version.version=$RUNSC_VERSION"
+	programs="gvisor.dev/gvisor/runsc@$version"
 	;;
 *)
 	echo "build.sh: unknown program $name" >&2

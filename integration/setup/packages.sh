@@ -1,12 +1,13 @@
 #!/bin/sh
 # Installs the Debian packages that are missing. Starts no service.
 #
-# usage: packages.sh all|demo|docs
+# usage: packages.sh all|peers|demo|docs
 set -eu
 
 case $1 in
 docs) packages=chromium ;;
 demo) packages="busybox-static libseccomp-dev pkg-config iproute2 util-linux" ;;
+peers) packages="busybox-static libseccomp-dev pkg-config iproute2 util-linux podman libcap2 libseccomp2 libsystemd0 libyajl2" ;;
 *) packages="busybox-static libseccomp-dev pkg-config docker.io containerd runc \
 iproute2 iptables nftables containernetworking-plugins util-linux procps apparmor rpm \
 podman uidmap slirp4netns fuse-overlayfs qemu-system-x86 mmdebstrap debian-archive-keyring e2fsprogs" ;;

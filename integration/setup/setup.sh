@@ -2,9 +2,10 @@
 # Installs what the tests, the demo and the benchmark need, once, and says what
 # it does. What is there already costs milliseconds.
 #
-# usage: setup.sh CACHE all|bench|demo
+# usage: setup.sh CACHE all|bench|peers|demo
 #
-# "demo" and "bench" leave out what only the tests need.
+# "demo", "bench" and "peers" leave out what only the tests need, and "all" what
+# only "peers" needs.
 set -eu
 
 cache=$1
@@ -12,9 +13,17 @@ what=$2
 here=$(dirname "$0")
 mkdir -p "$cache"
 
-"$here/packages.sh" "$([ "$what" = all ] && echo all || echo demo)"
+case $what in
+all | peers) "$here/packages.sh" "$what" ;;
+*) "$here/packages.sh" demo ;;
+esac
 "$here/build.sh" "$cache" runc
 [ "$what" = demo ] && exit 0
+if [ "$what" = peers ]; then
+	"$here/build.sh" "$cache" runsc
+	"$here/crun.sh" "$cache"
+	exit 0
+fi
 "$here/build.sh" "$cache" containerd
 "$here/build.sh" "$cache" shim
 [ "$what" = bench ] && exit 0

@@ -7,6 +7,8 @@ RUNC_2021=v1.0.0-rc94
 RUNC_2023=v1.1.4
 RUNC_2024=v1.1.11
 RUNC_2025=v1.2.7
+# gVisor, for make bench-peers; its branch for "go install", which the module proxy has.
+RUNSC_VERSION=v0.0.0-20260905035102-160fafc42237
 CONTAINERD_VERSION=v2.4.2
 # The oldest containerd whose daemon our shim serves and that the module proxy has.
 CONTAINERD_OLDEST=v2.0.13
