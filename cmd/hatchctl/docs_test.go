@@ -109,7 +109,7 @@ func understood(args []string, whole bool) error {
 		return err
 	}
 	left := cmd.Flags().Args()
-	if cmd.HasSubCommands() && len(left) > 0 && cmd.Name() != "net" { // net takes an id as well
+	if cmd.HasSubCommands() && len(left) > 0 && cmd.Name() != "net" && cmd.Name() != "run" { // they take an id, a command as well
 		return errors.New("unknown command")
 	}
 	if len(left) == 0 && !whole {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/hatchdog/hatchdog/internal/policy"
 	"github.com/hatchdog/hatchdog/internal/sandbox"
+	"github.com/hatchdog/hatchdog/internal/sandbox/layer"
 	"github.com/hatchdog/hatchdog/internal/sandbox/run"
 )
 
@@ -27,7 +28,7 @@ type runFlags struct {
 	pids                       int64
 	cpu                        float64
 	time                       time.Duration
-	exec                       bool
+	exec, overlay              bool
 }
 
 func runCommand(o *options) *cobra.Command {
@@ -46,6 +47,8 @@ masked in what is granted, and what the host would run later (.git/hooks,
 .github, .vscode, start files of shells) stays as it is, also where it is not
 there yet. The home directory, / and what the policy protects are not shown
 because the command was called from there: name what it needs.
+
+With --overlay it writes to a copy; 'hatchctl run apply' makes that count.
 
 --allow takes addresses (192.0.2.7:443/tcp, 198.51.100.0/24:5432), not names: an
 address that a name has now may be another's later.
@@ -73,6 +76,7 @@ Exit codes: the command's own (128 and the number of a signal that killed it);
 	flags.StringArrayVar(&f.secret, "secret", nil, "hand on this variable as a file in memory, "+sandbox.Secrets+"/NAME (repeatable)")
 	flags.StringSliceVar(&f.allow, "allow", nil, "let it reach ADDRESS[/BITS][:PORT[/PROTOCOL]] (repeatable)")
 	flags.BoolVar(&f.exec, "exec", false, "let programs run that lie where it can write: what it builds, what it downloads")
+	flags.BoolVar(&f.overlay, "overlay", false, "let it write to a copy of each --rw directory; show what changed, and apply it only with 'hatchctl run apply'")
 	flags.StringVar(&f.memory, "memory", "512MiB", "memory, with what its file systems in memory hold")
 	flags.Float64Var(&f.cpu, "cpu", 1, "CPUs")
 	flags.Int64Var(&f.pids, "pids", 256, "processes and threads")
@@ -82,6 +86,7 @@ Exit codes: the command's own (128 and the number of a signal that killed it);
 	flags.StringVar(&f.name, "name", "", "its name for list, explain and net (default: run-, the command and a number)")
 	flags.StringVar(&f.report, "report", "text", "what to print at the end on standard error: text (if there is something to say), json or none")
 	flags.StringVar(&f.reportFile, "report-file", "", "write the report there instead")
+	cmd.AddCommand(changesCommands()...)
 	return cmd
 }
 
@@ -102,6 +107,12 @@ func (o *options) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		fmt.Fprintln(cmd.ErrOrStderr(), "hatchctl:", err)
 		if out.Code == 0 {
 			out.Code = run.CodeFailed
+		}
+	}
+	if err == nil && f.overlay {
+		if err := showLayers(cmd.ErrOrStderr(), r.Box.ID); err != nil {
+			fmt.Fprintln(cmd.ErrOrStderr(), "hatchctl: changes:", err)
+			return exitError(run.CodeFailed)
 		}
 	}
 	if err := report(cmd.ErrOrStderr(), f, r, out); err != nil {
@@ -125,7 +136,7 @@ func (o *options) request(f *runFlags, args []string) (*run.Request, error) {
 	if p.Mode == policy.Complain {
 		return nil, errComplain
 	}
-	r := &run.Request{Profile: "builtin/sandbox", Base: run.Base, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	r := &run.Request{Profile: "builtin/sandbox", Base: run.Base, Overlay: f.overlay, Layers: layer.Base, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	if p.Profiles[sandbox.Own] != nil {
 		r.Profile = sandbox.Own
 	}

@@ -1,5 +1,10 @@
 package sandbox
 
+import (
+	"slices"
+	"strings"
+)
+
 // keptName is a name below a directory that a command may write to, which it may
 // not write to all the same: what lies there is run, or believed, on the host.
 type keptName struct {
@@ -79,4 +84,20 @@ var keptInRepositories = []keptName{
 	{"config.worktree", false, "git runs what its settings name"},
 	{"modules", true, "settings and hooks of submodules"},
 	{"worktrees", true, "settings of work trees"},
+}
+
+// Runs says why the host runs or believes a file of that name; "" is that it is
+// not known to.
+func Runs(name string) string {
+	parts := strings.Split(name, "/")
+	for i, p := range parts {
+		for _, table := range [][]keptName{keptInProjects, keptInHomes} {
+			for _, k := range table {
+				if k.name == p && (p != ".git" || i+1 < len(parts) && slices.ContainsFunc(keptInRepositories, func(r keptName) bool { return r.name == parts[i+1] })) {
+					return k.reason
+				}
+			}
+		}
+	}
+	return ""
 }

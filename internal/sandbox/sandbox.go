@@ -26,6 +26,7 @@ import (
 // that it has there.
 type Grant struct {
 	Path  string // absolute, without links
+	From  string // where it is mounted from, if not from there: a copy
 	Dir   bool
 	Write bool
 	// Implied is the working directory that nobody named.
@@ -97,6 +98,15 @@ func (b *Box) granted(p string) *Grant {
 		}
 	}
 	return in
+}
+
+// Host is where the host has what the command sees at p.
+func (b *Box) Host(p string) string {
+	g := b.granted(p)
+	if g == nil || g.From == "" {
+		return p
+	}
+	return g.From + strings.TrimPrefix(p, g.Path)
 }
 
 // Workdir is where the command starts: where it was called, if it sees that, or

@@ -136,7 +136,7 @@ func TestKeptLinks(t *testing.T) {
 
 // Whatever a directory holds, nothing in it that the table names is left open.
 func TestSearchFindsAll(t *testing.T) {
-	names := []string{".env", ".npmrc", "src", ".git", "hooks", "a", ".aws", "id_rsa", ".config", "gcloud", "node_modules", "x y", "\n"}
+	names := []string{".env", ".npmrc", "src", ".git", "hooks", "a", ".aws", "id_rsa", ".config", "gcloud", "node_modules", "x y", "\n", "\xff"}
 	rapid.Check(t, func(r *rapid.T) {
 		dir, err := os.MkdirTemp("", "box")
 		if err != nil {

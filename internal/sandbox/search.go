@@ -82,17 +82,7 @@ func (s *search) grant(g Grant) error {
 			return err
 		}
 	}
-	return fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return nil // it went meanwhile
-		case err != nil:
-			return err
-		case name == ".":
-			return nil
-		}
-		return s.entry(root, g, name, d)
-	})
+	return Walk(root, func(name string, d fs.DirEntry) error { return s.entry(root, g, name, d) })
 }
 
 // entry looks at one name.
@@ -255,4 +245,19 @@ func (s *search) keepOne(root *os.Root, g Grant, name string, k keptName) error 
 // named reports whether a grant opens the path by its own name.
 func (s *search) named(full string) bool {
 	return slices.ContainsFunc(s.box.Grants, func(g Grant) bool { return below(full, g.Path) && !g.Implied })
+}
+
+// Hides reports whether the search hid a path.
+func (b *Box) Hides(p string) bool {
+	return slices.ContainsFunc(b.Found.Hidden, func(c Closed) bool { return c.Path == p })
+}
+
+// InnerOf is a grant inside of another; "" is none.
+func (b *Box) InnerOf(outer string) string {
+	for _, g := range b.Grants {
+		if g.Path != outer && below(outer, g.Path) {
+			return g.Path
+		}
+	}
+	return ""
 }

@@ -86,10 +86,10 @@ func (b *Box) mounts() []specs.Mount {
 	}
 	var granted []specs.Mount
 	for _, g := range b.Grants {
-		granted = append(granted, bind(g.Path, g.Path, g.Write))
+		granted = append(granted, bind(b.Host(g.Path), g.Path, g.Write))
 	}
 	for _, a := range b.Found.Anchors {
-		granted = append(granted, bind(a, a, true))
+		granted = append(granted, bind(b.Host(a), a, true))
 	}
 	// An outer directory first: it would hide an inner one.
 	slices.SortStableFunc(granted, func(x, y specs.Mount) int {

@@ -108,6 +108,8 @@ func enoughThreads() {
 	all.Wait()
 }
 
+const notRun = "%q may not be run: it is not executable, or lies where it can be written to (then give --exec, or name what runs it: sh, python3)"
+
 func begin(args []string) (pid, code int) {
 	if len(args) == 0 {
 		return 0, failed(CodeFailed, "no command")
@@ -119,6 +121,8 @@ func begin(args []string) (pid, code int) {
 	switch {
 	case errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist):
 		return 0, failed(CodeNotFound, "%q is not found in the box, which sees the host's system directories and what was granted (--ro, --rw)", args[0])
+	case errors.Is(err, fs.ErrPermission):
+		return 0, failed(CodeNotRun, notRun, args[0])
 	case err != nil:
 		return 0, failed(CodeNotRun, "%q: %v", args[0], err)
 	}
@@ -132,7 +136,7 @@ func begin(args []string) (pid, code int) {
 	case errors.Is(err, fs.ErrNotExist):
 		return 0, failed(CodeNotFound, "%q: what it is to be run with (its first line, or its loader) is not in the box", args[0])
 	case errors.Is(err, fs.ErrPermission):
-		return 0, failed(CodeNotRun, "%q may not be run: it is not executable, or lies where programs cannot run without --exec", args[0])
+		return 0, failed(CodeNotRun, notRun, args[0])
 	case err != nil:
 		return 0, failed(CodeNotRun, "%q: %v", args[0], err)
 	}

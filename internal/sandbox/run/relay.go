@@ -25,7 +25,7 @@ func newBudget(limit int64) *budget {
 // read and thrown away: a command that waits for its reader cannot be ended in
 // order.
 func (b *budget) pass(to io.Writer, from io.ReadCloser) {
-	defer from.Close() // when nobody listens, the command is told by its pipe
+	defer func() { _ = from.Close() }() // when nobody listens, the command is told by its pipe
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)

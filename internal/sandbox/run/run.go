@@ -29,6 +29,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/effects/firewall"
 	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/sandbox"
+	"github.com/hatchdog/hatchdog/internal/sandbox/layer"
 )
 
 // Request is one run.
@@ -40,6 +41,8 @@ type Request struct {
 	Policy   []string // files of the policy in force
 	Homes    []string // home directories of the host
 	Base     string   // where bundles are
+	Overlay  bool     // what can be written to is a copy (package layer)
+	Layers   string   // where copies are kept
 	Stdin    *os.File
 	Stdout   *os.File
 	Stderr   *os.File
@@ -73,6 +76,7 @@ type box struct {
 	net      int // its network namespace, -1 is none
 	way      *wayOut
 	created  bool
+	copied   bool // layers of the run are there
 }
 
 // Run runs it.
@@ -92,10 +96,10 @@ func Run(r *Request) (out Outcome, err error) {
 	defer signal.Stop(signals)
 	for _, step := range []func() error{b.prepare, b.create, b.ready, b.start} {
 		if err := step(); err != nil {
-			return out, err
+			return out, errors.Join(err, b.uncopy())
 		}
 		if sig := stopped(signals); sig != 0 {
-			return Outcome{Code: 128 + int(sig)}, nil
+			return Outcome{Code: 128 + int(sig)}, b.uncopy()
 		}
 	}
 	return b.hold(signals)
@@ -126,10 +130,52 @@ func (b *box) prepare() (err error) {
 	if b.place, err = newPlace(b.Base, b.Box.ID); err != nil {
 		return err
 	}
-	if b.standins, err = standFor(b.Box.Found.Kept); err != nil {
+	if b.Overlay {
+		if err := b.copy(); err != nil {
+			return err
+		}
+	}
+	if b.standins, err = standFor(&b.Box); err != nil {
 		return err
 	}
 	return b.write()
+}
+
+// copy puts a copy in the place of each directory that can be written to. What is
+// hidden is not in it.
+func (b *box) copy() error {
+	if _, err := os.Lstat(filepath.Join(b.Layers, b.Box.ID)); err == nil {
+		return fmt.Errorf("changes of a run %s wait: hatchctl run apply or discard", b.Box.ID)
+	}
+	for i := range b.Box.Grants {
+		g := &b.Box.Grants[i]
+		if !g.Write {
+			continue
+		}
+		if !g.Dir {
+			return fmt.Errorf("--overlay: %s is a file: grant its directory", g.Path)
+		}
+		if inner := b.Box.InnerOf(g.Path); inner != "" {
+			return fmt.Errorf("--overlay: %s lies in %s: grant one of them", inner, g.Path)
+		}
+		l, err := layer.Copy(b.Layers, b.Box.ID, i, g.Path, b.Box.Hides)
+		if err != nil {
+			return errors.Join(fmt.Errorf("--overlay: %w", err), layer.Discard(b.Layers, b.Box.ID))
+		}
+		g.From = l.Tree()
+		b.copied = true
+	}
+	var err error
+	b.was, err = look(&b.Box)
+	return err
+}
+
+// uncopy takes the copies away of a command that was not started.
+func (b *box) uncopy() error {
+	if !b.copied {
+		return nil
+	}
+	return layer.Discard(b.Layers, b.Box.ID)
 }
 
 // ready does what the command must not be started without.

@@ -27,9 +27,10 @@ type standin struct {
 var errStandin = errors.New("it comes and goes; is something else at work there?")
 
 // standFor makes what is missing of the kept paths, and holds what others made.
-func standFor(kept []sandbox.Closed) ([]standin, error) {
+func standFor(b *sandbox.Box) ([]standin, error) {
 	var all []standin
-	for _, k := range kept {
+	for _, k := range b.Found.Kept {
+		k.Path = b.Host(k.Path)
 		if !k.Missing && !marked(k.Path) {
 			continue
 		}

@@ -19,7 +19,7 @@ func look(b *sandbox.Box) (seen, error) {
 	all := seen{}
 	for _, g := range b.Grants {
 		var st unix.Stat_t
-		if err := unix.Lstat(g.Path, &st); err != nil {
+		if err := unix.Lstat(b.Host(g.Path), &st); err != nil {
 			return nil, fmt.Errorf("%s: %w", g.Path, err)
 		}
 		all[g.Path] = st
