@@ -35,20 +35,29 @@ func dial(address string) (*websocket.Conn, error) {
 	return conn, err
 }
 
+// send opens a stream and gives it all of in, over one of its channels.
+func send(address string, channel byte, in io.Reader) (*websocket.Conn, error) {
+	text, err := io.ReadAll(in)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := dial(address)
+	if err != nil {
+		return nil, err
+	}
+	if err := websocket.Message.Send(conn, append([]byte{channel}, text...)); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
+}
+
 // streamExec gives the command in, and copies what it prints.
 func streamExec(address string, in io.Reader, out, errs io.Writer) error {
-	conn, err := dial(address)
+	conn, err := send(address, execIn, in)
 	if err != nil {
 		return err
 	}
 	defer conn.Close() //nolint:errcheck // the answer was read
-	text, err := io.ReadAll(in)
-	if err != nil {
-		return err
-	}
-	if err := websocket.Message.Send(conn, append([]byte{execIn}, text...)); err != nil {
-		return err
-	}
 	for {
 		var frame []byte
 		if err := websocket.Message.Receive(conn, &frame); err != nil {
@@ -80,18 +89,11 @@ func streamExec(address string, in io.Reader, out, errs io.Writer) error {
 // streamPort sends in to the forwarded port and copies the first line that
 // comes back.
 func streamPort(address string, in io.Reader, out io.Writer) error {
-	conn, err := dial(address)
+	conn, err := send(address, portData, in)
 	if err != nil {
 		return err
 	}
 	defer conn.Close() //nolint:errcheck // the answer was read
-	text, err := io.ReadAll(in)
-	if err != nil {
-		return err
-	}
-	if err := websocket.Message.Send(conn, append([]byte{portData}, text...)); err != nil {
-		return err
-	}
 	// The first frame of each channel is the number of the port.
 	numbered := map[byte]bool{}
 	answer, write := io.Pipe()

@@ -2,16 +2,15 @@ package door
 
 import (
 	"flag"
-	"os"
-	"os/exec"
 	"runtime"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/hatchdog/hatchdog/internal/retest"
 )
 
 // requests is how many whole requests TestAnyRequest makes up; `make fuzz` asks
@@ -24,8 +23,8 @@ var requests = flag.Int("requests", 400, "how many whole requests are made up")
 // the policy protects, runc's own library takes it, and what is refused leaves
 // nothing.
 func TestAnyRequest(t *testing.T) {
-	if os.Getenv("HATCHDOG_INNER") == "" {
-		inOwnMounts(t, "^TestAnyRequest$", *requests)
+	if !retest.Inside(t) {
+		inOwnMounts(t, *requests)
 		return
 	}
 	stage := newStage(t)
@@ -56,27 +55,15 @@ func (c *counts) want(t *testing.T) {
 	}
 }
 
-func needsRoot(tb testing.TB) {
-	tb.Helper()
-	if strings.Contains(os.Getenv("HATCHDOG_REQUIRE"), "root") {
-		tb.Fatal("needs root")
-	}
-	tb.Skip("needs root to make mounts")
-}
-
 // inOwnMounts runs a test again in a mount namespace of its own: as many
 // processes as there are processors, which share the tries.
-func inOwnMounts(t *testing.T, name string, tries int) {
+func inOwnMounts(t *testing.T, tries int) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		needsRoot(t)
-	}
+	retest.NeedRoot(t, "make mounts")
 	var all sync.WaitGroup
 	for range runtime.NumCPU() {
-		cmd := exec.Command("/proc/self/exe", "-test.run", name, "-test.v", "-test.timeout", "5h", "-rapid.nofailfile",
+		cmd := retest.Command(t, &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}, "-test.timeout", "5h", "-rapid.nofailfile",
 			"-rapid.checks", strconv.Itoa(max(1, tries/runtime.NumCPU())))
-		cmd.Env = append(os.Environ(), "HATCHDOG_INNER="+t.Name())
-		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
 		all.Go(func() {
 			out, err := cmd.CombinedOutput()
 			if err != nil {

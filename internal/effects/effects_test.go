@@ -2,7 +2,6 @@ package effects
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -15,30 +14,19 @@ import (
 
 	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/policy"
+	"github.com/hatchdog/hatchdog/internal/retest"
 )
 
 // inMountNamespace runs the test again in a mount namespace of its own, on one
 // thread.
 func inMountNamespace(t *testing.T) bool {
 	t.Helper()
-	if os.Getenv("HATCHDOG_INNER") == t.Name() {
-		runtime.LockOSThread()
-		must(t, syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""))
-		return true
+	if !retest.Mounts(t) {
+		return false
 	}
-	if os.Geteuid() != 0 {
-		if strings.Contains(os.Getenv("HATCHDOG_REQUIRE"), "root") {
-			t.Fatal("needs root")
-		}
-		t.Skip("needs root to make mounts")
-	}
-	cmd := exec.Command("/proc/self/exe", "-test.run", "^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), "HATCHDOG_INNER="+t.Name())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return false
+	runtime.LockOSThread()
+	must(t, syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""))
+	return true
 }
 
 func must(t *testing.T, err error) {

@@ -2,20 +2,19 @@ package effects
 
 import (
 	"errors"
-	"os"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/hatchdog/hatchdog/internal/host"
+
+	"github.com/hatchdog/hatchdog/internal/retest"
 )
 
 // What low-level runtimes would give to a container is the container's own or
 // nobody else's; a file, a folder and a device with state of the host are kept.
 func TestStreamsThatAreTheHosts(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("makes device nodes and files of others")
-	}
+	retest.NeedRoot(t, "make device nodes and files of others")
 	dir := t.TempDir()
 	open := func(name string, uid int) int {
 		fd, err := unix.Open(name, unix.O_RDWR|unix.O_CREAT|unix.O_CLOEXEC, 0o600)

@@ -7,14 +7,9 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-)
 
-func needRoot(tb testing.TB) {
-	tb.Helper()
-	if os.Geteuid() != 0 {
-		tb.Skip("needs root")
-	}
-}
+	"github.com/hatchdog/hatchdog/internal/retest"
+)
 
 // children are the processes that this one started and has not waited for.
 func children(tb testing.TB) string {
@@ -27,7 +22,7 @@ func children(tb testing.TB) string {
 }
 
 func TestUserNamespaceLeavesNoProcess(t *testing.T) {
-	needRoot(t)
+	retest.NeedRoot(t, "map ids")
 	before := children(t)
 	fd, err := UserNamespace(IDRange{Base: 1879048192, Size: 65536})
 	if err != nil {
@@ -52,7 +47,7 @@ func TestUserNamespaceLeavesNoProcess(t *testing.T) {
 }
 
 func TestProbesAnswerForThisKernel(t *testing.T) {
-	needRoot(t)
+	retest.NeedRoot(t, "map ids")
 	dir := t.TempDir()
 	p := newIdmapProbe(dir)
 	if s := p.userNamespaces(); !s.OK {
@@ -72,7 +67,7 @@ func TestProbesAnswerForThisKernel(t *testing.T) {
 }
 
 func BenchmarkUserNamespace(b *testing.B) {
-	needRoot(b)
+	retest.NeedRoot(b, "map ids")
 	for b.Loop() {
 		fd, err := UserNamespace(IDRange{Base: 1879048192, Size: 65536})
 		if err != nil {

@@ -2,7 +2,6 @@ package host
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,28 +11,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/hatchdog/hatchdog/internal/policy"
+	"github.com/hatchdog/hatchdog/internal/retest"
 )
-
-// inMountNamespace runs the test again in a mount namespace of its own.
-func inMountNamespace(t *testing.T) bool {
-	t.Helper()
-	if os.Getenv("HATCHDOG_INNER") == t.Name() {
-		return true
-	}
-	if os.Geteuid() != 0 {
-		if strings.Contains(os.Getenv("HATCHDOG_REQUIRE"), "root") {
-			t.Fatal("needs root")
-		}
-		t.Skip("needs root to make mounts")
-	}
-	cmd := exec.Command("/proc/self/exe", "-test.run", "^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), "HATCHDOG_INNER="+t.Name())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return false
-}
 
 func must(t *testing.T, err error) {
 	t.Helper()
@@ -59,7 +38,7 @@ func probeSources(t *testing.T, protect []string, sources ...string) map[string]
 }
 
 func TestNamesOfASource(t *testing.T) {
-	if !inMountNamespace(t) {
+	if !retest.Mounts(t) {
 		return
 	}
 	must(t, syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""))

@@ -10,6 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/hatchdog/hatchdog/internal/policy"
+
+	"github.com/hatchdog/hatchdog/internal/retest"
 )
 
 func identify(t *testing.T, path string) FileID {
@@ -22,7 +24,7 @@ func identify(t *testing.T, path string) FileID {
 // What lies in a directory is known to, under each of its names and whatever it
 // is reached by; what a source brings along is known by its other names.
 func TestWithinAndBrought(t *testing.T) {
-	if !inMountNamespace(t) {
+	if !retest.Mounts(t) {
 		return
 	}
 	must(t, unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))

@@ -4,21 +4,17 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/hatchdog/hatchdog/internal/retest"
 )
 
 // What root reads and writes for an engine is nothing that another user can make
 // another file of.
 func TestFilesOfOthers(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if strings.Contains(os.Getenv("HATCHDOG_REQUIRE"), "root") {
-			t.Fatal("needs root")
-		}
-		t.Skip("needs root to give files to others")
-	}
+	retest.NeedRoot(t, "give files to others")
 	for name, c := range map[string]struct {
 		prepare func(dir string) error // the configuration is DIR/etc/daemon.json
 		refused bool

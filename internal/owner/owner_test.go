@@ -2,10 +2,10 @@ package owner
 
 import (
 	"os"
-	"os/exec"
-	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/hatchdog/hatchdog/internal/retest"
 )
 
 func TestTrusted(t *testing.T) {
@@ -25,38 +25,27 @@ func TestTrusted(t *testing.T) {
 
 // In a user namespace without the host's root, nobody's counts where all is root's.
 func TestTrustedInAUserNamespace(t *testing.T) {
-	if os.Getenv("HATCHDOG_INNER") == t.Name() {
-		for path, want := range map[string]bool{
-			"/": true, "/usr/bin/runc": true, "/etc/hatchdog/policy.yaml": true, "/home": true, "/run/user": true,
-			"/home/other": false, "/srv/data": false, "/tmp/x": false, "/usrx": false, "/etc/../home/x": false, "/var/lib/other": false,
-		} {
-			if got := Trusted(path, 65534); got != want {
-				t.Errorf("nobody's %s: %v", path, got)
-			}
-		}
-		if Trusted("/etc", 1000) || !Trusted("/home/x", 0) {
-			t.Error("an owner with an id is who it is")
-		}
-		if User() != 54321 {
-			t.Errorf("we are %d", User())
-		}
-		return
-	}
-	if os.Geteuid() != 0 {
-		if strings.Contains(os.Getenv("HATCHDOG_REQUIRE"), "root") {
-			t.Fatal("needs root")
-		}
-		t.Skip("needs root to map another user")
-	}
-	cmd := exec.Command("/proc/self/exe", "-test.run", "^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), "HATCHDOG_INNER="+t.Name())
-	cmd.SysProcAttr = &syscall.SysProcAttr{
+	attr := &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: 54321, Size: 1}, {ContainerID: 1, HostID: 100000, Size: 65536}},
 		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: 54321, Size: 1}},
 		Credential:  &syscall.Credential{},
 	}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	if !retest.Run(t, attr, "map another user") {
+		return
+	}
+	for path, want := range map[string]bool{
+		"/": true, "/usr/bin/runc": true, "/etc/hatchdog/policy.yaml": true, "/home": true, "/run/user": true,
+		"/home/other": false, "/srv/data": false, "/tmp/x": false, "/usrx": false, "/etc/../home/x": false, "/var/lib/other": false,
+	} {
+		if got := Trusted(path, 65534); got != want {
+			t.Errorf("nobody's %s: %v", path, got)
+		}
+	}
+	if Trusted("/etc", 1000) || !Trusted("/home/x", 0) {
+		t.Error("an owner with an id is who it is")
+	}
+	if User() != 54321 {
+		t.Errorf("we are %d", User())
 	}
 }

@@ -115,37 +115,48 @@ func isNetwork(key string) bool {
 func meetEgress(a, b *Profile) EgressRules {
 	own, other := a.Egress, b.Egress
 	own.From, other.From = cmp.Or(own.From, a.Name), cmp.Or(other.From, b.Name)
-	also := slices.Concat(own.Also, []EgressRules{other}, other.Also)
-	own.Also = nil
-	for _, o := range also {
-		o.Also = nil
-		if !slices.ContainsFunc(append([]EgressRules{own}, own.Also...), o.same) {
-			own.Also = append(own.Also, o)
+	own.Also = beside(own, slices.Concat(own.Also, []EgressRules{other}, other.Also))
+	return own
+}
+
+func meetIngress(a, b *Profile) IngressRules {
+	own, other := a.Ingress, b.Ingress
+	own.From, other.From = cmp.Or(own.From, a.Name), cmp.Or(other.From, b.Name)
+	own.Also = beside(own, slices.Concat(own.Also, []IngressRules{other}, other.Also))
+	return own
+}
+
+// beside are those of others that say something else than own, each once and
+// without what it was met with itself.
+func beside[R interface {
+	same(o R) bool
+	alone() R
+}](own R, others []R) []R {
+	var all []R
+	for _, o := range others {
+		if !own.same(o) && !slices.ContainsFunc(all, o.same) {
+			all = append(all, o.alone())
 		}
 	}
-	return own
+	return all
 }
 
 func (r EgressRules) same(o EgressRules) bool {
 	return r.Default == o.Default && slices.Equal(r.Allow, o.Allow) && slices.Equal(r.Deny, o.Deny)
 }
 
-func meetIngress(a, b *Profile) IngressRules {
-	own, other := a.Ingress, b.Ingress
-	own.From, other.From = cmp.Or(own.From, a.Name), cmp.Or(other.From, b.Name)
-	also := slices.Concat(own.Also, []IngressRules{other}, other.Also)
-	own.Also = nil
-	for _, o := range also {
-		o.Also = nil
-		if !slices.ContainsFunc(append([]IngressRules{own}, own.Also...), o.same) {
-			own.Also = append(own.Also, o)
-		}
-	}
-	return own
+func (r EgressRules) alone() EgressRules {
+	r.Also = nil
+	return r
 }
 
 func (r IngressRules) same(o IngressRules) bool {
 	return r.Default == o.Default && slices.Equal(r.Allow, o.Allow)
+}
+
+func (r IngressRules) alone() IngressRules {
+	r.Also = nil
+	return r
 }
 
 // normaliseNetwork refuses entries that are none.

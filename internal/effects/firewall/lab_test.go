@@ -3,14 +3,14 @@ package firewall
 import (
 	"net"
 	"net/netip"
-	"os"
 	"runtime"
-	"strings"
 	"testing"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
+
+	"github.com/hatchdog/hatchdog/internal/retest"
 )
 
 // lab is a container's network namespace and, at the other end of its only
@@ -30,17 +30,6 @@ func must(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func needRoot(t testing.TB) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		return
-	}
-	if strings.Contains(os.Getenv("HATCHDOG_REQUIRE"), "root") {
-		t.Fatal("needs root")
-	}
-	t.Skip("needs root to make network namespaces")
 }
 
 // newNamespace is a fresh network namespace, held open.
@@ -84,7 +73,7 @@ func in(t testing.TB, ns int, f func() error) error {
 
 func newLab(t testing.TB) *lab {
 	t.Helper()
-	needRoot(t)
+	retest.NeedRoot(t, "make network namespaces")
 	l := &lab{box: newNamespace(t), far: newNamespace(t)}
 	box, err := netlink.NewHandleAt(netns.NsHandle(l.box), unix.NETLINK_ROUTE)
 	must(t, err)

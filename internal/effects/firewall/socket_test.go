@@ -6,12 +6,14 @@ import (
 
 	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
+
+	"github.com/hatchdog/hatchdog/internal/retest"
 )
 
 // Only the last message of a transaction is acknowledged. One that fails before
 // it fails them all, and what the kernel says of it is nobody else's answer.
 func TestOneFailureFailsAll(t *testing.T) {
-	needRoot(t)
+	retest.NeedRoot(t, "make network namespaces")
 	ns := newNamespace(t)
 	k, err := open(ns)
 	must(t, err)
