@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -253,6 +254,19 @@ func TestRemediesOfProfilePages(t *testing.T) {
 }
 
 var place = regexp.MustCompile(`policy: (builtin/\w+):(\d+) ([\w.]+)\)`)
+
+// The site has each page. Its own tests look at the rest.
+func TestDocsAreInTheMenu(t *testing.T) {
+	menu, err := os.ReadFile(top + "docs/site/nav.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range pages(t) {
+		if !strings.Contains(string(menu), strconv.Quote(name)) {
+			t.Errorf("docs/site/nav.go has no line for %s", name)
+		}
+	}
+}
 
 // A line of a built-in profile that a page names has that key.
 func TestDocsNameLinesOfProfiles(t *testing.T) {

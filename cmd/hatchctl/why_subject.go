@@ -134,9 +134,9 @@ func (s *subject) ruled() bool {
 	return kind == plan.NetworkStart || kind == plan.NetworkHooked || kind == plan.NetworkJoined
 }
 
-// suggest adds the policy that lifts a finding, where one does: it is tried
-// against the request first, and not printed where it changes nothing. What one
-// key admits another control may refuse, or take: then its grants are added.
+// suggest adds the policy that lifts a finding, where one does: it is tried against
+// the request first, and not printed where it changes nothing. Another control may
+// refuse, or take, what one key admits: then its grants are added.
 func (s *subject) suggest(f *why.Finding) {
 	if f.Verdict != why.Hatchdog || len(f.Grants) == 0 || f.Lifted == nil || s.entry == nil {
 		return

@@ -24,6 +24,7 @@ func kinds() []Kind {
 			{"docs/apparmor.md", "Confine with AppArmor"},
 			{"docs/upgrade.md", "Upgrade"},
 			{"docs/troubleshooting.md", "Find out why it refused"},
+			{"docs/why.md", "Find out why a program fails"},
 		}},
 		{"Reference", []Entry{
 			{"docs/policy.md", "The policy"},

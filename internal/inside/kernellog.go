@@ -125,9 +125,9 @@ var kinds = map[string]string{"type=1326": "seccomp", "type=SECCOMP": "seccomp",
 
 var when = regexp.MustCompile(`audit\((\d+)\.(\d+):\d+\)`)
 
-// parseDenial reads NAME=VALUE words. What a process chose itself is in quotes,
-// or in hex where it holds a character that could end the quotes: so no process
-// can write a record of its own.
+// parseDenial reads NAME=VALUE words. A value that a process chose itself is in
+// quotes, or in hex where it holds a character that could end the quotes: so no
+// process can write a record of its own.
 func parseDenial(line string) (Denial, bool) {
 	kind, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 	d := Denial{Module: kinds[kind]}

@@ -78,7 +78,7 @@ func Route(fd int, to netip.Addr) (own bool, err error) {
 	return len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL, nil
 }
 
-// What becomes of a connection that is not opened.
+// The ways in which a connection is not opened.
 var (
 	ErrRefused     = errors.New("refused")
 	ErrUnreachable = errors.New("unreachable")

@@ -115,27 +115,24 @@ func isNetwork(key string) bool {
 func meetEgress(a, b *Profile) EgressRules {
 	own, other := a.Egress, b.Egress
 	own.From, other.From = cmp.Or(own.From, a.Name), cmp.Or(other.From, b.Name)
-	own.Also = beside(own, slices.Concat(own.Also, []EgressRules{other}, other.Also))
+	own.Also = beside(own, slices.Concat(own.Also, []EgressRules{other}, other.Also), EgressRules.same, EgressRules.alone)
 	return own
 }
 
 func meetIngress(a, b *Profile) IngressRules {
 	own, other := a.Ingress, b.Ingress
 	own.From, other.From = cmp.Or(own.From, a.Name), cmp.Or(other.From, b.Name)
-	own.Also = beside(own, slices.Concat(own.Also, []IngressRules{other}, other.Also))
+	own.Also = beside(own, slices.Concat(own.Also, []IngressRules{other}, other.Also), IngressRules.same, IngressRules.alone)
 	return own
 }
 
 // beside are those of others that say something else than own, each once and
 // without what it was met with itself.
-func beside[R interface {
-	same(o R) bool
-	alone() R
-}](own R, others []R) []R {
+func beside[R any](own R, others []R, same func(a, b R) bool, alone func(R) R) []R {
 	var all []R
 	for _, o := range others {
-		if !own.same(o) && !slices.ContainsFunc(all, o.same) {
-			all = append(all, o.alone())
+		if !same(own, o) && !slices.ContainsFunc(all, func(r R) bool { return same(r, o) }) {
+			all = append(all, alone(o))
 		}
 	}
 	return all

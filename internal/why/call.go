@@ -94,7 +94,7 @@ func both(a, b lift) lift {
 	}
 }
 
-// callThrough: no filter stops it. What is left is the capability that it needs.
+// callThrough: no filter stops it. The capability that it needs is left to look at.
 func (c *Container) callThrough(what string, call Call) Finding {
 	name := needed(call)
 	if name == "" || c.Process == nil {

@@ -143,8 +143,8 @@ func begin(args []string) (pid, code int) {
 	return pid, 0
 }
 
-// hear hands a signal on. What the terminal sends to all that is in the
-// foreground goes to all.
+// hear hands a signal on. A signal of the terminal's to the processes in the
+// foreground goes to all of them.
 func hear(s os.Signal, pid int) (code int, done bool) {
 	sig, ok := s.(syscall.Signal)
 	switch {

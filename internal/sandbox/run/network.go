@@ -14,9 +14,9 @@ import (
 // ErrNoWay means that there is no way out for a box.
 var ErrNoWay = errors.New("--allow needs slirp4netns (apt-get install slirp4netns), which carries a box's packets without touching the host's network")
 
-// wayOut is the process that carries a box's packets, from its network namespace
-// to sockets of its own on the host. What may be reached, the rules in the
-// namespace decide, which are there before the command.
+// wayOut is the process that carries a box's packets, from its network namespace to
+// sockets of its own on the host. The rules in the namespace, which are there
+// before the command, decide what may be reached.
 type wayOut struct {
 	cmd  *exec.Cmd
 	stop *os.File

@@ -21,9 +21,8 @@ func newBudget(limit int64) *budget {
 	return b
 }
 
-// pass copies until the end, or until the budget is spent. What comes then is
-// read and thrown away: a command that waits for its reader cannot be ended in
-// order.
+// pass copies until the end, or until the budget is spent. It reads the rest and
+// throws it away: a command that waits for its reader cannot be ended in order.
 func (b *budget) pass(to io.Writer, from io.ReadCloser) {
 	defer func() { _ = from.Close() }() // when nobody listens, the command is told by its pipe
 	buf := make([]byte, 32<<10)
