@@ -204,6 +204,19 @@ func strange(t *rapid.T, v any) {
 	}
 }
 
+// withUser gives the process, where there is one, the user that it must have.
+func withUser(s object) {
+	process, ok := s["process"].(object)
+	if !ok {
+		return
+	}
+	for _, id := range []string{"uid", "gid"} {
+		if user := below(process, "user"); user[id] == nil {
+			user[id] = 0
+		}
+	}
+}
+
 // drawSpec is a captured spec with some changes. It is odd where a value may
 // not be of the shape that the spec gives it.
 func drawSpec(t *rapid.T, docs map[string][]byte) (raw []byte, odd bool) {
@@ -212,19 +225,16 @@ func drawSpec(t *rapid.T, docs map[string][]byte) (raw []byte, odd bool) {
 	for range rapid.IntRange(0, 4).Draw(t, "edits") {
 		all[rapid.SampledFrom(slices.Sorted(maps.Keys(all))).Draw(t, "edit")](t, s)
 	}
-	if process, ok := s["process"].(object); ok { // which has a user
-		for _, id := range []string{"uid", "gid"} {
-			if user := below(process, "user"); user[id] == nil {
-				user[id] = 0
-			}
-		}
-	}
+	withUser(s)
 	if odd = rapid.IntRange(0, 9).Draw(t, "strange") == 0; odd {
 		strange(t, s)
 	}
 	for i := range rapid.IntRange(0, 2).Draw(t, "marks") {
 		at := pick(t, []string{}, []string{"process"}, []string{"process", "user"}, []string{"linux"}, []string{"linux", "resources"}, []string{"root"})
 		below(s, at...)[fmt.Sprintf("x-mark-%d", i)] = "MARK"
+	}
+	if !odd { // a mark may have made the process
+		withUser(s)
 	}
 	if mounts, _ := s["mounts"].([]any); len(mounts) > 0 {
 		m, ok := mounts[0].(object)
