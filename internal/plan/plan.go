@@ -1,5 +1,13 @@
 // Package plan is the order in which the controls are applied. It alone
 // imports them.
+//
+// Guarantees: a spec goes through every control, in one order; what a control takes
+// away is a change with its reason, or a refusal where the profile says so
+// (onExcess); the result depends on the arguments alone.
+// Does not cover: whether the controls are right, which the guard looks at; the work
+// on the host that a result needs (package effects).
+// Requires: facts of the host that are not older than the call.
+// Spec fields touched: those of the controls.
 package plan
 
 import (
