@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,16 +23,13 @@ const (
 
 // whyOptions are what a question may say beside its target.
 type whyOptions struct {
-	asJSON, try bool
-	user, use   string
+	asJSON, try, live bool
+	user, use         string
+	during            time.Duration
+	command           []string
 }
 
-func whyCommand(o *options) *cobra.Command {
-	var w whyOptions
-	cmd := &cobra.Command{
-		Use:   "why CONTAINER [CALL [ARGUMENT ...] | PATH | HOST[:PORT][/PROTOCOL] | :PORT | CAPABILITY]",
-		Short: "Show who stops a container from what fails: hatchdog, another layer, or neither",
-		Long: `Show who stops a container from what fails: hatchdog, another layer (which is
+const whyHelp = `Show who stops a container from what fails: hatchdog, another layer (which is
 named), or undetermined. Nothing is stopped, started or changed.
 
 A target is a system call (with the numbers that are its arguments), a path in
@@ -40,6 +38,11 @@ capability (CAP_NET_RAW or NET_RAW). Without one, the limits that the container
 ran into and the packets that its rules dropped are told, as the kernel counted
 them. What is asked of a path and of a network is asked of the container's first
 process.
+
+With --live the system calls of the container that fail are watched, until
+interrupted or for as long as --during says, and each is explained; with a COMMAND
+behind --, for as long as that runs. The watching is a BPF program that ends with
+hatchctl; where the kernel has none, its audit records are listened to.
 
 Where hatchdog stops it, the smallest policy that lets it through is printed, once
 it was tried against the request, and what an attacker would have of it.
@@ -50,15 +53,24 @@ audit log.
 
 ` + nameHelp + `
 Exit code 0: hatchdog does not stop it, another layer does; or there is nothing to
-tell. 1: hatchdog stops it. 2: it cannot be determined.`,
+tell. 1: hatchdog stops it. 2: it cannot be determined.`
+
+func whyCommand(o *options) *cobra.Command {
+	var w whyOptions
+	cmd := &cobra.Command{
+		Use:   "why CONTAINER [CALL [ARGUMENT ...] | PATH | HOST[:PORT][/PROTOCOL] | :PORT | CAPABILITY | -- COMMAND]",
+		Short: "Show who stops a container from what fails: hatchdog, another layer, or neither",
+		Long:  whyHelp,
 		Example: `  hatchctl why web
   hatchctl why web mount
   hatchctl why web clone 0x10000000
   hatchctl why web /etc/shadow --for write
   hatchctl why web db.example.org:5432 --try
   hatchctl why web :80
-  hatchctl why web CAP_NET_RAW`,
-		Args:              between(1, 8),
+  hatchctl why web CAP_NET_RAW
+  hatchctl why web --live --during 10s
+  hatchctl why web -- docker exec web ls /data`,
+		Args:              w.arguments,
 		ValidArgsFunction: o.completeWhy,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := o.subject(args[0], w)
@@ -66,7 +78,7 @@ tell. 1: hatchdog stops it. 2: it cannot be determined.`,
 				return err
 			}
 			defer s.close()
-			found, err := s.ask(cmd, args[1:], w)
+			found, err := s.answer(cmd, args[1:], w)
 			if err != nil {
 				return err
 			}
@@ -83,9 +95,31 @@ tell. 1: hatchdog stops it. 2: it cannot be determined.`,
 	}
 	cmd.Flags().BoolVar(&w.asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&w.try, "try", false, "open a connection from the container's network, and close it")
+	cmd.Flags().BoolVar(&w.live, "live", false, "watch the calls that fail from now on")
+	cmd.Flags().DurationVar(&w.during, "during", 0, "how long to watch (default: until interrupted)")
 	cmd.Flags().StringVar(&w.user, "user", "", "ask for UID[:GID] of the container instead of its first process's user")
 	cmd.Flags().StringVar(&w.use, "for", "", "what a path is wanted for: read, write or execute (default: what fails first of read and write)")
 	return cmd
+}
+
+// arguments takes a target, or a command behind --.
+func (w *whyOptions) arguments(cmd *cobra.Command, args []string) error {
+	if dash := cmd.ArgsLenAtDash(); dash >= 0 && dash < len(args) {
+		w.command = args[dash:]
+		return between(1, 1)(cmd, args[:dash])
+	}
+	if w.live {
+		return between(1, 1)(cmd, args)
+	}
+	return between(1, 8)(cmd, args)
+}
+
+// answer asks the record and the kernel, or watches.
+func (s *subject) answer(cmd *cobra.Command, target []string, w whyOptions) ([]why.Finding, error) {
+	if len(w.command) > 0 || w.live {
+		return s.watch(cmd, w)
+	}
+	return s.ask(cmd, target, w)
 }
 
 // whyAnswer is the form of --json.

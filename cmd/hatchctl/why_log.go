@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -13,7 +12,6 @@ import (
 	"github.com/hatchdog/hatchdog/internal/effects/firewall"
 	"github.com/hatchdog/hatchdog/internal/inside"
 	"github.com/hatchdog/hatchdog/internal/why"
-	"github.com/hatchdog/hatchdog/profiles/syscalls/numbers"
 )
 
 // membersMost is how many of a container's processes are asked about.
@@ -46,6 +44,19 @@ func (s *subject) denials() []inside.Denial {
 		s.notes = append(s.notes, "what the kernel logged cannot be read: "+err.Error())
 		return nil
 	}
+	switch {
+	case !s.logsDenials():
+		s.notes = append(s.notes, "the kernel logs no denied system call of this container: seccomp.log of its profile is off")
+	case since.IsZero():
+		s.notes = append(s.notes, "the kernel keeps no audit records: its log and "+inside.AuditLog+" have none (audit=1 has it keep them)")
+	default:
+		s.notes = append(s.notes, "the kernel's audit records go back to "+since.UTC().Format(time.RFC3339)+"; it keeps no more than a few each second")
+	}
+	return s.own(all)
+}
+
+// own are those of this container, by its ids or its processes.
+func (s *subject) own(all []inside.Denial) []inside.Denial {
 	ids := s.entry.Record.IDs
 	var members []int
 	if s.c.Given != nil {
@@ -59,14 +70,6 @@ func (s *subject) denials() []inside.Denial {
 			own = append(own, d)
 		}
 	}
-	switch {
-	case !s.logsDenials():
-		s.notes = append(s.notes, "the kernel logs no denied system call of this container: seccomp.log of its profile is off")
-	case since.IsZero():
-		s.notes = append(s.notes, "the kernel keeps no audit records: its log and "+inside.AuditLog+" have none (audit=1 has it keep them)")
-	default:
-		s.notes = append(s.notes, "the kernel's audit records go back to "+since.UTC().Format(time.RFC3339)+"; it keeps no more than a few each second")
-	}
 	return own
 }
 
@@ -74,12 +77,11 @@ func (s *subject) logsDenials() bool { return s.c.Profile != nil && s.c.Profile.
 
 // logged are the denials in the kernel's log, each call and path once.
 func (s *subject) logged() []why.Finding {
-	names := numbers.Names(runtime.GOARCH)
 	count := map[string]int{}
 	var found []why.Finding
 	const most = 16
 	for _, d := range s.denials() {
-		f := s.denied(d, names)
+		f := s.denied(d)
 		key := f.What
 		if count[key]++; count[key] == 1 && len(found) < most {
 			found = append(found, f)
@@ -91,12 +93,12 @@ func (s *subject) logged() []why.Finding {
 	return found
 }
 
-func (s *subject) denied(d inside.Denial, names map[int]string) why.Finding {
+func (s *subject) denied(d inside.Denial) why.Finding {
 	seen := fmt.Sprintf("logged at %s, by %q", d.Time.UTC().Format(time.RFC3339), harmless(d.Command))
 	if d.Module == "apparmor" {
 		return s.c.Module("AppArmor", d.Profile, d.Action, d.Name, s.entry.Record.Labels.Apparmor, seen)
 	}
-	name := names[d.Call]
+	name := s.names[d.Call]
 	if name == "" {
 		return why.Finding{What: fmt.Sprintf("the call number %d", d.Call), Verdict: why.Undetermined, Why: "a filter denied it, and no call of that number is known", Evidence: []string{seen}}
 	}
@@ -113,10 +115,9 @@ func (s *subject) denied(d inside.Denial, names map[int]string) why.Finding {
 
 // callLogged adds what the kernel logged of a call.
 func (s *subject) callLogged(f why.Finding, name string) why.Finding {
-	names := numbers.Names(runtime.GOARCH)
 	for _, d := range s.denials() {
-		if d.Module == "seccomp" && names[d.Call] == name {
-			return s.denied(d, names)
+		if d.Module == "seccomp" && s.names[d.Call] == name {
+			return s.denied(d)
 		}
 	}
 	return f
@@ -129,7 +130,7 @@ func (s *subject) pathLogged(f why.Finding, path string) why.Finding {
 	}
 	for _, d := range s.denials() {
 		if d.Module == "apparmor" && d.Name == path {
-			return s.denied(d, nil)
+			return s.denied(d)
 		}
 	}
 	if strings.Contains(s.c.Process.Label, "enforce") {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -21,6 +22,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/plan"
 	"github.com/hatchdog/hatchdog/internal/policy"
 	"github.com/hatchdog/hatchdog/internal/why"
+	"github.com/hatchdog/hatchdog/profiles/syscalls/numbers"
 )
 
 // subject is the container that is asked about.
@@ -32,6 +34,7 @@ type subject struct {
 	init  lowlevel.Init
 	net   int // its network namespace, -1 where it has none to be asked
 	notes []string
+	names map[int]string // of system calls
 }
 
 func (s *subject) close() {
@@ -43,7 +46,7 @@ func (s *subject) close() {
 // subject gathers what is known of a container: its record and what the low-level
 // runtime keeps, or what the audit log has of it.
 func (o *options) subject(name string, w whyOptions) (*subject, error) {
-	s := &subject{o: o, net: -1}
+	s := &subject{o: o, net: -1, names: numbers.Names(runtime.GOARCH)}
 	if w.user != "" {
 		user, err := parseUser(w.user)
 		if err != nil {

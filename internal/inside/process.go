@@ -55,6 +55,7 @@ type Process struct {
 	Limits      map[string]Limit // by the names that setrlimit(2) has
 	OpenFiles   int
 	InnerPid    string // in its own pid namespace
+	PidLevel    int    // of that, below the reader's
 	OwnUserNS   bool
 	OwnNetworks bool
 }
@@ -135,7 +136,7 @@ func (p *Process) status(text []byte) error {
 		case "Seccomp":
 			p.Seccomp, err = strconv.Atoi(words[0])
 		case "NSpid":
-			p.InnerPid = words[len(words)-1]
+			p.InnerPid, p.PidLevel = words[len(words)-1], len(words)-1
 		}
 		if err != nil {
 			return fmt.Errorf("status of process %d: %s: %w", p.Pid, key, err)
