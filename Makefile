@@ -27,7 +27,7 @@ export RUNC_VERSION CONTAINERD_VERSION DOCKERD_VERSION DOCKER_CLI_VERSION RUNC_2
 
 UNIT = $(shell $(GO) list ./... | grep -v /integration)
 
-.PHONY: all build test unit integration test-vm docs docs-look lint tools fuzz golden golden-specs compatibility suites freshness bench bench-peers soak demo setup package nfpm clean
+.PHONY: all build test unit integration test-k8s test-vm docs docs-look lint tools fuzz golden golden-specs compatibility suites freshness bench bench-peers soak demo setup package nfpm clean
 
 all: build
 
@@ -46,8 +46,16 @@ unit:
 	$(GO) -C docs/site test ./...
 
 integration: setup nfpm
+	@test -d $(CACHE)/kubernetes-$(KUBERNETES_VERSION) || echo 'integration: without the Kubernetes node, whose programs are not built; make test-k8s builds them and runs it'
 	$(GO) test -count=1 -timeout 45m ./integration/...
 	$(GO) -C integration/kubernetes test ./...
+
+# Kubernetes of one node; the first time its programs are built. K8SRUN=REGEXP
+# runs only these tests.
+test-k8s: setup
+	@integration/setup/debian.sh $(CACHE) etcd-server
+	@integration/setup/build.sh $(CACHE) kubernetes
+	HATCHDOG_REQUIRE=$(HATCHDOG_REQUIRE),kubernetes $(GO) test -count=1 -timeout 30m ./integration -run '$(or $(K8SRUN),^TestCluster)'
 
 # VMRUN=REGEXP runs only these tests, VMTIER=NAME boots only this tier, VMLOOPS=N
 # does it all N times.

@@ -36,7 +36,7 @@ func ociArchive(t *testing.T, name string, layer []byte, command ...string) []by
 	l := blob("application/vnd.oci.image.layer.v1.tar", layer)
 	config := blob("application/vnd.oci.image.config.v1+json", marshal(map[string]any{
 		"architecture": "amd64", "os": "linux",
-		"config": map[string]any{"Cmd": command, "Env": []string{"PATH=/bin"}},
+		"config": map[string]any{"Cmd": command, "Env": []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}},
 		"rootfs": map[string]any{"type": "layers", "diff_ids": []any{l["digest"]}},
 	}))
 	manifest := blob("application/vnd.oci.image.manifest.v1+json", marshal(map[string]any{

@@ -3,6 +3,7 @@ package integration
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -21,7 +22,11 @@ func require(t *testing.T, features ...string) {
 		if slices.Contains(strings.Split(os.Getenv("HATCHDOG_REQUIRE"), ","), f) {
 			t.Fatalf("this host lacks %s, which HATCHDOG_REQUIRE lists", f)
 		}
-		t.Skipf("this host lacks %s; make test-vm has it", f)
+		lane := "test-vm"
+		if f == "kubernetes" {
+			lane = "test-k8s"
+		}
+		t.Skipf("this host lacks %s; make %s has it", f, lane)
 	}
 }
 
@@ -37,6 +42,9 @@ func hasFeature(t *testing.T, feature string) bool {
 	case "cgroup2":
 		var fs unix.Statfs_t
 		return unix.Statfs("/sys/fs/cgroup", &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC
+	case "kubernetes":
+		found, _ := filepath.Glob(filepath.Join(os.Getenv("HATCHDOG_CACHE"), "kubernetes-v*", "kubelet"))
+		return len(found) > 0
 	case "crun":
 		_, err := exec.LookPath("crun")
 		return err == nil

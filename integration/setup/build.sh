@@ -2,7 +2,7 @@
 # Builds pinned programs through the Go module proxy, from their own go.mod,
 # into CACHE/NAME-VERSION. There already: nothing to do.
 #
-# usage: build.sh CACHE runc|old-runc-2019|old-runc-2021|old-runc-2023|old-runc-2024|old-runc-2025|containerd|containerd-oldest|shim|dockerd|docker-cli|runsc
+# usage: build.sh CACHE runc|old-runc-2019|old-runc-2021|old-runc-2023|old-runc-2024|old-runc-2025|containerd|containerd-oldest|shim|dockerd|docker-cli|runsc|kubernetes
 set -eu
 
 cache=$1
@@ -14,6 +14,7 @@ module=
 modfile=
 replace=
 ldflags=
+time="a minute or three"
 case $name in
 runc)
 	version=$RUNC_VERSION cgo=1 tags=seccomp
@@ -61,6 +62,16 @@ docker-cli)
 	replace="github.com/moby/swarmkit/v2@$SWARMKIT_VERSION"
 	programs="./cmd/docker"
 	;;
+kubernetes)
+	# Its go.mod points to folders that the module proxy does not hand out; the
+	# same modules are there under versions of their own.
+	version=$KUBERNETES_VERSION cgo=0 tags=
+	component=k8s.io/component-base/version
+	ldflags="-s -w -X $component.gitVersion=$version -X $component.gitMajor=1 -X $component.gitMinor=$(echo "$version" | cut -d. -f2)"
+	module=k8s.io/kubernetes@$version
+	programs="./cmd/kubelet ./cmd/kube-apiserver ./cmd/kube-controller-manager ./cmd/kube-scheduler ./cmd/kubectl"
+	time="ten minutes to half an hour"
+	;;
 shim)
 	# The shim of the line that ours is made from, built as ours is.
 	version=$(sed -n 's|^\tgithub.com/containerd/containerd/v2 ||p' "$here/../../go.mod")
@@ -80,7 +91,7 @@ esac
 out=$cache/$name-$version
 [ -d "$out" ] && exit 0
 
-echo "setup: building $name $version; the first time takes a minute or three"
+echo "setup: building $name $version; the first time takes $time"
 tmp=$(mktemp -d "$cache/build.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
 cd / # no go.mod of this project may have a say
@@ -89,7 +100,7 @@ if [ -n "$module" ]; then
 	source=$(go mod download -json "$module" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
 	cp -r "$source" "$tmp/source"
 	chmod -R u+w "$tmp/source"
-	rm -rf "$tmp/source/vendor"
+	rm -rf "$tmp/source/vendor" "$tmp/source/go.work"
 	cd "$tmp/source"
 	[ -z "$modfile" ] || for f in mod sum; do cp "$modfile.$f" go.$f; done
 	[ $name != old-runc-2019 ] || {
@@ -97,6 +108,7 @@ if [ -n "$module" ]; then
 			's|go-criu/rpc|go-criu/v5/rpc|; s|coreos/go-systemd/|coreos/go-systemd/v22/|; s|godbus/dbus"|godbus/dbus/v5"|'
 		sed -i 's/\(criuVersionRPC\.M[a-z]*\))/\1Number)/; s/state\.Status = \(status\.String()\)/state.Status = specs.ContainerState(\1)/' libcontainer/container_linux.go
 	}
+	[ $name != kubernetes ] || sed -i "s|=> ./staging/src/\(.*\)|=> \1 v0.${version#v1.}|" go.mod
 	[ -z "$replace" ] || GOFLAGS=-mod=mod go mod edit -require "$replace"
 	compile="build -mod=mod -o $tmp/bin/"
 else

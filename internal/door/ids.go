@@ -13,6 +13,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/plan"
 	"github.com/hatchdog/hatchdog/internal/policy"
+	"github.com/hatchdog/hatchdog/internal/workload"
 )
 
 // idStore is where the ranges of ids are kept.
@@ -29,6 +30,8 @@ func IDs(pol *policy.Policy) ([]idrange.Range, error) { return idStore(pol).Held
 func (j *judgement) owners(r *request) (err error) {
 	if j.facts.Euid == 0 && plan.MapsIDs(r.doc.Value) {
 		j.facts.UserNS.Owners, err = idStore(r.pol).Owners()
+		// Nobody else than the kubelet takes ids that nobody set aside.
+		j.facts.UserNS.Owners.KubeletAny = j.facts.UserNS.Owners.KubeletAny && j.decision.Workload.Engine == workload.CRI
 	}
 	return err
 }

@@ -59,13 +59,16 @@ func oneLine(err error, call *argv.Call) string {
 	} else if errors.As(err, &a) {
 		who = a.who
 	}
-	name, id := "", ""
+	name, id, said := "", "", flat(err)
 	switch {
-	case isRefused && who.Engine == workload.CRI && who.Pod != "":
+	case who.Engine == workload.CRI && who.Pod != "":
 		// The kubelet tries again under another id: a message that stays the same
 		// is one event with a count.
 		id = who.Path()
 		name = "pod " + id
+		if call != nil && call.ID != "" {
+			said = strings.ReplaceAll(said, call.ID, "ID")
+		}
 	case call != nil && call.ID != "":
 		id = short(call.ID)
 		name = "container " + call.ID
@@ -77,7 +80,7 @@ func oneLine(err error, call *argv.Call) string {
 	if name != "" {
 		msg += plain.Cut(name, maxName) + ": "
 	}
-	msg += plain.Cut(flat(err), maxMessage)
+	msg += plain.Cut(said, maxMessage)
 	if isRefused && id != "" {
 		msg += ". Details: 'hatchctl explain " + id + "'"
 	}

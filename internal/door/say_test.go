@@ -49,6 +49,13 @@ func TestOneLineOfARefusal(t *testing.T) {
 		"hatchdog: pod default/web/app: refused by policy: container: nobody knows it. Details: 'hatchctl explain default/web/app'" {
 		t.Error(got)
 	}
+	// Nor does what fails for another reason name the id.
+	failed := func(id string) string {
+		return oneLine(&about{pod, fmt.Errorf("open /run/b/%s/config.json: gone", id)}, &argv.Call{ID: id})
+	}
+	if got := failed(long); got != failed("another") || got != "hatchdog: pod default/web/app: open /run/b/ID/config.json: gone" {
+		t.Error(got)
+	}
 	pod.Sandbox = true
 	if got := over(long, pod); !strings.HasPrefix(got, "hatchdog: pod default/web: ") {
 		t.Error(got)

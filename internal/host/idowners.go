@@ -15,6 +15,9 @@ type IDOwners struct {
 	// that runs as root (subuid(5), subgid(5)).
 	EngineUIDs []IDRange `json:"engineUIDs,omitempty"`
 	EngineGIDs []IDRange `json:"engineGIDs,omitempty"`
+	// KubeletAny tells that no line is the kubelet's: it then gives a pod 65,536 ids
+	// from all that there are (pkg/kubelet, getKubeletMappings).
+	KubeletAny bool `json:"kubeletAny,omitempty"`
 	// Others are set aside for anybody else, and for containers of hatchdog.
 	Others []IDRange `json:"others,omitempty"`
 }
@@ -27,6 +30,11 @@ func (r IDRange) Overlaps(o IDRange) bool {
 // Holds reports whether all of o lies in r.
 func (r IDRange) Holds(o IDRange) bool {
 	return o.Base >= r.Base && uint64(o.Base)+uint64(o.Size) <= uint64(r.Base)+uint64(r.Size)
+}
+
+// Beyond reports whether the range has ids from first on.
+func (r IDRange) Beyond(first uint64) bool {
+	return uint64(r.Base)+uint64(r.Size) > first
 }
 
 // Valid reports whether the range holds ids, and none beyond the last that

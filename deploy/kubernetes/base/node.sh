@@ -66,6 +66,8 @@ uninstall)
 	rm -f "$bin/hatchdog" "$bin/containerd-shim-hatchdog-v1" "$bin/hatchctl"
 	rm -f "$NODE/etc/hatchdog/policy.yaml" "$NODE/etc/hatchdog/policy.yaml.new"
 	rmdir "$NODE/etc/hatchdog" 2>/dev/null || true
+	# What no container needs any more: records, and which ids they had.
+	rm -rf "$NODE/run/hatchdog" "$NODE/var/lib/hatchdog"
 	;;
 wait)
 	trap 'exit 0' TERM INT

@@ -14,13 +14,14 @@ import (
 const leastHostID = 1 << 16
 
 // The kubelet without a line in /etc/subuid gives each pod 65,536 ids at a
-// multiple of that (pkg/kubelet/userns, at most maxPods of them).
+// multiple of that (pkg/kubelet/userns): of the first maxPods until Kubernetes
+// 1.29, and of all since.
 const (
 	podIDs  = 1 << 16
 	maxPods = 2048
 )
 
-const ownIDs = "let the engine use ids of its own: lines of dockremap (Docker), containers (Podman, CRI-O) or kubelet in /etc/subuid and /etc/subgid; or leave the user namespace to hatchdog"
+const ownIDs = "let the engine use ids of its own: lines of dockremap (Docker), containers (Podman, CRI-O) or kubelet (with an account of that name) in /etc/subuid and /etc/subgid; or leave the user namespace to hatchdog"
 
 // keep judges the user namespace that the engine asked for.
 func (c userns) keep(s *specs.Spec) error {
@@ -31,10 +32,10 @@ func (c userns) keep(s *specs.Spec) error {
 	if c.ours(s) {
 		return c.joins(s)
 	}
-	if why := foreign(s.Linux.UIDMappings, o.EngineUIDs, o.Users, o.Others); why != "" {
+	if why := foreign(s.Linux.UIDMappings, o.EngineUIDs, o.Users, o); why != "" {
 		return c.refuse("linux.uidMappings", why, ownIDs)
 	}
-	if why := foreign(s.Linux.GIDMappings, o.EngineGIDs, o.Groups, o.Others); why != "" {
+	if why := foreign(s.Linux.GIDMappings, o.EngineGIDs, o.Groups, o); why != "" {
 		return c.refuse("linux.gidMappings", why, ownIDs)
 	}
 	return c.joins(s)
@@ -60,7 +61,7 @@ func (c userns) refuse(field, reason, remedy string) error {
 }
 
 // foreign says why a mapping holds ids that are not the engine's to give.
-func foreign(all []specs.LinuxIDMapping, engine, accounts, others []host.IDRange) string {
+func foreign(all []specs.LinuxIDMapping, engine, accounts []host.IDRange, o host.IDOwners) string {
 	for _, m := range all {
 		r := host.IDRange{Base: m.HostID, Size: m.Size}
 		in := func(o host.IDRange) bool { return o.Overlaps(r) }
@@ -75,9 +76,9 @@ func foreign(all []specs.LinuxIDMapping, engine, accounts, others []host.IDRange
 			return fmt.Sprintf("it maps accounts of the host (%d of the host's ids from %d on)", m.Size, m.HostID)
 		case slices.ContainsFunc(engine, func(o host.IDRange) bool { return o.Holds(r) }):
 			continue
-		case slices.ContainsFunc(others, in):
+		case slices.ContainsFunc(o.Others, in):
 			return fmt.Sprintf("the host's ids from %d on belong to other containers or users (hatchctl ids, /etc/subuid)", m.HostID)
-		case m.HostID%podIDs != 0 || m.Size%podIDs != 0 || uint64(m.HostID)+uint64(m.Size) > (maxPods+1)*podIDs:
+		case m.HostID%podIDs != 0 || m.Size%podIDs != 0 || !o.KubeletAny && r.Beyond((maxPods+1)*podIDs):
 			return fmt.Sprintf("the host's ids from %d on are set aside for no engine", m.HostID)
 		}
 	}

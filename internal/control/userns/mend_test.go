@@ -69,6 +69,35 @@ func TestMappedMountsAreTheContainersOwn(t *testing.T) {
 	}
 }
 
+// The kubelet without lines of its own draws a pod's ids from all that nobody has.
+func TestWhoseIDsAPodMaps(t *testing.T) {
+	const high = 65536 * 22053
+	for _, c := range []struct {
+		first, size uint32
+		any, ok     bool
+	}{
+		{high, 65536, true, true},
+		{high, 65536, false, false},
+		{4294901760, 65535, true, false}, // short of a pod's
+		{high + 1, 65536, true, false},
+		{high, 1000, true, false},
+		{high + 65536, 65536, true, false}, // another's
+		{high - 65536, 65536, true, false}, // an account's
+	} {
+		f, s := able(), request()
+		f.UserNS.Owners = host.IDOwners{
+			KubeletAny: c.any, Users: []host.IDRange{{Base: high - 10, Size: 1}}, Others: []host.IDRange{{Base: high + 65536, Size: 65536}},
+		}
+		s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: "user"})
+		s.Linux.UIDMappings = []specs.LinuxIDMapping{{HostID: c.first, Size: c.size}}
+		s.Linux.GIDMappings = s.Linux.UIDMappings
+		_, refusals := apply(t, profile(policy.UserNSAuto), f, s)
+		if c.ok != (len(refusals) == 0) {
+			t.Errorf("%d+%d, any %v: %v", c.first, c.size, c.any, refusals)
+		}
+	}
+}
+
 func TestWhoseIDsARequestMaps(t *testing.T) {
 	f := able()
 	f.UserNS.Owners = host.IDOwners{

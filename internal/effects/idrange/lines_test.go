@@ -93,3 +93,16 @@ func TestLinesBeforeTheVersionBefore(t *testing.T) {
 		t.Errorf("%s reads as %+v", data, old)
 	}
 }
+
+// A line of the kubelet's says where its pods' ids come from.
+func TestTheKubeletsLine(t *testing.T) {
+	for lines, want := range map[string]bool{"": true, "dockremap:100000:65536\n": true, "kubelet:131072:65536\n": false} {
+		for _, file := range []string{"etc/subuid", "etc/subgid"} {
+			s, _ := place(t, map[string]string{file: lines})
+			o, err := s.Owners()
+			if err != nil || o.KubeletAny != want {
+				t.Errorf("%s %q: %v %v", file, lines, o.KubeletAny, err)
+			}
+		}
+	}
+}

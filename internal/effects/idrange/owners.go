@@ -8,9 +8,11 @@ import (
 	"github.com/hatchdog/hatchdog/internal/host"
 )
 
+const kubelet = "kubelet"
+
 // engines are the names under which engines that run as root hold ids in
 // /etc/subuid: Docker's userns-remap, Podman and CRI-O, the kubelet.
-func engines() []string { return []string{"dockremap", "containers", "kubelet"} }
+func engines() []string { return []string{"dockremap", "containers", kubelet} }
 
 // Owners tells whose the ids of this host are. A file that cannot be read is an
 // error.
@@ -28,8 +30,9 @@ func (s Store) Owners() (host.IDOwners, error) {
 	for _, r := range st.Ranges { // those of a pool that the policy had before
 		o.Others = append(o.Others, host.IDRange{Base: r.Base, Size: r.Size})
 	}
+	o.KubeletAny = true
 	for file, to := range map[string]*[]host.IDRange{"etc/subuid": &o.EngineUIDs, "etc/subgid": &o.EngineGIDs} {
-		if err := s.shares(file, to, &o.Others); err != nil {
+		if err := s.shares(file, to, &o); err != nil {
 			return o, err
 		}
 	}
@@ -50,7 +53,7 @@ func (s Store) Owners() (host.IDOwners, error) {
 }
 
 // shares sorts the lines of subuid(5) by whether an engine holds them.
-func (s Store) shares(file string, engine, others *[]host.IDRange) error {
+func (s Store) shares(file string, engine *[]host.IDRange, o *host.IDOwners) error {
 	names := map[string]bool{}
 	for _, e := range engines() {
 		names[e] = true
@@ -65,11 +68,14 @@ func (s Store) shares(file string, engine, others *[]host.IDRange) error {
 			return
 		}
 		r := toRange(span{first, first + count - 1})
+		if fields[0] == kubelet {
+			o.KubeletAny = false
+		}
 		if names[fields[0]] {
 			*engine = append(*engine, r)
 			return
 		}
-		*others = append(*others, r)
+		o.Others = append(o.Others, r)
 	})
 }
 
