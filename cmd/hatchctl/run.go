@@ -102,6 +102,13 @@ func (o *options) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		fmt.Fprintln(cmd.ErrOrStderr(), "hatchctl:", err)
 		return exitError(run.CodeFailed)
 	}
+	var to *reportFile
+	if f.reportFile != "" {
+		if to, err = openReport(f.reportFile); err != nil {
+			fmt.Fprintf(cmd.ErrOrStderr(), "hatchctl: --report-file %s: %v\n", f.reportFile, err)
+			return exitError(run.CodeFailed)
+		}
+	}
 	out, err := run.Run(r)
 	if err != nil {
 		fmt.Fprintln(cmd.ErrOrStderr(), "hatchctl:", err)
@@ -115,7 +122,7 @@ func (o *options) run(cmd *cobra.Command, f *runFlags, args []string) error {
 			return exitError(run.CodeFailed)
 		}
 	}
-	if err := report(cmd.ErrOrStderr(), f, r, out); err != nil {
+	if err := report(cmd.ErrOrStderr(), f, to, r, out); err != nil {
 		fmt.Fprintln(cmd.ErrOrStderr(), "hatchctl: report:", err)
 	}
 	if out.Code == 0 {
@@ -146,7 +153,10 @@ func (o *options) request(f *runFlags, args []string) (*run.Request, error) {
 	if r.Hatchdog, err = besideUs("hatchdog"); err != nil {
 		return nil, err
 	}
-	who := caller(os.Getenv)
+	who, err := caller(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
 	r.Homes = who.homes
 	b := &r.Box
 	b.Args, b.UID, b.GID, b.Exec, b.System = args, who.uid, who.gid, f.exec, run.Host()

@@ -22,13 +22,18 @@ type person struct {
 	homes    []string // of all accounts
 }
 
+var errSudo = errors.New("SUDO_UID and SUDO_GID do not name a user and a group: who called is not known (as root, unset both)")
+
 // caller is the user behind sudo, or root.
-func caller(getenv func(string) string) person {
+func caller(getenv func(string) string) (person, error) {
 	var p person
-	if uid, err := strconv.ParseUint(getenv("SUDO_UID"), 10, 32); err == nil {
-		if gid, err := strconv.ParseUint(getenv("SUDO_GID"), 10, 32); err == nil {
-			p.uid, p.gid = uint32(uid), uint32(gid)
+	if u, g := getenv("SUDO_UID"), getenv("SUDO_GID"); u != "" || g != "" {
+		uid, err := strconv.ParseUint(u, 10, 32)
+		gid, errG := strconv.ParseUint(g, 10, 32)
+		if err != nil || errG != nil {
+			return p, errSudo
 		}
+		p.uid, p.gid = uint32(uid), uint32(gid)
 	}
 	p.homes = []string{"/root"}
 	if home := getenv("HOME"); filepath.IsAbs(home) {
@@ -36,7 +41,7 @@ func caller(getenv func(string) string) person {
 	}
 	f, err := os.Open("/etc/passwd")
 	if err != nil {
-		return p
+		return p, nil
 	}
 	defer f.Close()
 	lines := bufio.NewScanner(f)
@@ -45,7 +50,7 @@ func caller(getenv func(string) string) person {
 			p.homes = append(p.homes, filepath.Clean(parts[5]))
 		}
 	}
-	return p
+	return p, lines.Err()
 }
 
 var errGrantLink = errors.New("it leads over a symbolic link, which somebody else may have set; name the directory itself")

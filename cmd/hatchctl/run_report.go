@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -80,15 +79,14 @@ func newReport(r *run.Request, out run.Outcome) runReport {
 	return rep
 }
 
-func report(w io.Writer, f *runFlags, r *run.Request, out run.Outcome) error {
+func report(w io.Writer, f *runFlags, to *reportFile, r *run.Request, out run.Outcome) error {
 	rep := newReport(r, out)
-	if f.reportFile != "" {
-		file, err := os.OpenFile(f.reportFile, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-		if err != nil {
+	if to != nil {
+		defer to.file.Close()
+		if err := to.empty(); err != nil {
 			return err
 		}
-		defer file.Close()
-		w = file
+		w = to.file
 	}
 	switch f.report {
 	case "json":

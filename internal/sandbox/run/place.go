@@ -24,6 +24,11 @@ func newPlace(base, id string) (*place, error) {
 	if err := os.MkdirAll(base, 0o711); err != nil {
 		return nil, err
 	}
+	all, err := lockAll(base)
+	if err != nil {
+		return nil, err
+	}
+	defer all.Close()
 	p := &place{dir: filepath.Join(base, id)}
 	if err := os.Mkdir(p.dir, 0o711); err != nil {
 		if errors.Is(err, fs.ErrExist) {
@@ -42,6 +47,23 @@ func newPlace(base, id string) (*place, error) {
 	return p, nil
 }
 
+// lockAll keeps others from looking for bundles without a lock while one is made
+// that has none yet. It ends when the file is closed.
+func lockAll(base string) (*os.File, error) {
+	f, err := os.Open(base)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX); err == nil {
+			return f, nil
+		}
+		if !errors.Is(err, unix.EINTR) {
+			return nil, errors.Join(err, f.Close())
+		}
+	}
+}
+
 func (p *place) path(name string) string { return filepath.Join(p.dir, name) }
 
 // remove takes the bundle away. Nothing of it is mounted on the host.
@@ -52,9 +74,14 @@ func (p *place) remove() error {
 
 // left are runs that ended without taking their bundle away: their lock is free.
 func left(base string) []*place {
-	entries, err := os.ReadDir(base)
+	lock, err := lockAll(base)
 	if err != nil {
 		return nil // nobody has run anything
+	}
+	defer lock.Close()
+	entries, err := os.ReadDir(base)
+	if err != nil {
+		return nil
 	}
 	var all []*place
 	for _, e := range entries {

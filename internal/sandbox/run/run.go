@@ -4,8 +4,9 @@
 // looked into; it ends, with all that it started, when its first process ends,
 // when a limit is reached, or with this process, whatever ends that; nothing of
 // it stays but what it wrote where it was granted to.
-// Does not cover: a host that goes down meanwhile, which leaves stand-ins and the
-// bundle; the next run takes the bundle away, the next one there the stand-ins.
+// Does not cover: a host that goes down meanwhile, or a kill -9 of this process,
+// which leave stand-ins, the bundle and a box that was not started yet; the next
+// run takes them away, wherever it is.
 // Requires: hatchdog and what it requires.
 // Spec fields touched: none; package sandbox makes them.
 package run
@@ -19,6 +20,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -135,7 +137,7 @@ func (b *box) prepare() (err error) {
 			return err
 		}
 	}
-	if b.standins, err = standFor(&b.Box); err != nil {
+	if b.standins, err = standFor(b.place, &b.Box); err != nil {
 		return err
 	}
 	return b.write()
@@ -211,11 +213,15 @@ func (b *box) write() error {
 // of others: a name that one of those has is none of ours, and is not deleted.
 const root = "/run/hatchdog-run"
 
+// ours are variables that are not handed on to hatchdog. By the last four a service
+// manager talks to its service: runc would hand that line into the box.
+var ours = []string{"HATCHDOG_POLICY", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"}
+
 // call is a call of hatchdog under the policy of this run.
 func (b *box) call(args ...string) *exec.Cmd {
 	cmd := exec.Command(b.Hatchdog, append([]string{"--root", root}, args...)...)
 	for _, e := range os.Environ() {
-		if !strings.HasPrefix(e, "HATCHDOG_POLICY=") {
+		if name, _, _ := strings.Cut(e, "="); !slices.Contains(ours, name) {
 			cmd.Env = append(cmd.Env, e)
 		}
 	}
@@ -316,6 +322,12 @@ func forget(r *Request, p *place) {
 	gone := *r
 	gone.Box.ID = filepath.Base(p.dir)
 	b := &box{Request: &gone, place: p}
-	_ = b.delete()
+	if err := b.delete(); err != nil {
+		if _, there := os.Lstat(filepath.Join(root, gone.Box.ID)); there == nil {
+			_ = p.lock.Close() // the next run may
+			return
+		}
+	}
+	_ = dropListed(p)
 	_ = p.remove()
 }

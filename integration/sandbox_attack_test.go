@@ -1,0 +1,63 @@
+package integration
+
+import (
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// The report is written by root: the command does not lead it elsewhere.
+func TestBoxReportFileIsNobodyElses(t *testing.T) {
+	b := newBoxed(t)
+	must(t, os.Mkdir(b.dir+"/other", 0o755))
+	precious := b.dir + "/other/precious"
+	must(t, os.WriteFile(precious, []byte("precious"), 0o644))
+	must(t, os.Symlink(precious, b.dir+"/link"))
+	must(t, os.Link(precious, b.dir+"/hard"))
+	must(t, syscall.Mkfifo(b.dir+"/pipe", 0o666))
+	for _, name := range []string{"link", "hard", "pipe", "/dev/null"} {
+		if _, errs, code := b.sh(t, "echo ran", "--report", "json", "--report-file", name); code != 125 || !strings.Contains(errs, "--report-file") {
+			t.Errorf("%s: %d %s", name, code, errs)
+		}
+	}
+	_, errs, _ := b.sh(t, "rm -f r.json; ln -s "+precious+" r.json; true", "--rw", ".", "--report", "json", "--report-file", "r.json")
+	if !strings.Contains(errs, "something else is there now") {
+		t.Error(errs)
+	}
+	if got := read(t, precious); got != "precious" {
+		t.Errorf("written: %s", got)
+	}
+	if _, errs, code := b.sh(t, "echo false >s.json; exit 5", "--rw", ".", "--report", "json", "--report-file", "s.json"); code != 5 || !strings.HasPrefix(read(t, b.dir+"/s.json"), `{"name"`) {
+		t.Errorf("%d %s", code, errs)
+	}
+}
+
+// The line of a service to its manager is not the command's.
+func TestBoxHasNoLineToTheServiceManager(t *testing.T) {
+	b := newBoxed(t)
+	socket := b.dir + "/notify"
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
+	must(t, err)
+	defer syscall.Close(fd)
+	must(t, syscall.Bind(fd, &syscall.SockaddrUnix{Name: socket}))
+	cmd, out, errs := b.command(t, "--", "sh", "-c", "env; ls -R /run")
+	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+socket, "LISTEN_FDS=1", "LISTEN_PID=1")
+	_ = cmd.Run()
+	if cmd.ProcessState.ExitCode() != 0 || strings.Contains(strings.ToLower(out.String()), "notify") || strings.Contains(out.String(), "LISTEN") {
+		t.Errorf("%d %s%s", cmd.ProcessState.ExitCode(), out, errs)
+	}
+}
+
+// Who calls is known, or nothing runs: half of sudo's word does not make root.
+func TestBoxWithHalfOfSudo(t *testing.T) {
+	b := newBoxed(t)
+	for _, env := range [][]string{{"SUDO_UID=54321"}, {"SUDO_GID=54321"}, {"SUDO_UID=x", "SUDO_GID=5"}} {
+		cmd, out, errs := b.command(t, "--", "id", "-u")
+		cmd.Env = append(cmd.Env, env...)
+		_ = cmd.Run()
+		if cmd.ProcessState.ExitCode() != 125 || out.Len() > 0 {
+			t.Errorf("%v: %d %s%s", env, cmd.ProcessState.ExitCode(), out, errs)
+		}
+	}
+}
