@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,6 +27,13 @@ func benchCommand(t *testing.T, args ...string) (cmd *exec.Cmd, tmp string) {
 	return cmd, tmp
 }
 
+// benchRow matches a line of the table.
+func benchRow(what string) *regexp.Regexp {
+	const number, unit = `[-+]?[0-9.]+`, `(ms|us|ns|MiB|MB/s)`
+	return regexp.MustCompile(`(?m)^\| ` + regexp.QuoteMeta(strings.TrimSpace(what)) + ` +(\| +` + number + ` ` + unit + ` ){3}\| +` + number +
+		` \| ([0-9.]+ at (most|least): (held|OVER|UNDER)|adds [0-9.]+ at most: (held|OVER)|none)(; ` + number + ` times the floor)? \|$`)
+}
+
 func TestBenchPrintsEveryRow(t *testing.T) {
 	cmd, _ := benchCommand(t, "-rounds", "1", "-starts", "10", "-crowd", "3")
 	out, err := cmd.CombinedOutput()
@@ -41,8 +49,7 @@ func TestBenchPrintsEveryRow(t *testing.T) {
 		"getppid, no filter against restricted", "openat and close, Docker's filter against restricted", "socket and close, Docker's filter against restricted",
 		"TCP stream, no firewall against restricted", "TCP round trip, no firewall against restricted",
 	} {
-		row := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(what) + ` +[0-9.]+ (ms|us|ns|MiB|MB/s) +[0-9.]+ (ms|us|ns|MiB|MB/s) +[-+][0-9.]+ (ms|us|ns|MiB|MB/s) +[0-9.]+  (.* at most: (held|OVER)(; [-0-9.]+ times the floor)?|.* at least: (held|UNDER)|none(; [-0-9.]+ times the floor)?)$`)
-		if !row.Match(out) {
+		if !benchRow(what).Match(out) {
 			t.Errorf("no row %q in\n%s", what, out)
 		}
 	}
@@ -59,7 +66,7 @@ func TestBenchPrintsPeers(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, what := range []string{"run, runc against restricted", "podman run, its defaults against restricted"} {
-		if !regexp.MustCompile(`(?m)^` + what + ` +[0-9.]+ ms +[0-9.]+ ms +[-+][0-9.]+ ms +[0-9.]+  none$`).Match(out) {
+		if !benchRow(what).Match(out) {
 			t.Errorf("no row %q in\n%s", what, out)
 		}
 	}

@@ -95,6 +95,7 @@ func measure(b *bench, specFile string) error {
 		}
 	}
 	b.ctx = ctx
+	before := load()
 	defer b.cleanUp()
 	if err := b.prepare(specFile); err != nil {
 		return err
@@ -103,7 +104,7 @@ func measure(b *bench, specFile string) error {
 		if err := b.measurePeers(); err != nil {
 			return err
 		}
-		b.print(os.Stdout, "peer", "other runtimes and Podman")
+		b.print(os.Stdout, "peer", "other runtimes and Podman", before)
 		return nil
 	}
 	for _, part := range []func() error{b.own, b.lifecycle, b.runs, b.network, b.burst, b.loads, b.userns, b.crowd, b.callCosts, b.traffic, b.measurePhases, b.memory, b.sizes, b.engines} {
@@ -111,7 +112,7 @@ func measure(b *bench, specFile string) error {
 			return err
 		}
 	}
-	b.print(os.Stdout, "runc", "the low-level runtime called directly")
+	b.print(os.Stdout, "runc", "the low-level runtime called directly", before)
 	b.printPhases(os.Stdout)
 	return nil
 }

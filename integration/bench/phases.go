@@ -91,8 +91,14 @@ func (b *bench) noted(text string) error {
 // printPhases prints what is before each step, the first one's time left out: a
 // process does not know when it was started.
 func (b *bench) printPhases(w io.Writer) {
-	fmt.Fprintf(w, "\nA create with a user namespace, up to each step:\n\n%-12s %10s %8s\n", "", "time", "pages")
+	const line = "| %-12s | %10s | %8s |\n"
+	fmt.Fprint(w, "\nA create with a user namespace, up to each step:\n\n")
+	fmt.Fprintf(w, line+"|---|---|---|\n", "up to", "time", "pages")
 	for _, p := range b.phases {
-		fmt.Fprintf(w, "%-12s %7.0f us %8.0f\n", p.name, median(p.micros), median(p.pages))
+		took := "-"
+		if len(p.micros) > 0 {
+			took = fmt.Sprintf("%.0f us", median(p.micros))
+		}
+		fmt.Fprintf(w, line, p.name, took, fmt.Sprintf("%.0f", median(p.pages)))
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 	"math"
 	"slices"
-	"strings"
 )
 
 // pairs are the figures of the two sides, round by round.
@@ -74,14 +73,21 @@ func median(all []float64) float64 {
 	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
 }
 
-// print prints the table, whose first column is of whoever hatchdog is held
-// against.
-func (b *bench) print(w io.Writer, against, called string) {
+// print prints the table, as Markdown, whose first column is of whoever hatchdog
+// is held against. before is the load average at the beginning.
+func (b *bench) print(w io.Writer, against, called, before string) {
 	fmt.Fprintf(w, "hatchdog against %s: medians of %d rounds, alternating.\n", called, b.rounds)
-	fmt.Fprintf(w, "Docker's spec; bundle, root file system, records and audit log on a tmpfs; profile restricted.\n\n")
-	fmt.Fprintf(w, "%-78s %12s %12s %12s %7s  %s\n%s\n", "", against, "hatchdog", "adds", "ratio", "budget", strings.Repeat("-", 147))
+	fmt.Fprintf(w, "Docker's spec; bundle, root file system, records and audit log on a tmpfs; profile restricted.\n")
+	b.printMachine(w, before)
+	const line = "| %-76s | %12s | %12s | %13s | %5s | %s |\n"
+	fmt.Fprintf(w, line, "", against, "hatchdog", "adds", "ratio", "budget")
+	fmt.Fprintln(w, "|---|---|---|---|---|---|")
 	for _, r := range b.rows {
-		fmt.Fprintf(w, "%-78s %7.2f %-4s %7.2f %-4s %+7.2f %-4s %7.2f  %s\n",
-			r.what, median(r.of[0]), r.unit, median(r.of[1]), r.unit, r.difference(), r.unit, r.quotient(), r.verdict())
+		fmt.Fprintf(w, line, r.what, r.figure("%.2f", median(r.of[0])), r.figure("%.2f", median(r.of[1])), r.figure("%+.2f", r.difference()),
+			fmt.Sprintf("%.2f", r.quotient()), r.verdict())
 	}
+}
+
+func (r row) figure(format string, value float64) string {
+	return fmt.Sprintf(format+" %s", value, r.unit)
 }
