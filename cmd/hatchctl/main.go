@@ -1,6 +1,7 @@
 // Command hatchctl is the operator's side of hatchdog: it explains, lists, checks,
 // verifies and installs. It changes no container that runs, except by the AppArmor
-// profiles that it is told to load or unload.
+// profiles that it is told to load or unload, and where it is told to freeze a
+// container or to cut it off.
 package main
 
 import (
@@ -70,7 +71,8 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "hatchctl",
 		Short: "See, check and explain what hatchdog does",
-		Long: `See, check and explain what hatchdog does. No command changes a container that runs.
+		Long: `See, check and explain what hatchdog does. No command changes a container that runs,
+but for those below Answer.
 
 Exit codes: 0, or the answer of the command (1 and 2: see its help). 3: it could not
 do what was asked. 64: it does not understand the command line.`,
@@ -84,6 +86,7 @@ do what was asked. 64: it does not understand the command line.`,
 	group(root)
 	grouped(root, "Run", runCommand(o))
 	grouped(root, "See", explainCommand(o), whyCommand(o), listCommand(o), netCommand(o), idsCommand(o), auditCommand(o))
+	grouped(root, "Answer", freezeCommand(o), thawCommand(o), isolateCommand(o), rejoinCommand(o))
 	grouped(root, "Write policy", checkCommand(o), policyCommand(o), seccompCommand(o))
 	grouped(root, "Engines", installCommand(), uninstallCommand(), refreshCommand(o))
 	grouped(root, "Host", doctorCommand(o), apparmorCommand(o))

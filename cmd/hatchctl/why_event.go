@@ -54,9 +54,9 @@ func (s *subject) cause(e probe.Event, name string) why.Finding {
 		return s.c.Rlimit("RLIMIT_NOFILE", name)
 	case errno == syscall.EAGAIN:
 		return s.crowded()
-	case name == "connect" && e.Address.IsValid():
+	case name == "connect" && e.Address.IsValid() && s.net >= 0:
 		return s.connected(e, errno)
-	case name == "bind" && e.Address.IsValid() && (errno == syscall.EACCES || errno == syscall.EADDRINUSE):
+	case name == "bind" && s.net >= 0 && e.Address.IsValid() && (errno == syscall.EACCES || errno == syscall.EADDRINUSE):
 		first, err := inside.PrivilegedPorts(s.net)
 		if err == nil {
 			return s.c.Bind(e.Address.Port(), egress.TCP, inside.Listening(s.init.Pid, egress.TCP), first)

@@ -63,6 +63,9 @@ func (s *subject) askHost(cmd *cobra.Command, word string, w whyOptions) ([]why.
 	if s.c.Process == nil {
 		return s.hostOfGone(t)
 	}
+	if s.net < 0 {
+		return s.one(why.Finding{What: "reach " + word, Verdict: why.Undetermined, Why: "hatchdog has no rules in the host's network, which the container shares: ask the host's own"})
+	}
 	facts, err := firewall.Resolve(s.net, "")
 	if err != nil {
 		return nil, err

@@ -21,7 +21,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/why"
 )
 
-var errNotRunning = errors.New("it does not run: there is nothing to watch")
+var errNotRunning = errors.New("it does not run")
 
 // watch explains what fails from now on.
 func (s *subject) watch(cmd *cobra.Command, w whyOptions) ([]why.Finding, error) {

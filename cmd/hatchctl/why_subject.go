@@ -103,6 +103,10 @@ func (s *subject) living(e decision.Entry) error {
 		return err
 	}
 	s.net, err = firewall.Open(fmt.Sprintf("/proc/%d/ns/net", s.init.Pid), host.FileID{})
+	if errors.Is(err, firewall.ErrHost) {
+		s.notes = append(s.notes, "it shares the host's network, where hatchdog has no rules")
+		return nil
+	}
 	return err
 }
 

@@ -25,6 +25,7 @@ func kinds() []Kind {
 			{"docs/upgrade.md", "Upgrade"},
 			{"docs/troubleshooting.md", "Find out why it refused"},
 			{"docs/why.md", "Find out why a program fails"},
+			{"docs/answer.md", "Freeze a container, cut it off"},
 		}},
 		{"Reference", []Entry{
 			{"docs/policy.md", "The policy"},

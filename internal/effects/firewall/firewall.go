@@ -3,7 +3,7 @@
 //
 // Guarantees: all rules of a container are there, as they were compiled and
 // read back from the kernel, or none is and Install fails; nothing but the
-// table `inet hatchdog` is touched; rules that are there for another container
+// table `inet hatchdog` is touched (and `inet hatchdog-isolated`, by Isolate and Rejoin); rules that are there for another container
 // in the namespace stay, so that a packet must pass both.
 // Does not cover: a process that may change the namespace afterwards (CAP_NET_ADMIN
 // in the user namespace that owns it) and packet sockets (CAP_NET_RAW), which go

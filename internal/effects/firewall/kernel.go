@@ -32,14 +32,16 @@ func open(fd int) (*kernel, error) {
 func (k *kernel) close() { _ = errors.Join(k.nft.CloseLasting(), k.socket.close()) } // nothing is left to send
 
 // chains are those of our table, by name.
-func (k *kernel) chains() (map[string]*nftables.Chain, error) {
+func (k *kernel) chains() (map[string]*nftables.Chain, error) { return k.chainsOf(tableName) }
+
+func (k *kernel) chainsOf(name string) (map[string]*nftables.Chain, error) {
 	all, err := k.nft.ListChainsOfTableFamily(nftables.TableFamilyINet)
 	if err != nil {
 		return nil, fmt.Errorf("list chains: %w", err)
 	}
 	ours := map[string]*nftables.Chain{}
 	for _, c := range all {
-		if c.Table.Name == tableName {
+		if c.Table.Name == name {
 			ours[c.Name] = c
 		}
 	}
