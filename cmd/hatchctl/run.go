@@ -1,22 +1,14 @@
 package main
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
-	"github.com/hatchdog/hatchdog/internal/policy"
 	"github.com/hatchdog/hatchdog/internal/sandbox"
-	"github.com/hatchdog/hatchdog/internal/sandbox/layer"
 	"github.com/hatchdog/hatchdog/internal/sandbox/run"
 )
 
@@ -29,6 +21,8 @@ type runFlags struct {
 	cpu                        float64
 	time                       time.Duration
 	exec, overlay              bool
+	preset, showPreset         string
+	set                        []string // by the preset
 }
 
 func runCommand(o *options) *cobra.Command {
@@ -58,10 +52,10 @@ Exit codes: the command's own (128 and the number of a signal that killed it);
 --time was over, 125 the box was not made, 126 the command cannot be started,
 127 it is not found. One line says so.`,
 		Example: `  hatchctl run -- ./untrusted-script.sh
-  hatchctl run --rw . --exec -- make test
+  hatchctl run --preset make --rw . -- make test
   hatchctl run --ro ~/.gitconfig --secret API_TOKEN -- python3 fetch.py`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
+			if len(args) == 0 && f.showPreset == "" {
 				return usageError(cmd, "a command is missing")
 			}
 			return nil
@@ -75,6 +69,8 @@ Exit codes: the command's own (128 and the number of a signal that killed it);
 	flags.StringArrayVar(&f.env, "env", nil, "hand on this variable of the environment, or set it: NAME or NAME=VALUE (repeatable)")
 	flags.StringArrayVar(&f.secret, "secret", nil, "hand on this variable as a file in memory, "+sandbox.Secrets+"/NAME (repeatable)")
 	flags.StringSliceVar(&f.allow, "allow", nil, "let it reach ADDRESS[/BITS][:PORT[/PROTOCOL]] (repeatable)")
+	flags.StringVar(&f.preset, "preset", "none", "limits and variables for a kind of command: "+strings.Join(sandbox.Presets(), ", "))
+	flags.StringVar(&f.showPreset, "show-preset", "", "print this preset, and run nothing")
 	flags.BoolVar(&f.exec, "exec", false, "let programs run that lie where it can write: what it builds, what it downloads")
 	flags.BoolVar(&f.overlay, "overlay", false, "let it write to a copy of each --rw directory; show what changed, and apply it only with 'hatchctl run apply'")
 	flags.StringVar(&f.memory, "memory", "512MiB", "memory, with what its file systems in memory hold")
@@ -97,6 +93,16 @@ var (
 )
 
 func (o *options) run(cmd *cobra.Command, f *runFlags, args []string) error {
+	if f.showPreset != "" {
+		text, err := sandbox.PresetText(f.showPreset)
+		if err == nil {
+			_, err = cmd.OutOrStdout().Write(text)
+		}
+		return err
+	}
+	if err := f.usePreset(cmd.Flags().Changed); err != nil {
+		return usageError(cmd, "%v", err)
+	}
 	r, err := o.request(f, args)
 	if err != nil {
 		fmt.Fprintln(cmd.ErrOrStderr(), "hatchctl:", err)
@@ -129,155 +135,4 @@ func (o *options) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		return nil
 	}
 	return exitError(out.Code)
-}
-
-// request is what the flags ask for.
-func (o *options) request(f *runFlags, args []string) (*run.Request, error) {
-	if os.Geteuid() != 0 {
-		return nil, errRootless
-	}
-	p, err := o.policy()
-	if err != nil {
-		return nil, err
-	}
-	if p.Mode == policy.Complain {
-		return nil, errComplain
-	}
-	r := &run.Request{Profile: "builtin/sandbox", Base: run.Base, Overlay: f.overlay, Layers: layer.Base, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
-	if p.Profiles[sandbox.Own] != nil {
-		r.Profile = sandbox.Own
-	}
-	if r.Policy, err = absolute(p.Files); err != nil {
-		return nil, err
-	}
-	if r.Hatchdog, err = besideUs("hatchdog"); err != nil {
-		return nil, err
-	}
-	who, err := caller(os.Getenv)
-	if err != nil {
-		return nil, err
-	}
-	r.Homes = who.homes
-	b := &r.Box
-	b.Args, b.UID, b.GID, b.Exec, b.System = args, who.uid, who.gid, f.exec, run.Host()
-	if b.Init, err = os.Executable(); err != nil {
-		return nil, err
-	}
-	if b.Init, err = filepath.EvalSymlinks(b.Init); err != nil {
-		return nil, err
-	}
-	if err := f.limits(&b.Limits); err != nil {
-		return nil, err
-	}
-	if b.ID, err = f.id(args[0]); err != nil {
-		return nil, err
-	}
-	if b.Allow, err = addresses(f.allow); err != nil {
-		return nil, err
-	}
-	if err := f.grants(b, who, p.Profiles[r.Profile].Mounts); err != nil {
-		return nil, err
-	}
-	if b.Env, err = sandbox.Environ(os.Environ(), f.env, []string{"PWD=" + b.Workdir()}, b.Sees); err != nil {
-		return nil, err
-	}
-	b.Terminal = isTerminal(0) && isTerminal(1)
-	r.Secrets, err = secrets(f.secret, os.LookupEnv)
-	return r, err
-}
-
-func (f *runFlags) limits(l *sandbox.Limits) error {
-	l.Pids, l.CPU, l.Time = f.pids, f.cpu, f.time
-	if f.pids < 8 || f.cpu < 0.01 || f.time < 0 {
-		return errors.New("--pids is 8 at least, --cpu 0.01, --time 0")
-	}
-	for _, s := range []struct {
-		flag, text string
-		to         *int64
-		least      int64
-	}{{"memory", f.memory, &l.Memory, 16 << 20}, {"output", f.output, &l.Output, 0}, {"tmp", f.tmp, &l.Tmp, 1 << 16}} {
-		n, err := units.RAMInBytes(s.text)
-		if err != nil || n < s.least {
-			return fmt.Errorf("--%s %q is not a size of %s or more (as 512MiB)", s.flag, s.text, units.BytesSize(float64(s.least)))
-		}
-		*s.to = n
-	}
-	return nil
-}
-
-// id is one that is a name in every place that knows it.
-func (f *runFlags) id(command string) (string, error) {
-	if f.name != "" {
-		if strings.Trim(f.name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") != "" || len(f.name) > 60 || f.name[0] == '-' {
-			return "", fmt.Errorf("--name %q: letters, digits and - alone, 60 at most", f.name)
-		}
-		return f.name, nil
-	}
-	word := strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
-			return r
-		}
-		return -1
-	}, strings.ToLower(filepath.Base(command)))
-	var some [4]byte
-	if _, err := rand.Read(some[:]); err != nil {
-		return "", err
-	}
-	return "run-" + word[:min(len(word), 20)] + "-" + hex.EncodeToString(some[:]), nil
-}
-
-// besideUs finds a program in our own directory, then on the PATH.
-func besideUs(name string) (string, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return "", err
-	}
-	self, err = filepath.EvalSymlinks(self)
-	if err != nil {
-		return "", err
-	}
-	at := filepath.Join(filepath.Dir(self), name)
-	if info, err := os.Stat(at); err == nil && info.Mode().IsRegular() {
-		return at, nil
-	}
-	return "", fmt.Errorf("%s is not beside hatchctl (%s): install both into one directory", name, at)
-}
-
-func absolute(files []string) ([]string, error) {
-	all := make([]string, 0, len(files))
-	for _, f := range files {
-		abs, err := filepath.Abs(f)
-		if err != nil {
-			return nil, err
-		}
-		if strings.Contains(abs, ":") {
-			return nil, fmt.Errorf("%s: the path of a policy file must not have a colon", abs)
-		}
-		all = append(all, abs)
-	}
-	return all, nil
-}
-
-func isTerminal(fd int) bool {
-	_, err := unix.IoctlGetTermios(fd, unix.TCGETS)
-	return err == nil
-}
-
-// secrets are read once, and taken out of what we hand on.
-func secrets(names []string, lookup func(string) (string, bool)) (map[string][]byte, error) {
-	all := map[string][]byte{}
-	for _, name := range names {
-		value, ok := lookup(name)
-		if !ok {
-			return nil, fmt.Errorf("--secret %s: it is not set here", name)
-		}
-		if name == "" || strings.ContainsAny(name, "/\x00") || name == "." || name == ".." {
-			return nil, errors.New("--secret takes the name of a variable")
-		}
-		all[name] = []byte(value)
-		if err := os.Unsetenv(name); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
 }

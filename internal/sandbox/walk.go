@@ -11,8 +11,8 @@ import (
 
 // Walk visits all below root, a directory before what is in it, in the order of
 // names, and follows no link out of root. Names may have any bytes, which fs.FS
-// refuses. visit may return fs.SkipDir for what it has done with. What goes away meanwhile
-// is passed over.
+// refuses. visit may return fs.SkipDir for what it has done with. Walk passes
+// over names that go away meanwhile.
 func Walk(root *os.Root, visit func(name string, d fs.DirEntry) error) error {
 	return walk(root, ".", visit)
 }

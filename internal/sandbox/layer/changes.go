@@ -15,7 +15,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/sandbox"
 )
 
-// What became of a path.
+// The three things that can become of a path.
 const (
 	Added    = "added"
 	Modified = "modified"

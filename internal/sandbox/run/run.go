@@ -143,8 +143,8 @@ func (b *box) prepare() (err error) {
 	return b.write()
 }
 
-// copy puts a copy in the place of each directory that can be written to. What is
-// hidden is not in it.
+// copy puts a copy in the place of each directory that can be written to. It has
+// nothing that is hidden.
 func (b *box) copy() error {
 	if _, err := os.Lstat(filepath.Join(b.Layers, b.Box.ID)); err == nil {
 		return fmt.Errorf("changes of a run %s wait: hatchctl run apply or discard", b.Box.ID)
