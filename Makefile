@@ -27,7 +27,7 @@ export RUNC_VERSION CONTAINERD_VERSION DOCKERD_VERSION DOCKER_CLI_VERSION RUNC_2
 
 UNIT = $(shell $(GO) list ./... | grep -v /integration)
 
-.PHONY: all build test unit integration test-k8s test-vm docs docs-look lint tools fuzz golden golden-specs compatibility suites freshness bench bench-peers soak demo setup package nfpm clean
+.PHONY: all build test unit integration test-k8s test-vm docs docs-look lint tools fuzz golden golden-specs compatibility suites critest freshness bench bench-peers soak demo setup package nfpm clean
 
 all: build
 
@@ -106,12 +106,16 @@ golden:
 golden-specs: setup
 	$(GO) test -count=1 ./integration -run 'TestCurrentDockersSpecs|TestCurrentContainerdsSpecs' -update-specs
 
-# Runs other runtimes' own suites over hatchdog, as root; 20 minutes. SUITE=FILES
+# Runs other runtimes' own suites over hatchdog, as root; 40 minutes. SUITE=FILES
 # takes some files of runc's alone.
-suites: build
+suites: build critest
 	@integration/setup/build.sh $(CACHE) runc
 	@integration/suites/run.sh $(CACHE) $(BIN) $(RUNC_VERSION) $(SUITE)
 	@integration/suites/runtime-tools.sh $(CACHE) $(BIN) $(RUNC_VERSION)
+
+# Kubernetes' validation of container runtimes, by itself.
+critest: setup
+	@integration/suites/critest.sh $(CACHE) $(CRITEST_VERSION)
 
 # Writes down anew which entry points of images run under which profile; then make golden.
 compatibility: setup

@@ -67,6 +67,8 @@ state = %[2]q
 address = %[3]q
 [plugins.'io.containerd.cri.v1.images'.pinned_images]
 sandbox = %[4]q
+[plugins.'io.containerd.cri.v1.images'.registry]
+config_path = %[8]q
 [plugins.'io.containerd.cri.v1.runtime']
 restrict_oom_score_adj = true
 [plugins.'io.containerd.cri.v1.runtime'.cni]
@@ -88,7 +90,7 @@ pod_annotations = ["hatchdog.dev/*"]
 container_annotations = ["hatchdog.dev/*"]
 [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.plain.options]
 BinaryName = %[7]q
-`, k.dir+"/root", k.dir+"/state", k.socket, criImage, k.dir+"/net.d", tested.hatchdog, pinnedRunc(t))
+`, k.dir+"/root", k.dir+"/state", k.socket, criImage, k.dir+"/net.d", tested.hatchdog, pinnedRunc(t), k.dir+"/registries")
 	must(t, os.WriteFile(k.dir+"/config.toml", []byte(config), 0o600))
 	_, before := os.Stat("/var/lib/cni")
 	k.program, k.policy = program, policy

@@ -76,12 +76,17 @@ func userNSThatCannotBe(t *testing.T, d *docker) {
 	must(t, os.Mkdir(ram, 0o755))
 	must(t, syscall.Mount("ramfs", ram, "ramfs", 0, ""))
 	t.Cleanup(func() { must(t, syscall.Unmount(ram, 0)) })
-	for name, c := range map[string]struct {
+	type inTheWay struct {
 		args []string
 		why  string
-	}{
+	}
+	cases := map[string]inTheWay{
 		"fs": {[]string{"-v", ram + ":/x"}, "mount /x (from " + ram + "): its file system (type 0x858458f6) takes no id mapping"},
-	} {
+	}
+	if d.name == "current" {
+		cases["image"] = inTheWay{[]string{"--mount", "type=image,source=busybox,target=/x"}, "takes no id mapping"}
+	}
+	for name, c := range cases {
 		d.heldTo(t, "profile: restricted\n")
 		out, code := d.try(t, append(append([]string{"run", "-d", "--runtime=hatchdog"}, c.args...), "busybox", "sleep", "600")...)
 		if code != 0 {

@@ -19,3 +19,5 @@ DOCKER_CLI_VERSION=v29.9.3+incompatible
 SWARMKIT_VERSION=v2.1.3-0.20260828175525-ad0357aedfca
 # The Kubernetes of the single node.
 KUBERNETES_VERSION=v1.36.3
+# Kubernetes' validation of container runtimes.
+CRITEST_VERSION=v1.37.0

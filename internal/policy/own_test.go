@@ -19,6 +19,8 @@ func TestForOpensTheWorkloadsOwnAlone(t *testing.T) {
 		"/run/containerd/io.containerd.grpc.v1.cri/sandboxes/s1/shm":             AccessRW,
 		"/run/containerd/io.containerd.grpc.v1.cri/sandboxes/s2/shm":             AccessNone,
 		"/var/lib/containerd/io.containerd.grpc.v1.cri/sandboxes/s1/resolv.conf": AccessRW,
+		"/run/containerd/io.containerd.grpc.v1.cri/image-volumes/s1/e137":        AccessRO,
+		"/run/containerd/io.containerd.grpc.v1.cri/image-volumes/s2/e137":        AccessNone,
 		"/var/lib/docker/containers/c1/mounts/secrets":                           AccessRW,
 		"/var/lib/docker/containers/c2/mounts/secrets":                           AccessNone,
 		"/var/lib/docker/containers/c2/mounts/shm":                               AccessNone,
