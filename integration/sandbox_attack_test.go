@@ -2,6 +2,7 @@ package integration
 
 import (
 	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -58,6 +59,54 @@ func TestBoxWithHalfOfSudo(t *testing.T) {
 		_ = cmd.Run()
 		if cmd.ProcessState.ExitCode() != 125 || out.Len() > 0 {
 			t.Errorf("%v: %d %s%s", env, cmd.ProcessState.ExitCode(), out, errs)
+		}
+	}
+}
+
+// What a command writes does not make git run it on the host.
+func TestBoxIsNotRunByGit(t *testing.T) {
+	b := newBoxed(t)
+	git := func(args ...string) string {
+		cmd := exec.Command("git", args...)
+		cmd.Dir = b.dir
+		cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("git %v: %v\n%s", args, err, out)
+		}
+		return string(out)
+	}
+	must(t, os.RemoveAll(b.dir+"/.git"))
+	git("init", "-q")
+	git("init", "-q", "--bare", "sub/store")
+	git("init", "-q", "--separate-git-dir=apart", "work")
+	git("config", "core.hooksPath", ".githooks")
+	git("config", "include.path", "../settings")
+	_, errs, code := b.sh(t, `bad="[core]
+	repositoryformatversion = 0
+	fsmonitor = touch RAN; false"
+mkdir evil; cp -r .git/objects .git/refs .git/HEAD evil; echo "$bad" >evil/config; echo ../evil >.git/commondir
+echo "$bad" >settings; mkdir -p .githooks; printf '#!/bin/sh\ntouch RAN\n' >.githooks/pre-commit; chmod 755 .githooks/pre-commit
+mv sub sub2; mv apart apart2; for d in .git sub/store sub2/store apart apart2; do echo "$bad" >$d/config; done
+git -C . -c user.name=n -c user.email=a@b commit --allow-empty -qm "from the box"`, "--rw", ".")
+	if code != 0 {
+		t.Fatalf("%d %s", code, errs)
+	}
+	git("status")
+	git("-C", "work", "status")
+	git("-C", "sub/store", "rev-parse")
+	git("-c", "user.name=n", "-c", "user.email=a@b", "commit", "--allow-empty", "-qm", "x")
+	if log := git("log", "--format=%s"); log != "x\nfrom the box\n" {
+		t.Error(log)
+	}
+	for _, dir := range []string{"", "/work", "/sub/store"} {
+		if _, err := os.Stat(b.dir + dir + "/RAN"); err == nil {
+			t.Error("git ran it")
+		}
+	}
+	for _, name := range []string{".git/commondir", "settings", ".githooks"} {
+		if _, err := os.Lstat(b.dir + "/" + name); err == nil {
+			t.Errorf("%s is left", name)
 		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,9 +25,11 @@ const (
 type Closed struct {
 	Path   string `json:"path"`
 	Reason string `json:"reason"`
-	// Missing is true where a stand-in has to be made; Dir tells which.
-	Missing bool `json:"missing,omitempty"`
-	Dir     bool `json:"dir,omitempty"`
+	// Missing is true where a stand-in has to be made; Dir tells which, Text what is
+	// in it.
+	Missing bool   `json:"missing,omitempty"`
+	Dir     bool   `json:"dir,omitempty"`
+	Text    string `json:"text,omitempty"`
 }
 
 // Found is what was found in the granted directories.
@@ -63,9 +64,10 @@ func (b *Box) Search(homes []string) error {
 }
 
 type search struct {
-	box   *Box
-	homes []string
-	found Found
+	box          *Box
+	homes        []string
+	found        Found
+	repositories []string // that were kept
 }
 
 func (s *search) grant(g Grant) error {
@@ -100,8 +102,8 @@ func (s *search) entry(root *os.Root, g Grant, name string, d fs.DirEntry) error
 		}
 		return skip(d)
 	}
-	if d.Name() == ".git" && g.Write && path.Dir(name) != "." {
-		if err := s.keep(root, g, path.Dir(name)); err != nil {
+	if g.Write {
+		if err := s.keepAt(root, g, name, d); err != nil {
 			return err
 		}
 	}
@@ -136,6 +138,9 @@ func (s *search) hides(root *os.Root, full, name string, d fs.DirEntry) string {
 
 // hide closes a path, and what it leads to where it is a link.
 func (s *search) hide(full, reason string, d fs.DirEntry) error {
+	if inner := s.box.InnerOf(full); inner != "" {
+		return fmt.Errorf("%s is hidden (%s), and %s in it was granted: %w; grant %s itself", full, reason, inner, ErrGrant, full)
+	}
 	if d.Type()&fs.ModeSymlink == 0 {
 		s.found.Hidden = append(s.found.Hidden, Closed{Path: full, Reason: reason})
 		return nil
@@ -188,63 +193,6 @@ func head(root *os.Root, name string) ([]byte, error) {
 	}
 	defer f.Close()
 	return io.ReadAll(io.LimitReader(f, lookInto))
-}
-
-// keep closes what stays as it is in the directory dir of a grant.
-func (s *search) keep(root *os.Root, g Grant, dir string) error {
-	tables := [][]keptName{keptInProjects}
-	if dir == "." && s.home(g.Path) {
-		tables = append(tables, keptInHomes)
-	}
-	for _, table := range tables {
-		for _, k := range table {
-			if err := s.keepOne(root, g, path.Join(dir, k.name), k); err != nil {
-				return err
-			}
-		}
-	}
-	for at := dir; at != "."; at = path.Dir(at) {
-		s.found.Anchors = append(s.found.Anchors, filepath.Join(g.Path, at))
-	}
-	return nil
-}
-
-func (s *search) home(dir string) bool {
-	return slices.Contains(s.homes, dir) || path.Dir(dir) == "/home"
-}
-
-func (s *search) keepOne(root *os.Root, g Grant, name string, k keptName) error {
-	full := filepath.Join(g.Path, name)
-	if s.named(full) {
-		return nil
-	}
-	c := Closed{Path: full, Reason: k.reason, Dir: k.dir}
-	info, err := root.Lstat(name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		c.Missing = true
-	case err != nil:
-		return err
-	case info.Mode()&fs.ModeSymlink != 0 || info.Mode().IsRegular() && links(info) > 1:
-		return fmt.Errorf("%s (%s): %w; grant it by its own name, or take it away", full, k.reason, ErrLink)
-	case Hidden(full) != "":
-		return nil // the search closes it
-	case k.name == ".git" && info.IsDir():
-		s.found.Anchors = append(s.found.Anchors, full)
-		for _, r := range keptInRepositories {
-			if err := s.keepOne(root, g, path.Join(name, r.name), r); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	s.found.Kept = append(s.found.Kept, c)
-	return nil
-}
-
-// named reports whether a grant opens the path by its own name.
-func (s *search) named(full string) bool {
-	return slices.ContainsFunc(s.box.Grants, func(g Grant) bool { return below(full, g.Path) && !g.Implied })
 }
 
 // Hides reports whether the search hid a path.

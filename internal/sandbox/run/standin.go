@@ -24,6 +24,7 @@ type standin struct {
 	parent *os.File // of the directory, which another may move meanwhile
 	name   string
 	file   *os.File
+	text   string // that is in it
 }
 
 var errStandin = errors.New("it comes and goes; is something else at work there?")
@@ -72,7 +73,7 @@ func dropListed(p *place) error {
 	}
 	var errs []error
 	for _, k := range list {
-		s, err := find(k.Path)
+		s, err := find(k)
 		if err == nil {
 			err = s.drop()
 		}
@@ -104,12 +105,12 @@ func openDir(path string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-func find(path string) (standin, error) {
-	parent, err := openDir(filepath.Dir(path))
+func find(k sandbox.Closed) (standin, error) {
+	parent, err := openDir(filepath.Dir(k.Path))
 	if err != nil {
 		return standin{}, err
 	}
-	s := standin{parent: parent, name: filepath.Base(path)}
+	s := standin{parent: parent, name: filepath.Base(k.Path), text: k.Text}
 	if err := s.open(); err != nil {
 		return standin{}, errors.Join(err, parent.Close())
 	}
@@ -130,10 +131,10 @@ func hold(k sandbox.Closed) (standin, error) {
 	if err != nil {
 		return standin{}, err
 	}
-	s := standin{parent: parent, name: filepath.Base(k.Path)}
+	s := standin{parent: parent, name: filepath.Base(k.Path), text: k.Text}
 	for range 5 {
 		if k.Missing {
-			if err := create(int(parent.Fd()), s.name, k.Dir); err != nil && !errors.Is(err, fs.ErrExist) {
+			if err := create(int(parent.Fd()), s.name, k); err != nil && !errors.Is(err, fs.ErrExist) {
 				return s, errors.Join(err, parent.Close())
 			}
 		}
@@ -153,15 +154,15 @@ func hold(k sandbox.Closed) (standin, error) {
 }
 
 // create makes it as its directory's owner would.
-func create(parent int, name string, dir bool) error {
-	how := unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_CLOEXEC
-	if dir {
+func create(parent int, name string, k sandbox.Closed) error {
+	how := unix.O_NOFOLLOW | unix.O_CLOEXEC
+	if k.Dir {
 		if err := unix.Mkdirat(parent, name, 0o755); err != nil {
 			return err
 		}
 		how |= unix.O_DIRECTORY
 	} else {
-		how |= unix.O_CREAT | unix.O_EXCL
+		how |= unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL
 	}
 	fd, err := unix.Openat(parent, name, how, 0o644)
 	if err != nil {
@@ -174,6 +175,9 @@ func create(parent int, name string, dir bool) error {
 	}
 	if int(st.Uid) != os.Geteuid() {
 		return errStandin // another's, in the place of the one that was made
+	}
+	if _, err := unix.Write(fd, []byte(k.Text)); !k.Dir && err != nil {
+		return err
 	}
 	for _, m := range marks {
 		if unix.Fsetxattr(fd, m, []byte("1"), 0) == nil {
@@ -202,7 +206,7 @@ func (s standin) marked() bool {
 	return false
 }
 
-// drop takes it away, if it is still empty and no other box needs it.
+// drop takes it away, if nothing was put into it and no other box needs it.
 func (s standin) drop() error {
 	defer s.parent.Close()
 	defer s.file.Close()
@@ -216,7 +220,7 @@ func (s standin) drop() error {
 	flags := 0
 	if info.IsDir() {
 		flags = unix.AT_REMOVEDIR // an empty one alone
-	} else if info.Size() > 0 {
+	} else if n := info.Size(); n != 0 && n != int64(len(s.text)) {
 		return nil
 	}
 	err = unix.Unlinkat(int(s.parent.Fd()), s.name, flags)
