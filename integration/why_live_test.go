@@ -116,7 +116,7 @@ func TestWhyWatchesAHostileProcess(t *testing.T) {
 	m := liveBox().make(t)
 	t.Cleanup(func() { m.stop(t) })
 	m.start(t)
-	const script = `p=$(printf '/x\033[31m\nverdict  hatchdog'); busybox cp /bin/busybox "$(printf '/bin/b\033[1m\n')"; "$(printf '/bin/b\033[1m\n')" cat "$p"; cat "$p"; i=0; while [ $i -lt 5000 ]; do i=$((i+1)); [ -e "/no/$i" ]; done; true`
+	const script = `p=$(printf '/x\033[31m\nverdict  hatchdog'); busybox cp /bin/busybox "$(printf '/bin/busybox\033[1m\n')"; "$(printf '/bin/busybox\033[1m\n')" cat "$p"; cat "$p"; i=0; while [ $i -lt 5000 ]; do i=$((i+1)); [ -e "/no/$i" ]; done; true`
 	cmd := exec.Command("env", "HATCHDOG_POLICY="+m.dir+"/policy.yaml", tested.hatchctl, "why", m.name, "--", tested.hatchdog, "--root", m.dir+"/root", "exec", m.name, "/bin/sh", "-c", script)
 	out, _ := cmd.Output()
 	_, told, _ := strings.Cut(string(out), "live (")

@@ -25,7 +25,7 @@ func kinds() []Kind {
 			{"docs/upgrade.md", "Upgrade"},
 			{"docs/troubleshooting.md", "Find out why it refused"},
 			{"docs/why.md", "Find out why a program fails"},
-			{"docs/answer.md", "Freeze a container, cut it off"},
+			{"docs/answer.md", "Freeze, cut off, keep the evidence"},
 		}},
 		{"Reference", []Entry{
 			{"docs/policy.md", "The policy"},

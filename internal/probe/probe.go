@@ -5,7 +5,7 @@
 // no process leaves, and tells for each call that failed its number, arguments
 // and error, whether it reached the kernel or was answered by a filter, and the
 // capability that was refused within it. It changes nothing, and is gone with
-// Close or with its process. What was lost for lack of room is counted.
+// Close or with its process. Events that found no room are counted.
 // Does not cover: containers that share the host's pid namespace; calls of other
 // architectures than the host's; calls that were under way when it began.
 // Requires: amd64, BTF, raw tracepoints and a ring buffer (5.8), CAP_BPF and
@@ -157,7 +157,7 @@ func (p *Probe) attach(point string, program asm.Instructions) error {
 	return err
 }
 
-// Detach stops watching. What was seen can still be read.
+// Detach stops watching. Events that were seen can still be read.
 func (p *Probe) Detach() {
 	for _, l := range p.links {
 		_ = l.Close()

@@ -194,7 +194,7 @@ func kernelWord(to int16, from int32) asm.Instructions {
 	}
 }
 
-// userMemory copies what an argument points to. What cannot be read is zero.
+// userMemory copies what an argument points to. Memory that cannot be read is zero.
 func userMemory(to, arg int16, size int32, helper asm.BuiltinFunc) asm.Instructions {
 	return asm.Instructions{
 		asm.Mov.Reg(asm.R1, asm.RFP), asm.Add.Imm(asm.R1, int32(stack+to)), asm.Mov.Imm(asm.R2, size),

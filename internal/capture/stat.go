@@ -1,0 +1,6 @@
+package capture
+
+import "syscall"
+
+// unixStat is what os.FileInfo has of a file.
+type unixStat = syscall.Stat_t
