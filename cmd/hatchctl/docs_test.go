@@ -13,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/hatchdog/hatchdog/internal/policy"
+	"github.com/hatchdog/hatchdog/internal/sandbox"
 )
 
 const top = "../../"
@@ -192,6 +193,9 @@ func TestDocsBlocksAreValid(t *testing.T) {
 		for _, b := range blocks(page, "yaml") {
 			if !strings.HasPrefix(b, "version:") {
 				continue
+			}
+			if _, err := sandbox.ParseNarrow([]byte(b)); err == nil && name == "docs/sandbox.md" {
+				continue // what a repository says of its box
 			}
 			policies++
 			if err := policy.Check(name, []byte(b)); err != nil {

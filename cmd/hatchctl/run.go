@@ -22,6 +22,8 @@ type runFlags struct {
 	time                       time.Duration
 	exec, overlay              bool
 	preset, showPreset         string
+	policyFrom, accepted       string
+	noAsk                      bool
 	set                        []string // by the preset
 }
 
@@ -73,6 +75,9 @@ Exit codes: the command's own (128 and the number of a signal that killed it);
 	flags.StringVar(&f.showPreset, "show-preset", "", "print this preset, and run nothing")
 	flags.BoolVar(&f.exec, "exec", false, "let programs run that lie where it can write: what it builds, what it downloads")
 	flags.BoolVar(&f.overlay, "overlay", false, "let it write to a copy of each --rw directory; show what changed, and apply it only with 'hatchctl run apply'")
+	flags.StringVar(&f.policyFrom, "policy-from", "", "narrow the box by this file of a repository, as .hatchdog/sandbox.yaml; it cannot widen it")
+	flags.BoolVar(&f.noAsk, "no-ask", false, "fail where that file is new or changed, instead of asking")
+	flags.StringVar(&f.accepted, "policy-accept", "", "accept that file if it has this SHA-256")
 	flags.StringVar(&f.memory, "memory", "512MiB", "memory, with what its file systems in memory hold")
 	flags.Float64Var(&f.cpu, "cpu", 1, "CPUs")
 	flags.Int64Var(&f.pids, "pids", 256, "processes and threads")
@@ -122,7 +127,7 @@ func (o *options) run(cmd *cobra.Command, f *runFlags, args []string) error {
 			out.Code = run.CodeFailed
 		}
 	}
-	if err == nil && f.overlay {
+	if err == nil && r.Overlay {
 		if err := showLayers(cmd.ErrOrStderr(), r.Box.ID); err != nil {
 			fmt.Fprintln(cmd.ErrOrStderr(), "hatchctl: changes:", err)
 			return exitError(run.CodeFailed)

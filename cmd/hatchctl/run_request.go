@@ -65,6 +65,9 @@ func (o *options) request(f *runFlags, args []string) (*run.Request, error) {
 	if err := f.grants(b, who, p.Profiles[r.Profile].Mounts); err != nil {
 		return nil, err
 	}
+	if err := f.from(b, &r.Overlay, os.Stdin, os.Stderr); err != nil {
+		return nil, err
+	}
 	if b.Env, err = sandbox.Environ(os.Environ(), f.env, append(f.set, "PWD="+b.Workdir()), b.Sees); err != nil {
 		return nil, err
 	}

@@ -59,7 +59,8 @@ type Box struct {
 	UID, GID uint32
 	Terminal bool
 	Grants   []Grant
-	Found    Found // in the grants
+	Found    Found     // in the grants
+	Hide     []Pattern // what is hidden beyond the table
 	Limits   Limits
 	Exec     bool     // programs in directories that can be written to may run
 	Allow    []string // entries of egress

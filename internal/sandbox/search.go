@@ -127,6 +127,9 @@ func (s *search) hides(root *os.Root, full, name string, d fs.DirEntry) string {
 	if reason := Hidden(full); reason != "" {
 		return reason
 	}
+	if slices.ContainsFunc(s.box.Hide, func(p Pattern) bool { return p.Matches(full) }) {
+		return "the repository hides it"
+	}
 	if d.Type().IsRegular() && lookedInto(d.Name()) && holdsKey(root, name) {
 		return "a private key"
 	}
