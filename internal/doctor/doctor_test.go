@@ -66,6 +66,10 @@ func TestEachLack(t *testing.T) {
 		"weak policy":      {func(h *Host) { h.Weak = []policy.Weak{{Where: "p.yaml:3", Setting: "restore: admit", Means: "x"}} }, "policy", Warn},
 		"no runtime":       {func(h *Host) { h.Runtimes = nil }, "low-level runtime", Fail},
 		"used escape":      {func(h *Host) { h.Runtimes[0].Err = errors.New("CVE") }, "low-level runtime /usr/bin/runc", Fail},
+		"crun on a hybrid": {func(h *Host) {
+			h.Hybrid, h.CgroupV2 = true, false
+			h.Runtimes[0].Name = "crun"
+		}, "low-level runtime /usr/bin/runc", Fail},
 		"unused escape": {func(h *Host) {
 			h.Runtimes = append(h.Runtimes, Runtime{Path: "/opt/crun", Err: errors.New("CVE")})
 		}, "low-level runtime /opt/crun", Warn},
@@ -183,5 +187,23 @@ func TestRealProbes(t *testing.T) {
 	}
 	if a := tryUserNamespace(); !a.Yes && os.Geteuid() == 0 {
 		t.Errorf("user namespaces: %+v", a)
+	}
+}
+
+// A crun that could be used is recommended, and where it cannot be it is not.
+func TestCrunBesideRunc(t *testing.T) {
+	for hybrid, want := range map[bool]string{false: "about half of runc's time: runtime.path", true: "of no use where control groups of both versions"} {
+		h := healthy()
+		h.Hybrid, h.CgroupV2 = hybrid, !hybrid
+		h.Runtimes = append(h.Runtimes, Runtime{Path: "/usr/bin/crun", Name: "crun", Version: "1.28"})
+		found := false
+		for _, f := range Examine(h) {
+			if f.Check == "low-level runtime /usr/bin/crun" {
+				found = f.Level == OK && strings.Contains(f.Found, want)
+			}
+		}
+		if !found {
+			t.Errorf("hybrid %v: %+v", hybrid, Examine(h))
+		}
 	}
 }
