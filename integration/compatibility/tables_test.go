@@ -25,6 +25,7 @@ var features = []struct {
 	{"health checks, restart on failure", both("TestDockerHealthAndRestart", "", "", "", "", "", "TestCluster")},
 	{"volumes, volumes of others", both("TestDockerVolumes", "", "", "", "TestPodmanLife", "TestPodmanWithoutRoot", "TestCluster")},
 	{"a part of a volume", []string{"no such option", "TestDockerVolumes", "", "", "", "", "", "TestCluster"}},
+	{"Compose v5.6", []string{"", "TestCompose", "", "", "", "", "", "no: of Docker"}},
 	{"update of limits", both("TestDockerLimitsOnTheHost", "", "", "", "", "", "TestCluster")},
 	{"namespaces of another container", both("TestUserNSJoined", "", "", "TestCRI", "TestPodmanPod", "", "TestCluster")},
 	{"networks connected while it runs", both("TestDockerNetworkOfARunningContainer", "", "", "", "", "", "")},

@@ -2,7 +2,7 @@
 # Builds pinned programs through the Go module proxy, from their own go.mod,
 # into CACHE/NAME-VERSION. There already: nothing to do.
 #
-# usage: build.sh CACHE runc|old-runc-2019|old-runc-2021|old-runc-2023|old-runc-2024|old-runc-2025|containerd|containerd-oldest|shim|dockerd|docker-cli|runsc|kubernetes
+# usage: build.sh CACHE runc|old-runc-2019|old-runc-2021|old-runc-2023|old-runc-2024|old-runc-2025|containerd|containerd-oldest|shim|dockerd|docker-cli|runsc|kubernetes|compose
 set -eu
 
 cache=$1
@@ -61,6 +61,12 @@ docker-cli)
 	modfile=vendor
 	replace="github.com/moby/swarmkit/v2@$SWARMKIT_VERSION"
 	programs="./cmd/docker"
+	;;
+compose)
+	# Its go.mod has an exclude, which "go install" at a version does not take.
+	version=$COMPOSE_VERSION cgo=0 tags= ldflags="-s -w -X github.com/docker/compose/v5/internal.Version=$COMPOSE_VERSION"
+	module=github.com/docker/compose/v5@$version
+	programs="./cmd"
 	;;
 kubernetes)
 	# Its go.mod points to folders that the module proxy does not hand out; the
@@ -126,4 +132,5 @@ if ! wait $compiler; then
 	tail -n 20 "$tmp/log" >&2
 	exit 1
 fi
+[ $name != compose ] || mv "$tmp/bin/cmd" "$tmp/bin/docker-compose"
 mv "$tmp/bin" "$out"

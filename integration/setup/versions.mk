@@ -17,6 +17,8 @@ DOCKERD_VERSION=v2.0.0-beta.24
 # The newest client, and the version of its dependency that dockerd has.
 DOCKER_CLI_VERSION=v29.9.3+incompatible
 SWARMKIT_VERSION=v2.1.3-0.20260828175525-ad0357aedfca
+# The newest Compose that our Go builds.
+COMPOSE_VERSION=v5.6.0
 # The Kubernetes of the single node.
 KUBERNETES_VERSION=v1.36.3
 # Kubernetes' validation of container runtimes.
