@@ -29,6 +29,7 @@ func kinds() []Kind {
 		}},
 		{"Reference", []Entry{
 			{"docs/policy.md", "The policy"},
+			{"docs/commands.md", "Commands of hatchctl"},
 			{"docs/profiles/baseline.md", "builtin/baseline"},
 			{"docs/profiles/restricted.md", "builtin/restricted"},
 			{"docs/profiles/untrusted.md", "builtin/untrusted"},
