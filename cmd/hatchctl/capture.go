@@ -89,7 +89,8 @@ func (s *subject) capture(name string, now time.Time, frozen bool) (sum string, 
 	return s.write(f, m)
 }
 
-// hold freezes the container. What it returns lets it go on, if it did before.
+// hold freezes the container. The function that it returns lets it go on, if it did
+// before.
 func (s *subject) hold() (thaw func() error, err error) {
 	f, err := freeze.Of(s.c.Given.Cgroups)
 	if err != nil {

@@ -29,27 +29,26 @@ type whyOptions struct {
 	command           []string
 }
 
-const whyHelp = `Show who stops a container from what fails: hatchdog, another layer (which is
-named), or undetermined. Nothing is stopped, started or changed.
+const whyHelp = `Show who stops a container from what fails: hatchdog, another layer (which it
+names), or undetermined. It stops, starts and changes nothing.
 
 A target is a system call (with the numbers that are its arguments), a path in
 the container, a host or an address to reach, a port to listen on, or a
-capability (CAP_NET_RAW or NET_RAW). Without one, the limits that the container
-ran into and the packets that its rules dropped are told, as the kernel counted
-them. What is asked of a path and of a network is asked of the container's first
-process.
+capability (CAP_NET_RAW or NET_RAW). Without one, it tells the limits that the
+container ran into and the packets that its rules dropped, as the kernel counted
+them. It asks about a path and about a network for the container's first process.
 
-With --live the system calls of the container that fail are watched, until
-interrupted or for as long as --during says, and each is explained; with a COMMAND
-behind --, for as long as that runs. The watching is a BPF program that ends with
-hatchctl; where the kernel has none, its audit records are listened to.
+With --live it watches the system calls of the container that fail, until
+interrupted or for as long as --during says, and explains each; with a COMMAND
+behind --, for as long as that runs. A BPF program watches, and ends with hatchctl;
+hatchctl listens to the kernel's audit records where there is no BPF.
 
-Where hatchdog stops it, the smallest policy that lets it through is printed, once
-it was tried against the request, and what an attacker would have of it.
+If hatchdog stops it, it prints the smallest policy that lets it through, tried
+against the request, and what an attacker would have of it.
 
-No packet is sent, but for a HOST that is a name, which is looked up as the
-container would, and with --try. A container that is gone is looked up in the
-audit log.
+It sends no packet, but for a HOST that is a name, which it looks up as the
+container would, and with --try. It looks a container that is gone up in the audit
+log.
 
 ` + nameHelp + `
 Exit code 0: hatchdog does not stop it, another layer does; or there is nothing to

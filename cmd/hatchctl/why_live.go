@@ -142,8 +142,9 @@ type sightings struct {
 // kindsMost is how many ways to fail are kept.
 const kindsMost = 4096
 
-// add counts an event with those that are like it. What is no failure to a
-// program, or is the low-level runtime's own start of a process, is left out.
+// add counts an event with those that are like it. It leaves out an event that is
+// no failure to a program, or that is the low-level runtime's own start of a
+// process.
 func (s *sightings) add(e probe.Event) {
 	name := s.names[e.Call]
 	if strings.HasPrefix(e.Command, "runc:[") || ordinary(e, name) {

@@ -1,7 +1,7 @@
 // Package capture keeps what a container looks like now, for whoever looks into
 // it later: its processes, what they have open, what its writable layer holds.
 //
-// Guarantees: it changes nothing in the container. Whatever the container does,
+// Guarantees: it changes nothing in the container. For all that the container does,
 // what is kept is bounded in number and size, no link leads out of the writable
 // layer, no device and no pipe is opened, a process whose memory does not answer
 // holds up nothing, and members of the archive have names of ours alone. Names of
@@ -62,7 +62,8 @@ func NewArchive(w io.Writer, now time.Time) *Archive {
 	return &Archive{tar: tar.NewWriter(io.MultiWriter(w, whole)), whole: whole, now: now}
 }
 
-// Add writes a member. What is larger than a member may be is cut, and told.
+// Add writes a member. It cuts one that is larger than a member may be, and tells
+// of it.
 func (a *Archive) Add(name string, data []byte) error {
 	cut := max(0, len(data)-maxMember)
 	data = data[:len(data)-cut]

@@ -36,7 +36,7 @@ func (l *Layer) Apply(changes []Change, marked bool) error {
 		return err
 	}
 	a := applying{l: l, root: root}
-	// What goes, goes first and from the inside; then what comes, from the outside.
+	// Removals come first, from the inside; then additions, from the outside.
 	for i := len(changes) - 1; i >= 0; i-- {
 		c := changes[i]
 		if c.What == Removed || c.What == Modified && word(c.was.From.Mode) != c.Kind {
