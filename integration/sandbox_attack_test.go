@@ -6,6 +6,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // The report is written by root: the command does not lead it elsewhere.
@@ -107,6 +108,44 @@ git -C . -c user.name=n -c user.email=a@b commit --allow-empty -qm "from the box
 	for _, name := range []string{".git/commondir", "settings", ".githooks"} {
 		if _, err := os.Lstat(b.dir + "/" + name); err == nil {
 			t.Errorf("%s is left", name)
+		}
+	}
+}
+
+// What the host puts in the place of something hidden or kept has nothing mounted
+// on it: the box ends before much comes of it. Git's own settings are not replaced.
+func TestBoxEndsWhenTheHostReplacesWhatIsClosed(t *testing.T) {
+	for change, path := range map[string]string{
+		"echo KEY=new >new; mv new api/.env":         "/api/.env",
+		"rm -rf .vscode; mkdir .vscode":              "/.vscode",
+		"echo '[core]' >new; mv new .git/config":     "/.git/config",
+		"git config a.b c; touch x .git/x; rm -f x":  "",
+		"rm .env; mv api api2; mkdir api; touch api": "",
+	} {
+		b := newBoxed(t)
+		must(t, os.Mkdir(b.dir+"/.git/objects", 0o755))
+		must(t, os.Mkdir(b.dir+"/.git/refs", 0o755))
+		must(t, os.WriteFile(b.dir+"/.git/HEAD", []byte("ref: refs/heads/main\n"), 0o644))
+		cmd, out, errs := b.command(t, "--rw", ".", "--", "sh", "-c", "touch ready; for i in 1 2 3 4 5 6 7 8; do sleep 0.3; [ ! -e done ] || exit 3; done")
+		must(t, cmd.Start())
+		for range 200 {
+			if _, err := os.Stat(b.dir + "/ready"); err == nil {
+				break
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		host := exec.Command("sh", "-c", change)
+		host.Dir = b.dir
+		said, _ := host.CombinedOutput()
+		time.Sleep(200 * time.Millisecond)
+		must(t, os.WriteFile(b.dir+"/done", nil, 0o644))
+		_ = cmd.Wait()
+		code, ended := cmd.ProcessState.ExitCode(), "ended: "+b.dir+path+" was replaced"
+		if path == "" && code != 3 || path != "" && (code != 125 || !strings.Contains(errs.String(), ended)) {
+			t.Errorf("%s: %d %s%s%s", change, code, said, out, errs)
+		}
+		if strings.Contains(change, "git config") && !strings.Contains(string(said), "could not lock config file") {
+			t.Errorf("git replaced its settings: %s", said)
 		}
 	}
 }

@@ -48,6 +48,8 @@ func TestBoxReachesWhatIsListedAlone(t *testing.T) {
 	}{
 		{"--allow 192.0.2.1:8080/tcp", "192.0.2.1:8080 HTTP/1.0 200\n192.0.2.1:8081 refused\n169.254.169.254:8080 refused\n10.0.2.2:8080 refused\n127.0.0.1:8080 refused\nthere\n", "packets to 169.254.169.254:8080 (tcp)\n"},
 		{"--allow 0.0.0.0/0:8080", "192.0.2.1:8080 refused\n192.0.2.1:8081 refused\n169.254.169.254:8080 refused\n10.0.2.2:8080 refused\n127.0.0.1:8080 refused\nthere\n", "(--allow 10.0.2.3:53/udp)"},
+		{"--allow 0.0.0.0/0", "192.0.2.1:8080 refused\n192.0.2.1:8081 refused\n169.254.169.254:8080 refused\n10.0.2.2:8080 refused\n127.0.0.1:8080 refused\nthere\n", "(--allow 10.0.2.3:53/udp)"},
+		{"--allow 0.0.0.0/0 --allow 10.0.2.3:53/udp", "192.0.2.1:8080 refused\n192.0.2.1:8081 refused\n169.254.169.254:8080 refused\n10.0.2.2:8080 refused\n127.0.0.1:8080 refused\nthere\n", "packets to 192.0.2.1:8080"},
 		{"", "192.0.2.1:8080 refused\n192.0.2.1:8081 refused\n169.254.169.254:8080 refused\n10.0.2.2:8080 refused\n127.0.0.1:8080 refused\nthere\n", "no way leads"},
 	} {
 		cmd := exec.Command("unshare", "--mount", "--net", "--propagation", "private", "sh", "-c", wayOut)

@@ -16,11 +16,13 @@ import (
 
 // runReport is what a run ends with.
 type runReport struct {
-	Name   string `json:"name"`
-	Code   int    `json:"code"`
-	Ended  string `json:"ended,omitempty"` // time, output, memory; empty: by itself
-	Took   string `json:"took"`
-	Denied []lack `json:"denied"` // worst first
+	Name  string `json:"name"`
+	Code  int    `json:"code"`
+	Ended string `json:"ended,omitempty"` // time, output, memory, changed; empty: by itself
+	// Changed is the path that something on the host replaced.
+	Changed string `json:"changed,omitempty"`
+	Took    string `json:"took"`
+	Denied  []lack `json:"denied"` // worst first
 	// Unseen says what is denied without being counted.
 	Unseen []string `json:"unseen"`
 	Hidden []string `json:"hidden"` // paths in what was granted
@@ -40,7 +42,7 @@ func unseen() []string {
 }
 
 func newReport(r *run.Request, out run.Outcome) runReport {
-	rep := runReport{Name: r.Box.ID, Code: out.Code, Ended: out.Ended, Took: out.Took.Round(time.Millisecond).String(), Unseen: unseen(), Denied: []lack{}, Hidden: []string{}}
+	rep := runReport{Name: r.Box.ID, Code: out.Code, Ended: out.Ended, Changed: out.Changed, Took: out.Took.Round(time.Millisecond).String(), Unseen: unseen(), Denied: []lack{}, Hidden: []string{}}
 	l := r.Box.Limits
 	add := func(n int64, flag, format string, args ...any) {
 		if n > 0 {
@@ -107,6 +109,8 @@ func (rep runReport) line(w io.Writer, l sandbox.Limits) {
 		fmt.Fprintf(w, "hatchctl: ended: --time %s was over (exit code %d)\n", l.Time, rep.Code)
 	case "output":
 		fmt.Fprintf(w, "hatchctl: ended: it printed more than --output %s (exit code %d)\n", units.BytesSize(float64(l.Output)), rep.Code)
+	case "changed":
+		fmt.Fprintf(w, "hatchctl: ended: %s was replaced on the host, and what is there now was open to the command: look at it (exit code %d)\n", harmless(rep.Changed), rep.Code)
 	case "memory":
 		fmt.Fprintf(w, "hatchctl: ended: killed for want of memory, --memory %s (exit code %d)\n", units.BytesSize(float64(l.Memory)), rep.Code)
 	}

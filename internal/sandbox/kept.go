@@ -84,6 +84,9 @@ var keptInRepositories = []keptName{
 	// Git fails where this one is empty; "." is the repository's own directory.
 	{"commondir", false, "names where the settings are that git believes", ".\n"},
 	{"config", false, "git runs what its settings name", ""},
+	// As long as it is there the host's git does not put another file in the place of
+	// the settings, on which nothing would be mounted.
+	{"config.lock", false, "git replaces its settings by it", ""},
 	{"config.worktree", false, "git runs what its settings name", ""},
 	{"modules", true, "settings and hooks of submodules", ""},
 	{"worktrees", true, "settings of work trees", ""},

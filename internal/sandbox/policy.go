@@ -10,6 +10,11 @@ import (
 // built-in one.
 const Own = "sandbox"
 
+// resolver is the address at which slirp4netns hands packets to the resolvers of
+// the host, wherever they are: it is open where it is named by itself, and in no
+// network around it (slirp4netns(1)).
+const resolver = "10.0.2.3"
+
 // Policy is a file of the policy for this run alone, whose rule is asked first.
 // It adds to base, the full name of a profile, what the caller granted; the
 // caller is whom the policy belongs to.
@@ -30,7 +35,7 @@ func (b *Box) Policy(base string) ([]byte, error) {
 	}
 	profile := object{"extends": base, "description": "one run of hatchctl run", "mounts": mounts}
 	if len(b.Allow) > 0 {
-		profile["egress"] = object{"allow": b.Allow}
+		profile["egress"] = object{"allow": b.Allow, "deny": []any{"inherited", resolver}}
 	}
 	d := Defaults()
 	if b.Limits.Pids > d.Pids {

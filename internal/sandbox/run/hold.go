@@ -40,6 +40,9 @@ func (b *box) hold(signals <-chan os.Signal) (Outcome, error) {
 				out.Ended = "output"
 			}
 			b.signal(unix.SIGKILL)
+		case out.Changed = <-b.watch.changed:
+			out.Ended = "changed"
+			b.signal(unix.SIGKILL)
 		case <-kill:
 			b.signal(unix.SIGKILL)
 		case s := <-status:
@@ -86,6 +89,8 @@ func (b *box) conclude(out *Outcome, s unix.WaitStatus) {
 		out.Code = CodeTime
 	case out.Ended == "output":
 		out.Code = CodeOutput
+	case out.Ended == "changed":
+		out.Code = CodeFailed
 	case out.Code == 128+int(unix.SIGKILL) && out.Counted.OOM > 0:
 		out.Ended, out.Code = "memory", CodeMemory
 	}

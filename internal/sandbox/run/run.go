@@ -53,7 +53,8 @@ type Request struct {
 // Outcome is what became of it.
 type Outcome struct {
 	Code    int
-	Ended   string // by what, where not by itself: "time", "output", "memory"
+	Ended   string // by what, where not by itself: "time", "output", "memory", "changed"
+	Changed string // the path that came open
 	Took    time.Duration
 	Counted counted
 	Noted   []firewall.Noted // destinations of what was dropped
@@ -77,6 +78,7 @@ type box struct {
 	groups   map[string]string
 	net      int // its network namespace, -1 is none
 	way      *wayOut
+	watch    *watch
 	created  bool
 	copied   bool // layers of the run are there
 }
@@ -182,6 +184,9 @@ func (b *box) uncopy() error {
 
 // ready does what the command must not be started without.
 func (b *box) ready() (err error) {
+	if b.watch, err = newWatch(b.pid, &b.Box); err != nil {
+		return err
+	}
 	if err := verify(b.pid, &b.Box, b.was); err != nil {
 		return err
 	}
@@ -293,7 +298,7 @@ func (b *box) end() error {
 		_ = unix.PidfdSendSignal(b.pidfd, unix.SIGKILL, nil, 0)
 		_ = unix.Close(b.pidfd)
 	}
-	errs = append(errs, b.way.close())
+	errs = append(errs, b.way.close(), b.watch.close())
 	if b.net >= 0 {
 		firewall.Close(b.net)
 	}
