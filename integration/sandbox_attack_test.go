@@ -149,3 +149,12 @@ func TestBoxEndsWhenTheHostReplacesWhatIsClosed(t *testing.T) {
 		}
 	}
 }
+
+// What a command sends to the first process of its box does not end that.
+func TestBoxOutlivesSignals(t *testing.T) {
+	b := newBoxed(t)
+	out, errs, code := b.sh(t, "trap '' HUP INT QUIT USR1 USR2 ALRM TERM; for i in $(seq 1 64); do case $i in 32|33) ;; *) kill -$i 1 2>/dev/null;; esac; done; sleep 0.5; echo lives; exit 4")
+	if code != 4 || out != "lives\n" || errs != "" {
+		t.Errorf("%d %s%.300s", code, out, errs)
+	}
+}

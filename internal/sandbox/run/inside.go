@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -62,6 +63,7 @@ func Inside(args []string) int {
 	}
 	o.Secrets = nil
 	signals := make(chan os.Signal, 64)
+	signal.Notify(signals, crashes...)
 	signal.Notify(signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGCONT, unix.SIGCHLD, unix.SIGPIPE, unix.SIGTTOU, unix.SIGTTIN)
 	enoughThreads()
 	over := make(chan struct{})
@@ -143,12 +145,16 @@ func begin(args []string) (pid, code int) {
 	return pid, 0
 }
 
+// crashes are signals at which the Go runtime ends a program, whoever sends them:
+// here, somebody in the box.
+var crashes = []os.Signal{unix.SIGILL, unix.SIGTRAP, unix.SIGABRT, unix.SIGBUS, unix.SIGFPE, unix.SIGSEGV, unix.SIGSTKFLT, unix.SIGSYS}
+
 // hear hands a signal on. A signal of the terminal's to the processes in the
 // foreground goes to all of them.
 func hear(s os.Signal, pid int) (code int, done bool) {
 	sig, ok := s.(syscall.Signal)
 	switch {
-	case !ok || sig == unix.SIGPIPE || sig == unix.SIGTTOU || sig == unix.SIGTTIN:
+	case !ok || sig == unix.SIGPIPE || sig == unix.SIGTTOU || sig == unix.SIGTTIN || slices.Contains(crashes, s):
 	case sig == unix.SIGCHLD:
 		return collect(pid)
 	case sig == unix.SIGINT || sig == unix.SIGQUIT || sig == unix.SIGCONT:

@@ -39,7 +39,9 @@ func newWatch(pid int, b *sandbox.Box) (*watch, error) {
 		w.closed[c.Path] = true
 	}
 	for _, c := range b.Found.Kept {
-		w.closed[c.Path] = w.closed[c.Path]
+		if !w.closed[c.Path] {
+			w.closed[c.Path] = false
+		}
 	}
 	for path := range w.closed {
 		dir := filepath.Dir(path)
