@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -22,6 +23,8 @@ import (
 // stuck is how long a container's file system may take to answer: one that a
 // program serves may never.
 const stuck = 10 * time.Second
+
+var errSilent = errors.New("the file system does not answer")
 
 func capabilityNames() []string {
 	var all []string
@@ -149,20 +152,31 @@ func (s *subject) fullDisk() []why.Finding {
 // look follows a path, and gives up where the container's file system does not
 // answer.
 func (s *subject) look(name string) (*inside.Place, error) {
-	type result struct {
-		place *inside.Place
+	return inTime(name, func() (*inside.Place, error) { return inside.Look(s.init, s.c.Process, name) })
+}
+
+// text reads the beginning of a file of the container.
+func (s *subject) text(name string) (string, error) {
+	return inTime(name, func() (string, error) { return inside.ReadText(s.init, s.c.Process, name) })
+}
+
+// inTime asks a file system that may never answer.
+func inTime[T any](name string, ask func() (T, error)) (T, error) {
+	type answer struct {
+		value T
 		err   error
 	}
-	done := make(chan result, 1)
+	done := make(chan answer, 1)
 	go func() {
-		p, err := inside.Look(s.init, s.c.Process, name)
-		done <- result{p, err}
+		value, err := ask()
+		done <- answer{value, err}
 	}()
 	select {
-	case r := <-done:
-		return r.place, r.err
+	case a := <-done:
+		return a.value, a.err
 	case <-time.After(stuck):
-		return nil, fmt.Errorf("%s: the file system does not answer", name)
+		var none T
+		return none, fmt.Errorf("%s: %w", name, errSilent)
 	}
 }
 
@@ -202,7 +216,16 @@ func (s *subject) askPath(cmd *cobra.Command, name string, w whyOptions) ([]why.
 	return s.one(s.pathLogged(*first, name))
 }
 
+// started reads a program, and what it needs to start.
 func (s *subject) started(p *inside.Place) why.Started {
+	st, err := inTime(p.Asked, func() (why.Started, error) { return s.program(p), nil })
+	if err != nil {
+		st.Err = err
+	}
+	return st
+}
+
+func (s *subject) program(p *inside.Place) why.Started {
 	st := why.Started{}
 	st.Program, st.Err = p.ReadProgram()
 	if st.Err != nil || st.Program.Kind == "" {

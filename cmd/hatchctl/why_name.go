@@ -12,7 +12,7 @@ import (
 
 // resolvers reads the container's own resolv.conf(5).
 func (s *subject) resolvers() (servers []netip.Addr, search []string) {
-	text, err := inside.ReadText(s.init, s.c.Process, "/etc/resolv.conf")
+	text, err := s.text("/etc/resolv.conf")
 	if err != nil {
 		return nil, nil
 	}
@@ -50,7 +50,7 @@ func (s *subject) addresses(host string, servers []netip.Addr, search []string, 
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a.Unmap()}, nil
 	}
-	if text, err := inside.ReadText(s.init, s.c.Process, "/etc/hosts"); err == nil {
+	if text, err := s.text("/etc/hosts"); err == nil {
 		if found := inHosts(text, host); len(found) > 0 {
 			return found, nil
 		}

@@ -134,7 +134,7 @@ func (s *subject) gone(logged []decision.Decision) {
 
 // ruled is true where the network has the rules of the container's profile.
 func (s *subject) ruled() bool {
-	if s.entry == nil || s.c.Profile == nil {
+	if s.entry == nil || s.c.Profile == nil || !s.c.Held {
 		return false
 	}
 	kind := s.entry.Record.Network.Kind

@@ -21,9 +21,13 @@ const (
 	maxText    = 64 << 10
 	maxProgram = 512 << 20
 	maxNeeded  = 256 // libraries
+	maxSection = 64 << 20
 )
 
-var errNotRegular = errors.New("not a regular file")
+var (
+	errNotRegular = errors.New("not a regular file")
+	errSection    = errors.New("its tables are larger than any program's")
+)
 
 // open opens a place's regular file for reading, through what was looked at.
 func (p *Place) open() (*os.File, error) {
@@ -95,6 +99,11 @@ func readELF(f *os.File) (*Program, error) {
 		return nil, err
 	}
 	defer func() { _ = e.Close() }()
+	for _, s := range e.Sections {
+		if s.Size > maxSection && (s.Type == elf.SHT_DYNAMIC || s.Type == elf.SHT_STRTAB || s.Type == elf.SHT_DYNSYM) {
+			return nil, errSection
+		}
+	}
 	p := &Program{Kind: "elf", Machine: e.Machine}
 	for _, h := range e.Progs {
 		if h.Type != elf.PT_INTERP || h.Filesz > maxPath {

@@ -69,7 +69,9 @@ func bootTime() (time.Time, error) {
 	return time.Now().Add(-time.Duration(up.Nano())), nil
 }
 
-var stamp = regexp.MustCompile(`^<\d+>\[\s*(\d+\.\d+)\]`)
+// stamp is the head of a record of the kernel's audit. Other lines may hold text
+// that a container chose.
+var stamp = regexp.MustCompile(`^<\d+>\[\s*(\d+\.\d+)\](?:\[\s*[TC]\d+\])? audit: type=`)
 
 func parseLog(log []byte, boot time.Time) (all []Denial, since time.Time) {
 	for line := range bytes.Lines(log) {
@@ -82,13 +84,11 @@ func parseLog(log []byte, boot time.Time) (all []Denial, since time.Time) {
 			continue
 		}
 		at := boot.Add(time.Duration(seconds * float64(time.Second)))
-		if _, text, ok := strings.Cut(string(line), "audit: type="); ok {
-			if since.IsZero() {
-				since = at
-			}
-			if d, ok := parseDenial("type=" + text); ok {
-				all = append(all, d)
-			}
+		if since.IsZero() {
+			since = at
+		}
+		if d, ok := parseDenial("type=" + string(line[len(m[0]):])); ok {
+			all = append(all, d)
 		}
 	}
 	return all, since
