@@ -43,6 +43,8 @@ func (s *subject) ask(cmd *cobra.Command, target []string, w whyOptions) ([]why.
 	}
 	word := target[0]
 	switch {
+	case word == "":
+		return nil, usageError(cmd, "the target is empty")
 	case strings.HasPrefix(word, "/"):
 		if len(target) > 1 {
 			return nil, usageError(cmd, "unexpected argument %q", target[1])
@@ -50,6 +52,8 @@ func (s *subject) ask(cmd *cobra.Command, target []string, w whyOptions) ([]why.
 		return s.askPath(cmd, word, w)
 	case slices.Contains(capabilityNames(), word), slices.Contains(capabilityNames(), "CAP_"+word):
 		return s.one(s.c.Capability("CAP_" + strings.TrimPrefix(word, "CAP_")))
+	case strings.HasPrefix(word, "CAP_"):
+		return nil, usageError(cmd, "%s: no capability of this name is known", word)
 	case slices.Contains(callNames(), word):
 		return s.askCall(cmd, target)
 	case len(target) > 1:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -17,6 +18,8 @@ import (
 
 // Without a port a connection to the web is meant.
 const webPort = 443
+
+var errNoHost = errors.New("neither a host nor a port")
 
 // hostTarget is HOST[:PORT][/PROTOCOL].
 type hostTarget struct {
@@ -41,6 +44,9 @@ func parseHost(text string) (hostTarget, error) {
 		host = addr.String()
 	} else if i := strings.LastIndexByte(rest, ':'); i >= 0 {
 		host, port = strings.Trim(rest[:i], "[]"), rest[i+1:]
+	}
+	if host == "" && port == "" {
+		return t, errNoHost
 	}
 	t.host = host
 	if port != "" {

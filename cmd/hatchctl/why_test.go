@@ -22,7 +22,7 @@ func TestHostTargets(t *testing.T) {
 			t.Errorf("%s: %+v %v, want %+v", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"a:0", "a:70000", "a:x", "a/sctp", "a:80/"} {
+	for _, text := range []string{"/tcp", "a:0", "a:70000", "a:x", "a/sctp", "a:80/"} {
 		if got, err := parseHost(text); err == nil {
 			t.Errorf("%s: %+v", text, got)
 		}

@@ -188,6 +188,9 @@ func Named(name string, answers []Asked) *Finding {
 		return &f
 	}
 	f := other(what, LayerDNS, "no resolver of the container knows it").with(said...)
+	if !strings.ContainsAny(name, ".:") {
+		f.Evidence = append(f.Evidence, "it is no system call, capability or path that is known: is it a host?")
+	}
 	return &f
 }
 
@@ -200,6 +203,8 @@ func errWords(err error) string {
 		return "there is no such name"
 	case errors.As(err, &dns) && dns.IsTimeout:
 		return "no answer"
+	case errors.As(err, &dns):
+		return dns.Err
 	}
 	return err.Error()
 }
