@@ -12,15 +12,29 @@ import (
 // podman is Debian's Podman with all that it keeps in a folder of the test's.
 type podman struct {
 	dir, ns string
-	user    int // 0 is root
+	user    int    // 0 is root
+	newest  string // the folder of one that is not installed
 }
 
-// newPodman makes the place, and an image in it.
+// eachPodman runs a test against Debian's Podman and the newest.
+func eachPodman(t *testing.T, test func(*testing.T, *podman)) {
+	t.Helper()
+	for name, folder := range map[string]string{"Debian's": "", "newest": filepath.Dir(cached(t, "newest-podman-*/podman"))} {
+		t.Run(name, func(t *testing.T) { test(t, newPodmanOf(t, folder)) })
+	}
+}
+
+// newPodman makes the place of Debian's, and an image in it.
 func newPodman(t *testing.T) *podman {
+	t.Helper()
+	return newPodmanOf(t, "")
+}
+
+func newPodmanOf(t *testing.T, folder string) *podman {
 	t.Helper()
 	ns, err := netns()
 	must(t, err)
-	p := &podman{dir: filepath.Join(tested.dir, "podman"), ns: ns}
+	p := &podman{dir: filepath.Join(tested.dir, "podman"+filepath.Base(folder)), ns: ns, newest: folder}
 	must(t, os.MkdirAll(p.dir+"/home", 0o755))
 	must(t, os.WriteFile(p.dir+"/image.tar", busyboxTar(t), 0o644))
 	policyFile(t, p.dir, "")
@@ -38,10 +52,14 @@ func newPodman(t *testing.T) *podman {
 		})
 	})
 	// No more open files and processes than this machine gives.
-	must(t, os.WriteFile(p.dir+"/containers.conf", []byte("[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=500:500\"]\n"), 0o644))
+	conf := "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=500:500\"]\n[engine]\ninfra_image = \"localhost/box:latest\"\n"
+	if folder != "" {
+		conf += fmt.Sprintf("conmon_path = [%q]\nhelper_binaries_dir = [%q]\n", folder+"/conmon", folder)
+	}
+	must(t, os.WriteFile(p.dir+"/containers.conf", []byte(conf), 0o644))
 	// Podman gives a runtime next to nothing of its own environment.
 	must(t, os.WriteFile(p.dir+"/hatchdog", fmt.Appendf(nil, "#!/bin/sh\nHATCHDOG_POLICY=%s/policy.yaml exec %s \"$@\"\n", p.dir, tested.hatchdog), 0o755))
-	p.do(t, "import", "-q", p.dir+"/image.tar", "localhost/box:latest")
+	p.do(t, "import", "-q", "-c", `CMD ["sleep","1000"]`, p.dir+"/image.tar", "localhost/box:latest")
 	return p
 }
 
@@ -53,8 +71,8 @@ func (p *podman) try(t *testing.T, args ...string) (string, int) {
 	}
 	cmd := p.asUser(append(all, args...))
 	if p.user == 0 {
-		cmd = exec.Command("nsenter", append([]string{"--net=" + p.ns, "podman"}, append(all, args...)...)...)
-		cmd.Env = append(os.Environ(), "CONTAINERS_CONF="+p.dir+"/containers.conf", "HOME="+p.dir+"/home", "XDG_RUNTIME_DIR="+p.dir+"/home")
+		cmd = exec.Command("nsenter", append([]string{"--net=" + p.ns, filepath.Join(p.newest, "podman")}, append(all, args...)...)...)
+		cmd.Env = append(os.Environ(), "PODMAN_IGNORE_CGROUPSV1_WARNING=1", "CONTAINERS_CONF="+p.dir+"/containers.conf", "HOME="+p.dir+"/home", "XDG_RUNTIME_DIR="+p.dir+"/home")
 	}
 	// A file: conmon, which stays, keeps a pipe open.
 	file, err := os.CreateTemp(p.dir, "out")
@@ -80,8 +98,9 @@ func (p *podman) do(t *testing.T, args ...string) string {
 }
 
 // Podman's own files are the container's by its id, wherever Podman keeps them.
-func TestPodmanLife(t *testing.T) {
-	p := newPodman(t)
+func TestPodmanLife(t *testing.T) { eachPodman(t, podmanLife) }
+
+func podmanLife(t *testing.T, p *podman) {
 	must(t, os.MkdirAll(p.dir+"/data", 0o755))
 	must(t, os.WriteFile(p.dir+"/data/f", []byte("kept\n"), 0o644))
 	out := p.do(t, "run", "--network", "none", "--rm", "-v", "vol:/v", "-v", p.dir+"/data:/data", "localhost/box", "sh", "-c",
@@ -105,8 +124,9 @@ func TestPodmanLife(t *testing.T) {
 }
 
 // The containers of a pod share the files of its own.
-func TestPodmanPod(t *testing.T) {
-	p := newPodman(t)
+func TestPodmanPod(t *testing.T) { eachPodman(t, podmanPod) }
+
+func podmanPod(t *testing.T, p *podman) {
 	p.do(t, "pod", "create", "--name", "pod", "--network", "none", "--infra-image", "localhost/box", "--infra-command", "/bin/sleep 1000")
 	p.do(t, "run", "-d", "--name", "one", "--pod", "pod", "localhost/box", "sh", "-c", "echo shared >/dev/shm/s; sleep 1000")
 	waitFor(t, "the pod's shared memory", func() bool {

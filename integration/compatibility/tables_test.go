@@ -6,10 +6,11 @@ const opening = "# What it was tried with\n\n" +
 	"AppArmor, control groups of version 2), with both Dockers and both drivers of control\n" +
 	"groups. A cell says so where something was not tried.\n\n" +
 	"## Engines\n\nEach cell names the test. Docker 20.10 is Debian's, over containerd 1.6; Docker 29 is moby\n" +
-	"v2.0.0-beta.24 over containerd 2.4, with containerd's image store; Podman is Debian's.\n" +
+	"v2.0.0-beta.24 over containerd 2.4, with containerd's image store; Podman is Debian's of\n" +
+	"bookworm (4.3) and of sid (5.8), each with its own conmon.\n" +
 	"Kubernetes is v1.36.3 over containerd 2.4 (`make test-k8s`, docs/kubernetes.md).\n\n"
 
-var engines = []string{"Docker 20.10", "Docker 29", "containerd 1.6", "containerd 2.4", "CRI of containerd 2.4", "Podman 4.3", "Podman 4.3 without root", "Kubernetes 1.36"}
+var engines = []string{"Docker 20.10", "Docker 29", "containerd 1.6", "containerd 2.4", "CRI of containerd 2.4", "Podman 4.3 and 5.8", "Podman 4.3 without root", "Kubernetes 1.36"}
 
 // features are tried by a test for each engine, in the order of engines. None:
 // not tried.
@@ -19,12 +20,13 @@ var features = []struct {
 }{
 	{"run, exec", both("TestDockerInside", "TestContainerd", "TestContainerd", "TestCRILife", "TestPodmanLife", "TestPodmanWithoutRoot", "TestCluster")},
 	{"exit codes 125, 126, 127, 137", both("TestDockerExitCodes", "", "", "", "", "", "")},
-	{"cp, commit, diff, logs, events, rename, top, stats, pause", both("TestDockerVerbs", "", "", "", "", "", "")},
+	{"cp, commit, diff, logs, events, rename, top, stats, pause", both("TestDockerVerbs", "", "", "", "TestPodmanFurther (commit, cp of a stopped one)", "", "")},
 	{"attach, standard input", both("TestDockerAttach", "", "", "TestCRILife", "", "", "TestCluster")},
 	{"ulimit, shm-size, sysctl, device, cgroup parent, ipc, dns", both("TestDockerOptions", "", "", "", "", "", "")},
-	{"health checks, restart on failure", both("TestDockerHealthAndRestart", "", "", "", "", "", "TestCluster")},
+	{"health checks, restart on failure", both("TestDockerHealthAndRestart", "", "", "", "TestPodmanFurther (checks)", "", "TestCluster")},
 	{"volumes, volumes of others", both("TestDockerVolumes", "", "", "", "TestPodmanLife", "TestPodmanWithoutRoot", "TestCluster")},
 	{"a part of a volume", []string{"no such option", "TestDockerVolumes", "", "", "", "", "", "TestCluster"}},
+	{"play kube, build with RUN through hatchdog", []string{"", "", "", "", "", "TestPodmanFurther", "", "no: of Podman"}},
 	{"Compose v5.6", []string{"", "TestCompose", "", "", "", "", "", "no: of Docker"}},
 	{"update of limits", both("TestDockerLimitsOnTheHost", "", "", "", "", "", "TestCluster")},
 	{"namespaces of another container", both("TestUserNSJoined", "", "", "TestCRI", "TestPodmanPod", "", "TestCluster")},
@@ -95,7 +97,7 @@ start and restart, volumes and binds, both Dockers), ` + "`TestProgramsUnderTabl
 node, java, go, git, gcc, curl, mariadb), ` + "`TestFileCapabilities`" + ` (as caddy, coredns and
 vault have them).
 
-Podman 5, npm, musl, SELinux and the images of a registry, official or not, were not tried.
+Podman 5 without root, npm, musl, SELinux and the images of a registry, official or not, were not tried.
 CRI-O, k0s, MicroK8s and rke2 were tried only by the layout of their files
 (` + "`internal/engine`, `TestRelocated*`" + `).
 `

@@ -1,0 +1,54 @@
+package integration
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// What Podman does besides run: a pod of Kubernetes' form, a health check, files in
+// and out, an image made of a container and one of a Containerfile.
+func TestPodmanFurther(t *testing.T) { eachPodman(t, podmanFurther) }
+
+func podmanFurther(t *testing.T, p *podman) {
+	const look = "grep -E 'CapEff|NoNew' /proc/self/status"
+	must(t, os.WriteFile(p.dir+"/pod.yaml", []byte(`apiVersion: v1
+kind: Pod
+metadata: {name: played}
+spec:
+  hostNetwork: false
+  containers:
+  - {name: c, image: "localhost/box:latest", imagePullPolicy: Never, command: [/bin/sh, -c, "`+look+`; exec sleep 1000"], resources: {limits: {memory: 64Mi}}}
+`), 0o644))
+	p.do(t, "play", "kube", "--network", "none", p.dir+"/pod.yaml")
+	waitFor(t, "what the played pod says", func() bool {
+		log, _ := p.try(t, "logs", "played-c")
+		return strings.Contains(log, "CapEff:\t"+restrictedCaps) && strings.Contains(log, "NoNewPrivs:\t1")
+	})
+	p.do(t, "play", "kube", "--down", p.dir+"/pod.yaml")
+
+	p.do(t, "run", "-d", "--network", "none", "--name", "checked", "--health-cmd", "test -e /tmp/well", "--health-interval", "disable", "localhost/box", "sleep", "1000")
+	if out, code := p.try(t, "healthcheck", "run", "checked"); code == 0 {
+		t.Errorf("it is well: %s", out)
+	}
+	p.do(t, "exec", "checked", "touch", "/tmp/well")
+	p.do(t, "healthcheck", "run", "checked")
+	must(t, os.WriteFile(p.dir+"/sent", []byte("sent\n"), 0o644))
+	// Podman writes as the host's root, who has no id in the user namespace of a
+	// container that runs: docs/user-namespaces.md.
+	if out, code := p.try(t, "cp", p.dir+"/sent", "checked:/root/sent"); code == 0 {
+		t.Errorf("it takes files while it runs: %s", out)
+	}
+	p.do(t, "stop", "-t", "0", "checked")
+	p.do(t, "cp", p.dir+"/sent", "checked:/root/sent")
+	p.do(t, "start", "checked")
+	wantLines(t, p.do(t, "exec", "checked", "cat", "/root/sent"), "sent")
+	p.do(t, "cp", "checked:/root/sent", p.dir+"/back")
+	wantLines(t, read(t, p.dir+"/back"), "sent")
+	p.do(t, "commit", "-q", "checked", "localhost/kept")
+	wantLines(t, p.do(t, "run", "--rm", "--network", "none", "localhost/kept", "cat", "/root/sent"), "sent")
+
+	must(t, os.WriteFile(p.dir+"/Containerfile", []byte("FROM localhost/box:latest\nRUN "+look+" >/made\n"), 0o644))
+	p.do(t, "build", "--network", "none", "--pull=never", "-q", "-t", "localhost/made", "-f", p.dir+"/Containerfile", p.dir+"/home")
+	wantLines(t, p.do(t, "run", "--rm", "--network", "none", "localhost/made", "cat", "/made"), "CapEff:\t"+restrictedCaps, "NoNewPrivs:\t1")
+}
