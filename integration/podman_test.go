@@ -20,17 +20,13 @@ type podman struct {
 func eachPodman(t *testing.T, test func(*testing.T, *podman)) {
 	t.Helper()
 	for name, folder := range map[string]string{"Debian's": "", "newest": filepath.Dir(cached(t, "newest-podman-*/podman"))} {
-		t.Run(name, func(t *testing.T) { test(t, newPodmanOf(t, folder)) })
+		t.Run(name, func(t *testing.T) { test(t, newPodman(t, folder)) })
 	}
 }
 
-// newPodman makes the place of Debian's, and an image in it.
-func newPodman(t *testing.T) *podman {
-	t.Helper()
-	return newPodmanOf(t, "")
-}
-
-func newPodmanOf(t *testing.T, folder string) *podman {
+// newPodman makes the place of one, and an image in it: of Debian's, or of the
+// one in folder.
+func newPodman(t *testing.T, folder string) *podman {
 	t.Helper()
 	ns, err := netns()
 	must(t, err)
