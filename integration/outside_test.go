@@ -2,6 +2,7 @@ package integration
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/binary"
 	"net"
 	"net/netip"
@@ -166,10 +167,11 @@ func answerPackets(p net.PacketConn, answer func([]byte) []byte) {
 	}
 }
 
-// answerQuery says that every name has the address outside (RFC 1035).
+// answerQuery says that every name has the address outside, but for those whose
+// first label says another (RFC 1035). It gives no others than A.
 func answerQuery(q []byte) []byte {
 	const header = 12
-	if len(q) < header {
+	if len(q) < header+2 {
 		return nil
 	}
 	end := header
@@ -186,7 +188,8 @@ func answerQuery(q []byte) []byte {
 		return a
 	}
 	a[7] = 1
-	addr := netip.MustParseAddr(outsideAddr).As4()
+	text := map[string]string{"public": internetAddr, "private": privateAddr, "metadata": metadataAddr}[strings.ToLower(string(q[header+1:header+1+min(int(q[header]), end-header-1)]))]
+	addr := netip.MustParseAddr(cmp.Or(text, outsideAddr)).As4()
 	return append(append(a, 0xc0, header, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4), addr[:]...)
 }
 

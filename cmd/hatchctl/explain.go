@@ -52,6 +52,9 @@ shows the last of several with one name.`,
 				}
 				v.ceiling = o.ceiling(d)
 				printDecision(cmd.OutOrStdout(), d, v)
+				if rec, err := o.store().Load(d.Root, d.ID); err == nil && isCreate(d.Door) {
+					o.looked(d.Root, d.ID, rec).explain(cmd.OutOrStdout())
+				}
 			}
 			return nil
 		},

@@ -28,7 +28,8 @@ func netCommand(o *options) *cobra.Command {
 		Short: "Show a container's network rules, what they matched and what they dropped",
 		Long: `Show a container's network rules in the order in which the kernel asks them, with
 the packets and bytes that each matched and the line of the policy that set it,
-and the destinations of the last hour's dropped packets.
+and the destinations of the last hour's dropped packets. Where the policy has names:
+those that the container looked up, their addresses, and those that were refused.
 
 ` + nameHelp + `
 
@@ -54,10 +55,12 @@ would be dropped, without sending one.`,
 			if err != nil {
 				return err
 			}
+			names := o.looked(n.root, n.id, n.rec)
 			if asJSON {
-				err = printJSON(cmd.OutOrStdout(), r)
+				err = printJSON(cmd.OutOrStdout(), withNames{r, names})
 			} else {
 				n.print(cmd.OutOrStdout(), r)
+				names.print(cmd.OutOrStdout())
 			}
 			if err != nil || !watch {
 				return err
@@ -73,10 +76,17 @@ would be dropped, without sending one.`,
 	return cmd
 }
 
+// withNames is what --json prints.
+type withNames struct {
+	firewall.Report
+	Names *looked `json:"names,omitempty"`
+}
+
 // network is the network namespace of one container.
 type network struct {
-	rec *decision.Record
-	fd  int
+	root, id string
+	rec      *decision.Record
+	fd       int
 }
 
 var errNoRules = errors.New("the container has no network rules")
@@ -94,7 +104,7 @@ func (o *options) network(name string) (*network, error) {
 		return nil, err
 	}
 	fd, err := firewall.Open(fmt.Sprintf("/proc/%d/ns/net", first.Pid), host.FileID{})
-	return &network{e.Record, fd}, err
+	return &network{e.Root, e.ID, e.Record, fd}, err
 }
 
 func whyNone(kind any) string {

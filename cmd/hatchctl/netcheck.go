@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,7 +20,8 @@ const wouldDeny = 1
 
 // answer is what becomes of one packet.
 type answer struct {
-	Addr    netip.Addr     `json:"addr"`
+	Addr    netip.Addr     `json:"addr,omitzero"`
+	Name    string         `json:"name,omitempty"`
 	Port    uint16         `json:"port,omitempty"`
 	Proto   egress.Proto   `json:"proto"`
 	Verdict egress.Verdict `json:"verdict"`
@@ -36,7 +38,8 @@ func netCheckCommand(o *options) *cobra.Command {
 		Use:   "check POLICY --to HOST[:PORT]/PROTOCOL",
 		Short: "Show whether a packet would be dropped, and by which line of the policy",
 		Long: `Show whether a packet of a container would be dropped, and by which line of the
-policy. No packet is sent, but a HOST that is a name is looked up.
+policy. No packet is sent. A HOST that is a name is judged by the names of the
+policy where it has some, and else looked up.
 
 POLICY is a profile of the policy in force, or a policy file, which stands for its
 default profile or for that of --profile. The groups host and dns stand for this
@@ -54,20 +57,16 @@ dropped.`,
 			if err != nil {
 				return err
 			}
-			packets, err := parseTarget(to)
+			t, err := parseTarget(to)
 			if err != nil {
 				return usageError(cmd, "--to %q: %v", to, err)
 			}
-			facts, err := firewall.Resolve(-1, resolvConf)
+			answers, err := t.answers(p, resolvConf)
 			if err != nil {
 				return err
 			}
 			denied := false
-			for _, packet := range packets {
-				a, err := decide(p, packet, facts)
-				if err != nil {
-					return err
-				}
+			for _, a := range answers {
 				denied = denied || a.Verdict == egress.Deny
 				if asJSON {
 					err = printJSON(cmd.OutOrStdout(), a)
@@ -112,36 +111,75 @@ func (o *options) profile(name, of string) (*policy.Profile, error) {
 	return nil, fmt.Errorf("no policy file and no profile %q", name)
 }
 
-// parseTarget reads HOST[:PORT]/PROTOCOL.
-func parseTarget(s string) ([]egress.Packet, error) {
-	target, proto, ok := strings.Cut(s, "/")
-	if !ok {
-		return nil, fmt.Errorf("want HOST:PORT/tcp, HOST:PORT/udp or HOST/icmp")
+// target is where a packet goes.
+type target struct {
+	host  string
+	port  uint16
+	proto egress.Proto
+}
+
+// answers is what becomes of packets to it: of one to a name that the profile
+// may have, or to its addresses.
+func (t target) answers(p *policy.Profile, resolvConf string) ([]answer, error) {
+	addr, err := netip.ParseAddr(t.host)
+	addrs := []netip.Addr{addr}
+	if err != nil {
+		if a, named, err := byName(p, t.host, t.port, t.proto); named || err != nil {
+			return []answer{a}, err
+		}
+		if addrs, err = lookUpHost(t.host); err != nil {
+			return nil, err
+		}
 	}
-	name, port := target, ""
+	facts, err := firewall.Resolve(-1, resolvConf)
+	if err != nil {
+		return nil, err
+	}
+	var all []answer
+	for _, addr := range addrs {
+		a, err := decide(p, egress.Packet{Proto: t.proto, Addr: addr, Port: t.port}, facts)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, a)
+	}
+	return all, nil
+}
+
+func lookUpHost(name string) ([]netip.Addr, error) {
+	found, err := net.LookupHost(name)
+	var all []netip.Addr
+	for _, f := range found {
+		if addr, err := netip.ParseAddr(f); err == nil {
+			all = append(all, addr.Unmap())
+		}
+	}
+	return all, err
+}
+
+// parseTarget reads HOST[:PORT]/PROTOCOL. A name's protocol may be left out: it is
+// tcp.
+func parseTarget(s string) (target, error) {
+	host, proto, ok := strings.Cut(s, "/")
+	if !ok && strings.ContainsFunc(s, func(c rune) bool { return c >= 'g' && c <= 'z' }) && strings.Contains(s, ":") {
+		proto, ok = string(egress.TCP), true
+	}
+	if !ok {
+		return target{}, fmt.Errorf("want HOST:PORT/tcp, HOST:PORT/udp or HOST/icmp")
+	}
+	name, port := host, ""
 	if proto != string(egress.ICMP) {
 		var err error
-		if name, port, err = net.SplitHostPort(target); err != nil {
-			return nil, err
+		if name, port, err = net.SplitHostPort(host); err != nil {
+			return target{}, err
 		}
 	}
 	// The grammar of entries checks the protocol and the port.
 	e, err := egress.Parse("0.0.0.0" + strings.TrimSuffix(":"+port, ":") + "/" + proto)
 	if err != nil || e.Ports.Low != e.Ports.High {
-		return nil, fmt.Errorf("port or protocol: %w", err)
+		return target{}, fmt.Errorf("port or protocol: %w", err)
 	}
-	addr, err := netip.ParseAddr(strings.Trim(name, "[]"))
-	if err == nil {
-		return []egress.Packet{{Proto: e.Proto, Addr: addr, Port: e.Ports.Low}}, nil
-	}
-	found, err := net.LookupHost(name)
-	var all []egress.Packet
-	for _, f := range found {
-		if addr, err := netip.ParseAddr(f); err == nil {
-			all = append(all, egress.Packet{Proto: e.Proto, Addr: addr.Unmap(), Port: e.Ports.Low})
-		}
-	}
-	return all, err
+	return target{strings.Trim(name, "[]"), e.Ports.Low, e.Proto}, nil
 }
 
 func decide(p *policy.Profile, packet egress.Packet, facts egress.Facts) (answer, error) {
@@ -158,7 +196,12 @@ func decide(p *policy.Profile, packet egress.Packet, facts egress.Facts) (answer
 
 func (a answer) String() string {
 	to := a.Addr.String()
-	if a.Port != 0 {
+	if a.Name != "" {
+		to = a.Name
+		if a.Port != 0 {
+			to = net.JoinHostPort(a.Name, strconv.Itoa(int(a.Port)))
+		}
+	} else if a.Port != 0 {
 		to = netip.AddrPortFrom(a.Addr, a.Port).String()
 	}
 	s := fmt.Sprintf("%s  %s/%s  ", a.Verdict, to, a.Proto)

@@ -60,7 +60,7 @@ func (c *Claim) Commit(r *Record, original []byte) error {
 			return err
 		}
 	}
-	if r.Network.Kind == plan.NetworkStart {
+	if r.Network.Kind == plan.NetworkStart || r.Network.Kind == plan.NetworkJoined && r.Ceiling != nil && r.Ceiling.NetworkRules().Named() {
 		if err := writeLink(c.dir, startLink, "network"); err != nil {
 			return err
 		}

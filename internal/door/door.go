@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/hatchdog/hatchdog/internal/argv"
+	"github.com/hatchdog/hatchdog/internal/effects/resolver"
 	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/lowlevel"
 )
@@ -62,6 +63,9 @@ func Process(version string) World {
 // Main handles one call. On success it does not return where the low-level
 // runtime takes over by execve. It returns the exit code otherwise.
 func (w World) Main(args []string) int {
+	if len(args) == 2 && args[1] == resolver.Verb {
+		return resolver.Run()
+	}
 	if len(args) == hookArgs && args[1] == host.HookVerb {
 		return w.hook(args[2])
 	}

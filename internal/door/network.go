@@ -74,26 +74,37 @@ func (w World) hookOf(dir string) error {
 	if err != nil {
 		return err
 	}
-	if state.ID != rec.Decision.ID || state.Pid <= 0 || rec.Rules == nil || rec.Network.Kind != plan.NetworkHooked {
+	if state.ID != rec.Decision.ID || state.Pid <= 0 || rec.Rules == nil ||
+		rec.Network.Kind != plan.NetworkHooked && (rec.Network.Kind != plan.NetworkJoined || !rec.Rules.Named()) {
 		return errOtherState
 	}
-	if err := holdIn(fmt.Sprintf("/proc/%d/ns/net", state.Pid), dir, rec); err != nil {
+	if err := w.holdIn(state.Pid, dir, rec); err != nil {
 		return err
 	}
 	return ownSpaces(decision.Store{Base: filepath.Join(dir, "..", "..")}, filepath.Clean(dir), state.Pid)
 }
 
-// holdIn installs the network rules of the record in dir in a namespace, and
-// notes there which one has them.
-func holdIn(path, dir string, rec *decision.Held) error {
+// holdIn installs the network rules of the record in dir in the namespace of a
+// container's first process, starts a resolver where they allow names, and notes
+// there which namespace has them.
+func (w World) holdIn(pid int, dir string, rec *decision.Held) error {
 	in, err := firewall.Hold(firewall.Target{
-		Path: path, ResolvConf: rec.Network.ResolvConf, Lock: filepath.Join(dir, "..", "..", networkLock),
+		Path: fmt.Sprintf("/proc/%d/ns/net", pid), ResolvConf: rec.Network.ResolvConf, Lock: filepath.Join(dir, "..", "..", networkLock),
 	}, rec.Rules)
 	if err != nil {
 		return err
 	}
 	id, err := firewall.ID(in.FD())
 	if err != nil {
+		return err
+	}
+	if err := w.at("ruled"); err != nil {
+		return err
+	}
+	if err := startResolver(in, pid, filepath.Clean(dir)); err != nil {
+		return err
+	}
+	if err := w.at("named"); err != nil {
 		return err
 	}
 	store := decision.Store{Base: filepath.Join(dir, "..", "..")}

@@ -89,6 +89,7 @@ func (w World) delete(call *argv.Call) int {
 		return w.fail(call, err)
 	}
 	if err = placeErr; err == nil && !decision.Live(root, call.ID) {
+		w.endResolver(store, root, call.ID)
 		err = errors.Join(store.Release(root, call.ID, holder), freeIDs(ids, root, call.ID, holder))
 	}
 	if err != nil && code == 0 && places.Mode != policy.Complain {

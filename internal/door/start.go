@@ -47,6 +47,7 @@ func (w World) end(store decision.Store, root, path string, call *argv.Call) err
 	if err != nil || code != 0 {
 		return errors.Join(err, fmt.Errorf("%w: exit code %d", errNotEnded, code))
 	}
+	w.endResolver(store, root, call.ID)
 	return errors.Join(store.Release(root, call.ID, holder), freeIDs(ids, root, call.ID, holder))
 }
 
@@ -111,7 +112,7 @@ func (w World) holdFirst(rec *decision.Held, dir string) error {
 	if err := w.at("found"); err != nil {
 		return err
 	}
-	if err := holdIn(fmt.Sprintf("/proc/%d/ns/net", first.Pid), dir, rec); err != nil {
+	if err := w.holdIn(first.Pid, dir, rec); err != nil {
 		return err
 	}
 	if !first.Alive() {

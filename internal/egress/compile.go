@@ -29,6 +29,7 @@ type Rule struct {
 	Nets    []netip.Prefix // sorted; none with Except
 	Except  []netip.Prefix // everything but these
 	Kind    Kind           // "" is any; set where Nets and Except are empty
+	Gate    string         // the text of the gate whose addresses it is of; set where Nets and Except are empty
 	Proto   Proto          // never Any where there are ports
 	Ports   Ports
 	Entry   string // as the policy has it
@@ -41,14 +42,18 @@ type Chain struct {
 	Rules   []Rule
 	// Unanswered are the prefixes to which no answer goes either.
 	Unanswered []netip.Prefix
+	// Gates are what names open.
+	Gates []Gate
+	facts Facts
 }
 
 // Compile puts the entries of a policy in order.
 func Compile(p Policy, f Facts) (Chain, error) {
-	c := Chain{Default: p.Default}
+	c := Chain{Default: p.Default, facts: f}
 	if p.Default != Allow && p.Default != Deny {
 		return c, fmt.Errorf("egress default %q: neither allow nor deny", p.Default)
 	}
+	var names []Entry
 	for _, list := range []struct {
 		verdict Verdict
 		texts   []string
@@ -58,14 +63,39 @@ func Compile(p Policy, f Facts) (Chain, error) {
 			if err != nil {
 				return c, fmt.Errorf("egress entry %q: %w", text, err)
 			}
+			if e.Host != "" {
+				if err := mayName(p, list.verdict); err != nil {
+					return c, fmt.Errorf("egress entry %q: %w", text, err)
+				}
+				names = append(names, e)
+				continue
+			}
 			c.Rules = append(c.Rules, rules(e, list.verdict, f)...)
 			if list.verdict == Deny && e.Proto == Any && e.Ports.any() {
 				c.Unanswered = append(c.Unanswered, unanswered(e)...)
 			}
 		}
 	}
+	var err error
+	if c.Gates, err = gates(names); err != nil {
+		return c, err
+	}
+	for _, g := range c.Gates {
+		c.Rules = append(c.Rules, g.rules()...)
+	}
 	slices.SortStableFunc(c.Rules, order)
 	return c, nil
+}
+
+// mayName says why a policy cannot have a name in the list of a verdict.
+func mayName(p Policy, v Verdict) error {
+	switch {
+	case v != Allow:
+		return ErrNameAllow
+	case p.Default != Deny:
+		return ErrNoDefault
+	}
+	return nil
 }
 
 func unanswered(e Entry) []netip.Prefix {
@@ -106,9 +136,9 @@ func compareBool(a, b bool) int {
 // address, and comes behind the rules that name it.
 func (r Rule) bits() int {
 	switch {
-	case r.Kind != "" && r.V6:
+	case (r.Kind != "" || r.Gate != "") && r.V6:
 		return 128
-	case r.Kind != "":
+	case r.Kind != "" || r.Gate != "":
 		return 32
 	}
 	if len(r.Nets) == 0 {

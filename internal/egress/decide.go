@@ -1,6 +1,9 @@
 package egress
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // Decision is what becomes of a packet, and what decided it.
 type Decision struct {
@@ -37,24 +40,34 @@ func Decide(p Packet, policies []Policy, f Facts) (Decision, error) {
 // Decide is what the chain makes of a packet, and the entry that decided.
 func (c Chain) Decide(p Packet) (Verdict, string) {
 	for _, r := range c.Rules {
-		if r.matches(p) {
+		if r.matches(p, c) {
 			return r.Verdict, r.Entry
 		}
 	}
 	return c.Default, ""
 }
 
-func (r Rule) matches(p Packet) bool {
-	if p.Addr.Is6() != r.V6 || r.Proto != Any && r.Proto != p.Proto || !r.Ports.has(p.Port) {
+func (r Rule) matches(p Packet, c Chain) bool {
+	if p.Addr.Is6() != r.V6 || r.Proto != Any && r.Proto != p.Proto || !r.Ports.Has(p.Port) {
 		return false
 	}
 	if r.Kind != "" {
 		return r.Kind == Router && subnetRouter(p.Addr) // the kernel alone knows the others
 	}
+	if r.Gate != "" {
+		return c.opened(r.Gate, p)
+	}
 	if len(r.Nets) == 0 {
 		return !contains(r.Except, p.Addr)
 	}
 	return contains(r.Nets, p.Addr)
+}
+
+// opened reports whether the address of a packet is one that the gate was opened
+// for: by the name under which the container looked it up.
+func (c Chain) opened(gate string, p Packet) bool {
+	i := slices.IndexFunc(c.Gates, func(g Gate) bool { return g.Text() == gate })
+	return p.Name != "" && c.Gates[i].Has(p.Name) && !contains(c.Gates[i].Shut(c.facts), p.Addr)
 }
 
 // Local is the prefix of the unique local addresses (RFC 4193).

@@ -11,7 +11,7 @@ import (
 )
 
 func at(proto Proto, addr string, port uint16) Packet {
-	return Packet{proto, netip.MustParseAddr(addr), port}
+	return Packet{Proto: proto, Addr: netip.MustParseAddr(addr), Port: port}
 }
 
 func TestOrderOfEvaluation(t *testing.T) {
@@ -71,7 +71,7 @@ func TestGroupsDoNotLeakIntoTheInternet(t *testing.T) {
 			t.Errorf("%v has no source", m.Addr)
 		}
 		for _, port := range []uint16{53, 80, 443} {
-			d, err := Decide(Packet{TCP, m.Addr, port}, []Policy{{Default: Deny, Allow: []string{"internet"}}}, Facts{})
+			d, err := Decide(Packet{Proto: TCP, Addr: m.Addr, Port: port}, []Policy{{Default: Deny, Allow: []string{"internet"}}}, Facts{})
 			if err != nil || d.Verdict != Deny {
 				t.Errorf("%v is in the group internet: %+v %v", m.Addr, d, err)
 			}

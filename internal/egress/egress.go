@@ -4,9 +4,9 @@
 // Guarantees: Compile gives the same ordered rules for the same policy and facts;
 // Decide follows them as the kernel does; several policies together never let a
 // packet through that one of them alone would drop.
-// Does not cover: names (an entry is an address, not a domain), what travels
-// inside a connection, and answers to connections that came in, which ingress
-// decides.
+// Does not cover: who looks names up and enters their addresses (package
+// resolver), what travels inside a connection, and answers to connections that
+// came in, which ingress decides.
 // Requires: nothing. It asks no kernel and reads no clock.
 // Spec fields touched: none.
 //
@@ -21,6 +21,7 @@
 //  5. The entry with the longest prefix decides, among those that match the
 //     packet; then the one with the fewest ports, the one that names a protocol,
 //     and the one that denies.
+//     An address that a name stands for is as long as an address.
 //  6. The default decides.
 package egress
 
@@ -59,7 +60,8 @@ func (p Ports) width() int {
 	return int(p.High) - int(p.Low) + 1
 }
 
-func (p Ports) has(port uint16) bool { return p.any() || p.Low <= port && port <= p.High }
+// Has reports whether a port is one of them.
+func (p Ports) Has(port uint16) bool { return p.any() || p.Low <= port && port <= p.High }
 
 // Policy is one set of entries, as a policy file has them.
 type Policy struct {
@@ -78,6 +80,12 @@ type Facts struct {
 	// Host is what the host answers to, the container's gateways included.
 	Host      []netip.Prefix
 	Resolvers []netip.Addr
+	// Asked are those whom the resolver of a container with names asks: the
+	// container's own, or the host's where it has none.
+	Asked []netip.Addr
+	// Behind are those whom a resolver of an engine's own asks in the container's
+	// network namespace, as Docker's at 127.0.0.11 does.
+	Behind []netip.Addr
 }
 
 // Packet is the first packet of a connection, or one of a protocol that has
@@ -86,4 +94,6 @@ type Packet struct {
 	Proto Proto
 	Addr  netip.Addr // the other end
 	Port  uint16     // 0 where the protocol has none
+	// Name is the name that the container looked the address up by; "" is none.
+	Name string
 }

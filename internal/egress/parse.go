@@ -9,13 +9,17 @@ import (
 	"strings"
 )
 
-// Entry is one entry of a list: TARGET[:PORTS][/PROTOCOL].
+// Entry is one entry of a list: TARGET[:PORTS][/PROTOCOL], and behind a name
+// the word private.
 type Entry struct {
 	Text   string
 	Group  string       // or
+	Host   string       // the name of a host, in lower case; its first label may be *; or
 	Prefix netip.Prefix // an address is a prefix of its whole length
-	Proto  Proto
-	Ports  Ports
+	// Private lets a name stand for private addresses.
+	Private bool
+	Proto   Proto
+	Ports   Ports
 }
 
 // Errors of an entry.
@@ -43,6 +47,7 @@ func (e *ParseError) Unwrap() error { return e.Err }
 // protocol are those of tcp and udp.
 func Parse(text string) (Entry, error) {
 	e := Entry{Text: text}
+	text, e.Private = strings.CutSuffix(text, PrivateWord)
 	target, ports, proto, err := split(text)
 	if err != nil {
 		return e, err
@@ -61,10 +66,25 @@ func Parse(text string) (Entry, error) {
 		if e.Group == groupDNS && (ports != "" || proto != "") {
 			return e, &ParseError{fmt.Errorf("%w: dns is port 53 of the resolvers already", ErrShape), groupDNS}
 		}
-		return e, nil
+		return e, e.notPrivate()
 	}
-	e.Prefix, err = parsePrefix(target)
-	return e, err
+	if named(target, e.Ports) {
+		if e.Host, err = parseName(target); err == nil && e.Ports.any() && e.Proto != ICMP {
+			err = &ParseError{Err: ErrNamePorts}
+		}
+		return e, err
+	}
+	if e.Prefix, err = parsePrefix(target); err != nil {
+		return e, err
+	}
+	return e, e.notPrivate()
+}
+
+func (e Entry) notPrivate() error {
+	if e.Private {
+		return &ParseError{Err: ErrPrivate}
+	}
+	return nil
 }
 
 // split takes an entry apart. A slash is before a prefix length where a digit
@@ -140,7 +160,7 @@ func parsePrefix(s string) (netip.Prefix, error) {
 // nearGroup is the group that s starts like.
 func nearGroup(s string) string {
 	for _, g := range Groups() {
-		if len(s) >= 3 && strings.HasPrefix(g, strings.ToLower(s[:3])) {
+		if len(s) >= 3 && len(s) <= len(g)+1 && strings.HasPrefix(g, strings.ToLower(s[:3])) {
 			return g
 		}
 	}

@@ -194,7 +194,7 @@ func describeNetwork(key string) string {
 	case "EgressRules.default":
 		return "allow or deny, for what no entry matches"
 	case "EgressRules.allow":
-		return "entries `TARGET[:PORTS][/PROTOCOL]` that may be reached; the longest prefix of allow and deny wins"
+		return "entries `TARGET[:PORTS][/PROTOCOL]` that may be reached, with TARGET an address, a group or, where default is deny, a name with its ports; `{name: NAME:PORTS, private: true}` lets the name stand for private addresses; the longest prefix of allow and deny wins"
 	case "EgressRules.deny":
 		return "entries that may not be reached; groups are metadata, link-local, host, private, internet, dns"
 	case "IngressRules.default":

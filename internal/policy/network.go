@@ -3,6 +3,7 @@ package policy
 import (
 	"cmp"
 	"errors"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,6 +69,18 @@ func (n *NetworkRules) IngressPolicies() []egress.Policy {
 		all = appendPolicy(all, egress.Policy{Name: cmp.Or(r.From, n.Name), Default: r.Default, Allow: r.Allow})
 	}
 	return all
+}
+
+// Named reports whether they allow names, so that the container has a resolver.
+func (n *NetworkRules) Named() bool {
+	for _, p := range n.EgressPolicies() {
+		for _, text := range p.Allow {
+			if e, err := egress.Parse(text); err == nil && e.Host != "" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // EgressPolicies are those of the profile's NetworkRules.
@@ -156,6 +169,24 @@ func (r IngressRules) alone() IngressRules {
 	return r
 }
 
+// named makes the one text of an entry {name: TEXT, private: true} that the rest
+// of the policy knows.
+func (r *reader) named(n *yaml.Node, key string) {
+	var e struct {
+		Name    string `json:"name"`
+		Private bool   `json:"private"`
+	}
+	had := len(r.errs)
+	r.object(&yaml.Node{Kind: n.Kind, Line: n.Line, Column: n.Column, Content: n.Content}, key, reflect.ValueOf(&e).Elem())
+	if len(r.errs) == had && e.Name == "" {
+		r.fail(n, key, "", "want name: the host and its ports, as in {name: \"db.internal:5432\", private: true}")
+	}
+	if e.Private {
+		e.Name += egress.PrivateWord
+	}
+	*n = *scalarNode(n, e.Name)
+}
+
 // normaliseNetwork refuses entries that are none.
 func normaliseNetwork(r *reader, n *yaml.Node, p *Profile) {
 	for _, list := range []struct {
@@ -168,14 +199,23 @@ func normaliseNetwork(r *reader, n *yaml.Node, p *Profile) {
 	} {
 		for _, text := range list.entries {
 			at := place(n, text, list.key, list.sub)
+			e, err := egress.Parse(text)
 			if at == nil {
+				if e.Host != "" && p.Egress.Default != egress.Deny { // a name that is inherited
+					r.fail(n, "egress.default", "", "%q: %s", text, egress.ErrNoDefault)
+				}
 				continue
 			}
-			e, err := egress.Parse(text)
 			var bad *egress.ParseError
 			switch {
 			case errors.As(err, &bad):
 				r.fail(at, list.key+"."+list.sub, bad.Near, "%q: %s", text, bad.Error())
+			case e.Host != "" && list.key == "ingress":
+				r.fail(at, "ingress.allow", "", "%q: who asks has an address, and no name", text)
+			case e.Host != "" && list.sub == "deny":
+				r.fail(at, "egress.deny", "", "%q: %s", text, egress.ErrNameAllow)
+			case e.Host != "" && p.Egress.Default != egress.Deny:
+				r.fail(at, "egress.allow", "", "%q: %s", text, egress.ErrNoDefault)
 			case list.key == "ingress" && e.Group == "dns":
 				r.fail(at, "ingress.allow", "", "dns is what a container asks, not who asks it")
 			}

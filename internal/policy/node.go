@@ -185,6 +185,9 @@ func (r *reader) list(n *yaml.Node, key string, v reflect.Value) {
 			}
 			continue
 		}
+		if key == "egress.allow" && c.Kind == yaml.MappingNode {
+			r.named(c, at)
+		}
 		item := reflect.New(v.Type().Elem()).Elem()
 		at = key + "[" + strconv.Itoa(all.Len()) + "]" // where it is when what is inherited is counted
 		r.value(c, at, "", item)

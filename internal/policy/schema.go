@@ -62,6 +62,12 @@ func objectSchema(t reflect.Type, key string) map[string]any {
 			if about := describe(join(t.Name(), name)); about != "" {
 				s["description"] = about
 			}
+			if t == reflect.TypeFor[EgressRules]() && name == "allow" {
+				s["items"] = map[string]any{"anyOf": []any{s["items"], map[string]any{
+					"type": "object", "additionalProperties": false, "required": []string{"name"},
+					"properties": map[string]any{"name": map[string]any{"type": "string"}, "private": map[string]any{"type": "boolean"}},
+				}}}
+			}
 			props[name] = s
 		}
 	}

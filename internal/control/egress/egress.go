@@ -54,7 +54,12 @@ func (c egress) Apply(s *specs.Spec) ([]control.Change, error) {
 	case Hooked:
 		ch, err := c.hook(s)
 		changes, refusals = append(changes, ch...), append(refusals, err)
-	case Joined, Start: // installed before the low-level runtime starts it
+	case Joined:
+		if c.starts && c.profile.NetworkRules().Named() { // its resolver needs the first process
+			ch, err := c.hook(s)
+			changes, refusals = append(changes, ch...), append(refusals, err)
+		}
+	case Start: // installed before the low-level runtime starts it
 	}
 	ch, err := c.capabilities(s)
 	return append(changes, ch...), errors.Join(append(refusals, err)...)

@@ -2,6 +2,7 @@ package firewall
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -59,13 +61,53 @@ func withResolvers(f egress.Facts, resolvConf string) (egress.Facts, error) {
 		if file == "" {
 			continue
 		}
-		found, err := resolvers(file)
+		found, behind, err := resolvers(file)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return f, fmt.Errorf("resolvers: %w", err)
 		}
-		f.Resolvers = append(f.Resolvers, found...)
+		outside := slices.DeleteFunc(slices.Clone(found), netip.Addr.IsLoopback)
+		f.Resolvers = append(f.Resolvers, outside...)
+		if file == resolvConf {
+			f.Asked, f.Behind = found, slices.Concat(behind, dockers(file), f.Behind)
+		} else {
+			f.Behind = append(f.Behind, outside...)
+		}
 	}
+	if len(f.Asked) == 0 {
+		f.Asked = f.Behind
+	}
+	f.Asked, f.Behind = some(f.Asked), some(f.Behind)
 	return f, nil
+}
+
+// dockers are the resolvers that Docker was asked for (--dns), which it has beside
+// the container's resolv.conf where it does not name them there.
+func dockers(resolvConf string) []netip.Addr {
+	f, err := os.OpenFile(filepath.Join(filepath.Dir(resolvConf), "hostconfig.json"), os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	var asked struct{ Dns []netip.Addr } // Docker's name
+	if json.NewDecoder(io.LimitReader(f, maxResolvConf)).Decode(&asked) != nil {
+		return nil
+	}
+	return slices.DeleteFunc(asked.Dns, netip.Addr.IsLoopback)
+}
+
+// maxAsked is how many resolvers a program asks, one after the other
+// (resolv.conf(5), MAXNS).
+const maxAsked = 3
+
+// some are the first few, each once.
+func some(all []netip.Addr) []netip.Addr {
+	var kept []netip.Addr
+	for _, a := range all {
+		if a = a.Unmap(); a.Zone() == "" && !slices.Contains(kept, a) && len(kept) < maxAsked {
+			kept = append(kept, a)
+		}
+	}
+	return kept
 }
 
 // hostAddresses are those to which our own namespace answers, by its routes:
@@ -186,23 +228,32 @@ func usable(a netip.Addr) bool {
 // maxResolvConf is as much of a file as is read.
 const maxResolvConf = 64 << 10
 
-// resolvers reads the nameserver lines of a resolv.conf(5).
-func resolvers(file string) ([]netip.Addr, error) {
+// resolvers reads the nameserver lines of a resolv.conf(5), and whom Docker's own
+// resolver asks in the container's namespace, which Docker writes behind
+// ExtServers.
+func resolvers(file string) (all, behind []netip.Addr, err error) {
 	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer f.Close()
-	var all []netip.Addr
 	lines := bufio.NewScanner(io.LimitReader(f, maxResolvConf))
 	for lines.Scan() {
+		if list, ok := strings.CutPrefix(lines.Text(), "# ExtServers: ["); ok {
+			for _, word := range strings.Fields(strings.TrimSuffix(list, "]")) {
+				if a, err := netip.ParseAddr(word); err == nil && !a.IsLoopback() {
+					behind = append(behind, a)
+				}
+			}
+			continue
+		}
 		words := strings.Fields(lines.Text())
 		if len(words) < 2 || words[0] != "nameserver" {
 			continue
 		}
-		if a, err := netip.ParseAddr(words[1]); err == nil && !a.IsLoopback() {
+		if a, err := netip.ParseAddr(words[1]); err == nil {
 			all = append(all, a)
 		}
 	}
-	return all, lines.Err()
+	return all, behind, lines.Err()
 }

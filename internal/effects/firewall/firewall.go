@@ -43,6 +43,10 @@ type Request struct {
 type Installed struct {
 	fd    int
 	added []layer
+	// Gates are what the names of the policies open, Facts what the rules were
+	// made with.
+	Gates []egress.Gate
+	Facts egress.Facts
 }
 
 var errUnverified = errors.New("the kernel does not hold the rules as they were sent")
@@ -54,7 +58,12 @@ func Install(r Request) (*Installed, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &Installed{fd: r.FD}
+	in := &Installed{fd: r.FD, Facts: r.Facts}
+	for _, l := range layers {
+		if l.named() {
+			in.Gates = l.chain.Gates
+		}
+	}
 	if len(layers) > 0 {
 		if err := in.install(layers); err != nil {
 			return nil, fmt.Errorf("firewall: %w", err)
@@ -76,6 +85,9 @@ func (in *Installed) install(layers []layer) error {
 	defer c.close()
 	before, err := c.chains()
 	if err != nil {
+		return err
+	}
+	if layers, err = settled(layers, before); err != nil {
 		return err
 	}
 	changed := false
@@ -144,6 +156,7 @@ type layer struct {
 	key     string // of the policy, and of the resolvers that it was installed with
 	inbound bool
 	chain   egress.Chain
+	facts   egress.Facts
 }
 
 func compile(r Request) ([]layer, error) {
@@ -157,7 +170,7 @@ func compile(r Request) ([]layer, error) {
 			if err != nil {
 				return nil, err
 			}
-			l := layer{key: layerKey(p, r.Facts), inbound: dir.inbound, chain: c}
+			l := layer{key: layerKey(p, r.Facts), inbound: dir.inbound, chain: c, facts: r.Facts}
 			if !slices.ContainsFunc(all, func(o layer) bool { return o.base() == l.base() }) {
 				all = append(all, l)
 			}
@@ -170,8 +183,11 @@ func key(p egress.Policy) string {
 	p.Name = ""                // two profiles with the same rules are one layer
 	data, _ := json.Marshal(p) // strings and lists of strings always encode
 	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:4])
+	return hex.EncodeToString(sum[:keyLength/2])
 }
+
+// keyLength is how many characters say which policy a layer is of.
+const keyLength = 8
 
 // layerKey: a policy with other resolvers is another layer, and a packet passes
 // both. They are read from a file that a container may have written, who then

@@ -19,6 +19,8 @@ const wordIsolated = "isolated"
 // ErrNotIsolated means that there is nothing to take away.
 var ErrNotIsolated = errors.New("it is not isolated")
 
+var errIsolatedName = errors.New("isolate: a name resolves to nobody in a namespace that is cut off: list addresses")
+
 // Isolate cuts a namespace off: every packet is dropped, also of connections that
 // are open, but for loopback and for what the entries name. It replaces what was
 // listed before.
@@ -26,6 +28,9 @@ func Isolate(fd int, allow []string, facts egress.Facts) error {
 	chain, err := egress.Compile(egress.Policy{Name: isolatedTable, Default: egress.Deny, Allow: allow}, facts)
 	if err != nil {
 		return err
+	}
+	if len(chain.Gates) > 0 {
+		return errIsolatedName
 	}
 	k, err := open(fd)
 	if err != nil {

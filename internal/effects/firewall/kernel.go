@@ -93,8 +93,8 @@ func (k *kernel) remove(l layer) error {
 		return err
 	}
 	var ours []*nftables.Chain
-	for _, name := range []string{l.base(), l.forward(), l.dropChain()} {
-		if c := have[name]; c != nil && (name != l.forward() || !l.inbound) {
+	for _, name := range []string{l.base(), l.forward(), l.natChain(), l.ordersChain(), l.dropChain()} {
+		if c := have[name]; c != nil && (!l.inbound || name == l.base() || name == l.dropChain()) {
 			ours = append(ours, c)
 			k.nft.FlushChain(c)
 		}

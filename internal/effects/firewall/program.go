@@ -45,8 +45,9 @@ func build(l layer) *program {
 	base := p.hooked(l.base(), l.hook())
 	drop := &nftables.Chain{Name: l.dropChain(), Table: p.table}
 	p.chains = append(p.chains, drop)
-	// First, for speed alone: what a connection sends that was accepted is
-	// asked nothing more.
+	p.names(l, base)
+	// For speed alone: what a connection sends that was accepted is asked
+	// nothing more.
 	p.rule(base, wordAccepted, accepted(), direction(ctOriginal), verdict(expr.VerdictAccept, ""))
 	p.rule(base, wordLoopback, loopback(l.inbound), verdict(expr.VerdictAccept, ""))
 	p.rule(base, wordNeighbour, icmpv6(ndFirst, ndLast), verdict(expr.VerdictAccept, ""))
@@ -115,6 +116,8 @@ func (p *program) match(l layer, r egress.Rule) []expr.Any {
 	switch {
 	case r.Kind != "":
 		exprs = append(exprs, kind(r.Kind)...)
+	case r.Gate != "":
+		exprs = append(exprs, address(r.V6, l.inbound, 1), &expr.Lookup{SourceRegister: 1, SetName: l.gateSet(r.Gate, r.V6)})
 	case len(r.Nets) == 0:
 		exprs = append(exprs, address(r.V6, l.inbound, 1), p.lookup(l, r.V6, intervals(r.Except), true))
 	case r.Nets[0].Bits() > 0:

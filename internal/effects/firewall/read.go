@@ -65,7 +65,7 @@ func Read(fd int) (Report, error) {
 		return r, fmt.Errorf("firewall: %w", err)
 	}
 	for _, c := range chains {
-		if c.Hooknum == nil {
+		if c.Hooknum == nil || strings.HasPrefix(c.Name, "names-") {
 			continue
 		}
 		l, err := k.readLayer(c)
@@ -119,7 +119,7 @@ func (k *kernel) readLayer(c *nftables.Chain) (Layer, error) {
 func (k *kernel) noted(chains map[string]*nftables.Chain) ([]Noted, error) {
 	var all []Noted
 	for name, c := range chains {
-		if c.Hooknum == nil || strings.HasPrefix(name, "forward-") {
+		if c.Hooknum == nil || strings.HasPrefix(name, "forward-") || strings.HasPrefix(name, "names-") {
 			continue
 		}
 		for _, prefix := range []string{noted4, noted6} {

@@ -1,0 +1,115 @@
+package resolver
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
+	"golang.org/x/sys/unix"
+
+	"github.com/hatchdog/hatchdog/internal/effects/firewall"
+	"github.com/hatchdog/hatchdog/internal/egress"
+)
+
+// gatekeeper has the kernel open gates.
+type gatekeeper struct {
+	gates []egress.Gate
+	until map[opening]time.Time // how long the kernel keeps each open, Grace left out
+	order func([]byte) bool     // sends an order, and reports whether it was followed
+}
+
+type opening struct {
+	gate uint8
+	addr [16]byte
+}
+
+// remembered bounds what is known of openings. It is more than the kernel's
+// sets hold of two gates; what is forgotten is entered as if it were new.
+const remembered = 8192
+
+// send gives an order to the kernel, which refuses to send it on where it was
+// followed (package firewall).
+func send(order []byte) bool {
+	err := unix.Sendto(orderFD, order, unix.MSG_DONTWAIT, &unix.SockaddrInet4{Addr: firewall.Enter.Addr().As4(), Port: int(firewall.Enter.Port())})
+	return errors.Is(err, unix.EPERM)
+}
+
+// open opens the gates of a name for an address as long as its record lives. It
+// reports whether one was.
+func (k *gatekeeper) open(gates []int, a netip.Addr, ttl time.Duration, now time.Time) bool {
+	opened := false
+	lives := firewall.Lives()
+	for _, g := range gates {
+		key := opening{uint8(g), a.As16()} //nolint:gosec // at most egress.MostGates
+		life := lifeOf(ttl, lives)
+		if left := k.until[key].Sub(now); left > lives[life] { // the kernel would shorten it
+			life = lifeOf(left, lives)
+		}
+		if !k.order(firewall.Order(g, life, a)) {
+			continue
+		}
+		opened = true
+		k.remember(key, now.Add(lives[life]), now)
+	}
+	return opened
+}
+
+func (k *gatekeeper) remember(key opening, until, now time.Time) {
+	if len(k.until) >= remembered {
+		for old, t := range k.until {
+			if t.Before(now) {
+				delete(k.until, old)
+			}
+		}
+		if len(k.until) >= remembered {
+			clear(k.until)
+		}
+	}
+	k.until[key] = until
+}
+
+// of are the numbers of the gates of a name. star is true where it is one by a
+// wildcard alone.
+func (k *gatekeeper) of(name string) (gates []int, star bool) {
+	star = true
+	for i, g := range k.gates {
+		if g.Has(name) {
+			gates = append(gates, i)
+			star = star && g.Star(name)
+		}
+	}
+	return gates, star && len(gates) > 0
+}
+
+// pass has the addresses of an answer opened, and leaves those out that were
+// not. Nothing lives longer than the kernel keeps it open.
+func (k *gatekeeper) pass(gates []int, records []dnsmessage.Resource, now time.Time) (kept []dnsmessage.Resource, opened, refused []netip.Addr) {
+	lives := firewall.Lives()
+	longest := lives[len(lives)-1]
+	for _, r := range records {
+		ttl := min(time.Duration(r.Header.TTL)*time.Second, longest)
+		r.Header.TTL = uint32(ttl / time.Second)
+		a, is := address(r)
+		switch {
+		case !is:
+		case k.open(gates, a, ttl, now):
+			opened = append(opened, a)
+		default:
+			refused = append(refused, a)
+			continue
+		}
+		kept = append(kept, r)
+	}
+	return kept, opened, refused
+}
+
+func address(r dnsmessage.Resource) (netip.Addr, bool) {
+	switch body := r.Body.(type) {
+	case *dnsmessage.AResource:
+		return netip.AddrFrom4(body.A), true
+	case *dnsmessage.AAAAResource:
+		return netip.AddrFrom16(body.AAAA), true
+	}
+	return netip.Addr{}, false
+}
