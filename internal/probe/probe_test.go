@@ -24,8 +24,11 @@ func TestProbeSeesOnePidNamespace(t *testing.T) {
 	p, err := Start(cmd.Process.Pid, 1)
 	must(t, err)
 	defer p.Close()
-	_, _ = in.Write([]byte("go\n"))
 	_, _ = os.Open("/no/such/file-of-the-host")
+	beside := exec.Command("cat", "/no/such/file-of-the-host") // as it is another's
+	beside.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
+	_ = beside.Run()
+	_, _ = in.Write([]byte("go\n"))
 	found := false
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end) && !found; {
 		e, ok, err := p.Read(time.Now().Add(time.Second))
