@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"os"
 	"os/exec"
 	"strings"
@@ -156,5 +158,25 @@ func TestBoxOutlivesSignals(t *testing.T) {
 	out, errs, code := b.sh(t, "trap '' HUP INT QUIT USR1 USR2 ALRM TERM; for i in $(seq 1 64); do case $i in 32|33) ;; *) kill -$i 1 2>/dev/null;; esac; done; sleep 0.5; echo lives; exit 4")
 	if code != 4 || out != "lives\n" || errs != "" {
 		t.Errorf("%d %s%.300s", code, out, errs)
+	}
+}
+
+// A repository's own file opens nothing that the caller's grant leaves closed.
+func TestBoxIsNotWidenedByTheRepository(t *testing.T) {
+	b := newBoxed(t)
+	must(t, os.MkdirAll(b.dir+"/.hatchdog", 0o755))
+	must(t, os.MkdirAll(b.dir+"/.vscode", 0o755))
+	must(t, os.WriteFile(b.dir+"/.git/HEAD", []byte("ref: refs/heads/main\n"), 0o644))
+	must(t, os.Mkdir(b.dir+"/.git/objects", 0o755))
+	text := []byte("version: 1\nrw: [.git, .vscode, api]\n")
+	must(t, os.WriteFile(b.dir+"/.hatchdog/sandbox.yaml", text, 0o644))
+	digest := sha256.Sum256(text)
+	out, errs, code := b.sh(t, "for f in .git/config .git/hooks/x .git/commondir .vscode/x; do (echo evil >$f) 2>/dev/null && echo WROTE $f; done; cat api/.env; echo x >api/x; echo ran",
+		"--rw", ".", "--policy-from", ".hatchdog/sandbox.yaml", "--policy-accept", hex.EncodeToString(digest[:]))
+	if code != 0 || out != "ran\n" {
+		t.Errorf("%d %s%s", code, out, errs)
+	}
+	if read(t, b.dir+"/api/x") != "x\n" {
+		t.Error("what was listed and granted is closed")
 	}
 }

@@ -59,6 +59,7 @@ type Box struct {
 	UID, GID uint32
 	Terminal bool
 	Grants   []Grant
+	Before   []Grant   // what the caller granted, where a repository narrowed it
 	Found    Found     // in the grants
 	Hide     []Pattern // what is hidden beyond the table
 	Limits   Limits

@@ -51,16 +51,45 @@ var (
 // Search looks through the grants. homes are the home directories of the host.
 func (b *Box) Search(homes []string) error {
 	s := search{box: b, homes: homes}
+	if b.Before != nil {
+		was := *b
+		was.Grants, was.Before = b.Before, nil
+		if err := was.Search(homes); err != nil {
+			return err
+		}
+		s.found = b.stillClosed(was.Found)
+		for _, g := range b.Grants {
+			if slices.ContainsFunc(s.found.Hidden, func(c Closed) bool { return below(c.Path, g.Path) }) {
+				return fmt.Errorf("%s is hidden: %w", g.Path, ErrWidens)
+			}
+		}
+	}
 	for _, g := range b.Grants {
 		if err := s.grant(g); err != nil {
 			return fmt.Errorf("%s: %w", g.Path, err)
 		}
 	}
-	slices.SortFunc(s.found.Kept, func(x, y Closed) int { return strings.Compare(x.Path, y.Path) })
+	byPath := func(x, y Closed) int { return strings.Compare(x.Path, y.Path) }
+	same := func(x, y Closed) bool { return x.Path == y.Path }
+	slices.SortFunc(s.found.Kept, byPath)
+	slices.SortStableFunc(s.found.Hidden, byPath)
+	s.found.Kept, s.found.Hidden = slices.CompactFunc(s.found.Kept, same), slices.CompactFunc(s.found.Hidden, same)
 	slices.Sort(s.found.Anchors)
 	s.found.Anchors = slices.Compact(s.found.Anchors)
 	b.Found = s.found
 	return nil
+}
+
+// stillClosed is what was closed in the grants before they were narrowed, as far
+// as the command could reach it now.
+func (b *Box) stillClosed(was Found) Found {
+	locked := func(p string) bool {
+		g := b.granted(p)
+		return g == nil || !g.Write
+	}
+	was.Kept = slices.DeleteFunc(was.Kept, func(c Closed) bool { return locked(c.Path) })
+	was.Anchors = slices.DeleteFunc(was.Anchors, func(a string) bool { return locked(a) || b.granted(a).Path == a })
+	return was
 }
 
 type search struct {
