@@ -40,6 +40,7 @@ var hidden = []named{
 	{".cargo/credentials*", "tokens of Cargo's registries"},
 	{".gem/credentials", "tokens of RubyGems"},
 	{".m2/settings*.xml", "passwords of Maven's repositories"},
+	{"maven/settings*.xml", "passwords of Maven's repositories"},
 	{".gradle/gradle.properties", "passwords of Gradle's repositories"},
 	{".git-credentials", "passwords of git's hosts"},
 	{".config/git/credentials", "passwords of git's hosts"},

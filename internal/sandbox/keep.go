@@ -37,6 +37,23 @@ func isRepository(root *os.Root, dir string) bool {
 	return false
 }
 
+// Believed says why git on the host believes or runs what lies at name, in a
+// repository's own directory of whatever name; "" is that it does not.
+func Believed(root *os.Root, name string) string {
+	for at := name; at != "."; at = path.Dir(at) {
+		dir := path.Dir(at)
+		if _, err := root.Lstat(path.Join(dir, "HEAD")); err != nil || !isRepository(root, dir) {
+			continue
+		}
+		for _, k := range keptInRepositories {
+			if k.name == path.Base(at) {
+				return k.reason
+			}
+		}
+	}
+	return ""
+}
+
 // keep closes what stays as it is in the directory dir of a grant.
 func (s *search) keep(root *os.Root, g Grant, dir string) error {
 	tables := [][]keptName{keptInProjects}

@@ -148,6 +148,9 @@ func (b *Box) Grant(g Grant) error {
 	if g.Path == "/" || g.Path == "/home" && g.Dir {
 		return fmt.Errorf("%w: name a directory below %s", ErrGrant, g.Path)
 	}
+	if strings.HasPrefix(g.Path, "/var/lib/hatchdog") {
+		return fmt.Errorf("%w: hatchdog keeps its own state there", ErrGrant)
+	}
 	if strings.ContainsAny(g.Path, "\n\x00") {
 		return fmt.Errorf("%w: its name has a line break", ErrGrant)
 	}

@@ -198,7 +198,7 @@ func TestPolicyOfARun(t *testing.T) {
 }
 
 func TestGrants(t *testing.T) {
-	for path, want := range map[string]bool{"/": false, "/proc/1": false, "/dev/sda": false, "/home": false, "/box": false, "/box/x": false, "/home/user/x": true, "/run": false, "/srv/a": true, "/home/alice": true, "/tmp/a\nb": false} {
+	for path, want := range map[string]bool{"/": false, "/proc/1": false, "/dev/sda": false, "/home": false, "/box": false, "/box/x": false, "/home/user/x": true, "/run": false, "/srv/a": true, "/var/lib/hatchdog-run/x": false, "/home/alice": true, "/tmp/a\nb": false} {
 		b := &Box{}
 		if err := b.Grant(Grant{Path: path, Dir: true}); (err == nil) != want {
 			t.Errorf("%s: %v", path, err)

@@ -2,6 +2,7 @@ package layer
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -107,7 +108,10 @@ func word(mode uint32) string {
 // describe reads what a link leads to and marks what asks for it. same is true
 // where the file was written anew and is what it was.
 func (l *Layer) describe(root *os.Root, c *Change) (same bool, err error) {
-	c.Marked = sandbox.Runs(filepath.Join(l.Dir, c.Path))
+	c.Marked = cmp.Or(sandbox.Runs(filepath.Join(l.Dir, c.Path)), sandbox.Believed(root, c.Path))
+	if path.Base(c.Path) == ".git" && c.Kind != "directory" {
+		c.Marked = "it names a repository, whose settings git believes"
+	}
 	if c.Kind == "link" {
 		if c.To, err = root.Readlink(c.Path); err != nil {
 			return false, err

@@ -154,6 +154,8 @@ func copyOpen(from, to string) error {
 		return err
 	}
 	switch mode := info.Mode(); {
+	case sandbox.Hidden(from) != "":
+		return nil
 	case mode&fs.ModeSymlink != 0:
 		target, err := os.Readlink(from)
 		if err != nil {
