@@ -11,6 +11,12 @@ import (
 	"strings"
 )
 
+// writes reports whether the command can write to a grant, or to one in it: what
+// can only be read may believe what lies there.
+func (b *Box) writes(g Grant) bool {
+	return g.Write || slices.ContainsFunc(b.Grants, func(in Grant) bool { return in.Write && below(g.Path, in.Path) })
+}
+
 // keepAt looks whether a name that the search comes across is one of a
 // repository, or a home directory.
 func (s *search) keepAt(root *os.Root, g Grant, name string, d fs.DirEntry) error {
@@ -24,34 +30,6 @@ func (s *search) keepAt(root *os.Root, g Grant, name string, d fs.DirEntry) erro
 		return s.keep(root, g, name)
 	}
 	return nil
-}
-
-// isRepository reports whether a directory with a HEAD is a repository's own,
-// whatever its name (git, setup.c: is_git_directory).
-func isRepository(root *os.Root, dir string) bool {
-	for _, name := range []string{"objects", "commondir"} {
-		if _, err := root.Lstat(path.Join(dir, name)); err == nil {
-			return true
-		}
-	}
-	return false
-}
-
-// Believed says why git on the host believes or runs what lies at name, in a
-// repository's own directory of whatever name; "" is that it does not.
-func Believed(root *os.Root, name string) string {
-	for at := name; at != "."; at = path.Dir(at) {
-		dir := path.Dir(at)
-		if _, err := root.Lstat(path.Join(dir, "HEAD")); err != nil || !isRepository(root, dir) {
-			continue
-		}
-		for _, k := range keptInRepositories {
-			if k.name == path.Base(at) {
-				return k.reason
-			}
-		}
-	}
-	return ""
 }
 
 // keep closes what stays as it is in the directory dir of a grant.
@@ -73,6 +51,9 @@ func (s *search) keep(root *os.Root, g Grant, dir string) error {
 
 // anchor keeps a directory and those that lead to it from being moved away.
 func (s *search) anchor(g Grant, dir string) {
+	if !g.Write {
+		return
+	}
 	for at := dir; at != "."; at = path.Dir(at) {
 		s.found.Anchors = append(s.found.Anchors, filepath.Join(g.Path, at))
 	}
@@ -90,6 +71,8 @@ func (s *search) keepOne(root *os.Root, g Grant, name string, k keptName) error 
 	c := Closed{Path: full, Reason: k.reason, Dir: k.dir, Text: k.text}
 	info, err := root.Lstat(name)
 	switch {
+	case !g.Write && (err != nil || !info.IsDir()):
+		return nil // nobody writes there
 	case errors.Is(err, fs.ErrNotExist):
 		c.Missing = true
 	case err != nil:
@@ -101,7 +84,9 @@ func (s *search) keepOne(root *os.Root, g Grant, name string, k keptName) error 
 	case k.name == ".git" && info.IsDir() && !isEmpty(root, name):
 		return s.keepRepository(root, g, name)
 	}
-	s.found.Kept = append(s.found.Kept, c)
+	if g.Write {
+		s.found.Kept = append(s.found.Kept, c)
+	}
 	if !c.Missing && info.IsDir() {
 		return s.follow(root, name, c)
 	}

@@ -130,3 +130,25 @@ func TestGrantBelowWhatIsHidden(t *testing.T) {
 		t.Error("git runs what lies at the top of what was granted")
 	}
 }
+
+// What can only be read may believe what lies where the command writes.
+func TestKeepsWhatAReadOnlyRepositoryNames(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir+"/.git/HEAD", "")
+	put(t, dir+"/.git/config", "[core]\nhooksPath = out/hooks\n[include]\npath = ../out/new\n")
+	put(t, dir+"/.vscode/x", "")
+	put(t, dir+"/out/tasks.json", "")
+	if err := os.Symlink("../out/tasks.json", dir+"/.vscode/tasks.json"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/x", dir+"/.idea"); err != nil { // harmless where nobody writes
+		t.Fatal(err)
+	}
+	b := searched(t, nil, Grant{Path: dir, Dir: true, Implied: true}, Grant{Path: dir + "/out", Dir: true, Write: true})
+	b.mustKeep(t, dir, "out/hooks", "out/new", "out/tasks.json", "out/.git")
+	for _, c := range b.Found.Kept {
+		if !below(dir+"/out", c.Path) {
+			t.Errorf("%s is made where nobody writes", c.Path)
+		}
+	}
+}

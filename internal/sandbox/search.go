@@ -108,7 +108,7 @@ func (s *search) grant(g Grant) error {
 		return err
 	}
 	defer root.Close()
-	if g.Write {
+	if s.box.writes(g) {
 		if err := s.keep(root, g, "."); err != nil {
 			return err
 		}
@@ -131,7 +131,7 @@ func (s *search) entry(root *os.Root, g Grant, name string, d fs.DirEntry) error
 		}
 		return skip(d)
 	}
-	if g.Write {
+	if s.box.writes(g) {
 		if err := s.keepAt(root, g, name, d); err != nil {
 			return err
 		}
