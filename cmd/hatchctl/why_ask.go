@@ -1,13 +1,10 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/moby/sys/capability"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -19,12 +16,6 @@ import (
 	"github.com/hatchdog/hatchdog/internal/seccomp"
 	"github.com/hatchdog/hatchdog/internal/why"
 )
-
-// stuck is how long a container's file system may take to answer: one that a
-// program serves may never.
-const stuck = 10 * time.Second
-
-var errSilent = errors.New("the file system does not answer")
 
 func capabilityNames() []string {
 	var all []string
@@ -143,7 +134,7 @@ func (s *subject) fullDisk() []why.Finding {
 		return nil
 	}
 	defer p.Close()
-	if !p.Full {
+	if !p.NoSpace && !p.NoInodes {
 		return nil
 	}
 	f := s.c.Path(p, why.Write)
@@ -151,37 +142,6 @@ func (s *subject) fullDisk() []why.Finding {
 		return nil
 	}
 	return []why.Finding{f}
-}
-
-// look follows a path, and gives up where the container's file system does not
-// answer.
-func (s *subject) look(name string) (*inside.Place, error) {
-	return inTime(name, func() (*inside.Place, error) { return inside.Look(s.init, s.c.Process, name) })
-}
-
-// text reads the beginning of a file of the container.
-func (s *subject) text(name string) (string, error) {
-	return inTime(name, func() (string, error) { return inside.ReadText(s.init, s.c.Process, name) })
-}
-
-// inTime asks a file system that may never answer.
-func inTime[T any](name string, ask func() (T, error)) (T, error) {
-	type answer struct {
-		value T
-		err   error
-	}
-	done := make(chan answer, 1)
-	go func() {
-		value, err := ask()
-		done <- answer{value, err}
-	}()
-	select {
-	case a := <-done:
-		return a.value, a.err
-	case <-time.After(stuck):
-		var none T
-		return none, fmt.Errorf("%s: %w", name, errSilent)
-	}
 }
 
 func (s *subject) askPath(cmd *cobra.Command, name string, w whyOptions) ([]why.Finding, error) {
@@ -218,35 +178,4 @@ func (s *subject) askPath(cmd *cobra.Command, name string, w whyOptions) ([]why.
 		}
 	}
 	return s.one(s.pathLogged(*first, name))
-}
-
-// started reads a program, and what it needs to start.
-func (s *subject) started(p *inside.Place) why.Started {
-	st, err := inTime(p.Asked, func() (why.Started, error) { return s.program(p), nil })
-	if err != nil {
-		st.Err = err
-	}
-	return st
-}
-
-func (s *subject) program(p *inside.Place) why.Started {
-	st := why.Started{}
-	st.Program, st.Err = p.ReadProgram()
-	if st.Err != nil || st.Program.Kind == "" {
-		return st
-	}
-	st.Foreign = st.Program.Kind == "elf" && !inside.Native(st.Program.Machine)
-	if i := st.Program.Interpreter; i != "" {
-		if at, err := s.look(i); err == nil {
-			defer at.Close()
-			if at.Err != nil {
-				st.Missing = i
-				return st
-			}
-		}
-	}
-	if st.Program.Kind == "elf" && !st.Foreign {
-		st.Library = inside.Lacks(s.init, s.c.Process, p.Node.Path, st.Program)
-	}
-	return st
 }

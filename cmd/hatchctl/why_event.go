@@ -59,7 +59,7 @@ func (s *subject) cause(e probe.Event, name string) why.Finding {
 	case name == "bind" && s.net >= 0 && e.Address.IsValid() && (errno == syscall.EACCES || errno == syscall.EADDRINUSE):
 		first, err := inside.PrivilegedPorts(s.net)
 		if err == nil {
-			return s.c.Bind(e.Address.Port(), egress.TCP, inside.Listening(s.init.Pid, egress.TCP), first)
+			return s.c.Bind(e.Address.Port(), egress.TCP, inside.Listening(s.net, egress.TCP), first)
 		}
 	}
 	path, use := pathOf(e, name)

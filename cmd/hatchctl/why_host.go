@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -39,11 +40,9 @@ func parseHost(text string) (hostTarget, error) {
 	default:
 		return t, fmt.Errorf("%q is no protocol: tcp, udp or icmp", proto)
 	}
-	host, port := rest, ""
-	if addr, err := netip.ParseAddr(strings.Trim(rest, "[]")); err == nil {
-		host = addr.String()
-	} else if i := strings.LastIndexByte(rest, ':'); i >= 0 {
-		host, port = strings.Trim(rest[:i], "[]"), rest[i+1:]
+	host, port, err := splitHost(rest)
+	if err != nil {
+		return t, err
 	}
 	if host == "" && port == "" {
 		return t, errNoHost
@@ -61,6 +60,34 @@ func parseHost(text string) (hostTarget, error) {
 	return t, nil
 }
 
+// splitHost: an address of IPv6 with a port is in brackets; what is no address is a
+// name, or nothing before a port to listen on.
+func splitHost(text string) (host, port string, err error) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return addr.Unmap().WithZone("").String(), "", nil
+	}
+	host = text
+	if inner, after, ok := strings.Cut(strings.TrimPrefix(text, "["), "]"); ok && strings.HasPrefix(text, "[") {
+		if host, port, ok = inner, strings.TrimPrefix(after, ":"), after == "" || strings.HasPrefix(after, ":") && after != ":"; !ok {
+			return "", "", fmt.Errorf("%q is no port", after)
+		}
+		addr, err := netip.ParseAddr(inner)
+		if err != nil {
+			return "", "", fmt.Errorf("%q is no address", inner)
+		}
+		return addr.Unmap().WithZone("").String(), port, nil
+	}
+	if i := strings.LastIndexByte(text, ':'); i >= 0 {
+		if host, port = text[:i], text[i+1:]; port == "" {
+			return "", "", errors.New("no port is behind the colon")
+		}
+	}
+	if host == "" && port == "" || strings.ContainsAny(host, ":[]/") || strings.IndexFunc(host, func(r rune) bool { return r <= ' ' || !unicode.IsPrint(r) }) >= 0 {
+		return "", "", fmt.Errorf("%q is no name of a host", host)
+	}
+	return host, port, nil
+}
+
 func (s *subject) askHost(cmd *cobra.Command, word string, w whyOptions) ([]why.Finding, error) {
 	t, err := parseHost(word)
 	if err != nil {
@@ -68,9 +95,6 @@ func (s *subject) askHost(cmd *cobra.Command, word string, w whyOptions) ([]why.
 	}
 	if s.c.Process == nil {
 		return s.hostOfGone(t)
-	}
-	if s.net < 0 {
-		return s.one(why.Finding{What: "reach " + word, Verdict: why.Undetermined, Why: "hatchdog has no rules in the host's network, which the container shares: ask the host's own"})
 	}
 	facts, err := firewall.Resolve(s.net, "")
 	if err != nil {
@@ -83,7 +107,7 @@ func (s *subject) askHost(cmd *cobra.Command, word string, w whyOptions) ([]why.
 		if err != nil {
 			return nil, err
 		}
-		return s.one(s.c.Bind(t.port, t.proto, inside.Listening(s.init.Pid, t.proto), first))
+		return s.one(s.c.Bind(t.port, t.proto, inside.Listening(s.net, t.proto), first))
 	}
 	addrs, failed := s.addresses(t.host, servers, search, facts)
 	if failed != nil {
@@ -94,7 +118,8 @@ func (s *subject) askHost(cmd *cobra.Command, word string, w whyOptions) ([]why.
 		return nil, err
 	}
 	var found []why.Finding
-	for _, a := range addrs {
+	const asked = 16
+	for _, a := range addrs[:min(len(addrs), asked)] {
 		f, err := s.reach(egress.Packet{Proto: t.proto, Addr: a, Port: t.port}, facts, dropped, w.try)
 		if err != nil {
 			return nil, err
@@ -127,11 +152,9 @@ func (s *subject) reach(p egress.Packet, facts egress.Facts, dropped []firewall.
 			}
 		}
 	}
-	if !p.Addr.IsLoopback() {
-		r.Own, r.NoRoute = inside.Route(s.net, p.Addr)
-	}
+	r.Own, r.NoRoute = inside.Route(s.net, p.Addr)
 	if p.Proto != egress.ICMP {
-		r.Listen = inside.Listening(s.init.Pid, p.Proto)
+		r.Listen = inside.Listening(s.net, p.Proto)
 	}
 	if try && p.Proto == egress.TCP && r.Decision.Verdict != egress.Deny && r.NoRoute == nil {
 		r.Tried, r.TryErr = true, inside.Connect(s.net, netip.AddrPortFrom(p.Addr, p.Port))
@@ -184,8 +207,12 @@ func (s *subject) hostOfGone(t hostTarget) ([]why.Finding, error) {
 			return s.one(s.c.Reach(why.Reach{Packet: egress.Packet{Proto: t.proto, Addr: n.Addr.Unmap(), Port: n.Port}, Ruled: true, Dropped: n.Packets, Ago: n.Ago}))
 		}
 	}
+	what := "reach " + t.host
+	if t.host == "" {
+		what = fmt.Sprintf("listen on port %d/%s", t.port, t.proto)
+	}
 	return s.one(why.Finding{
-		What: "reach " + t.host, Verdict: why.Undetermined, Why: "it does not run, and no packet to that address was dropped in its last hour, as far as the audit log has it",
+		What: what, Verdict: why.Undetermined, Why: "it does not run, and no packet to that address was dropped in its last hour, as far as the audit log has it",
 	})
 }
 

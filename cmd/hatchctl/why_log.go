@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -55,18 +54,23 @@ func (s *subject) denials() []inside.Denial {
 	return s.own(all)
 }
 
+// stampError is how far a record's time and that of a process's start may be apart.
+const stampError = 50 * time.Millisecond
+
 // own are those of this container, by its ids or its processes.
 func (s *subject) own(all []inside.Denial) []inside.Denial {
 	ids := s.entry.Record.IDs
-	var members []int
+	var members map[int]time.Time
 	if s.c.Given != nil {
-		members = inside.Members(s.c.Given.Cgroups, membersMost)
+		members, _ = inside.Began(inside.Members(s.c.Given.Cgroups, membersMost)) // none is known
 	}
 	started := s.d.Time
 	var own []inside.Denial
 	for _, d := range all {
 		ranged := ids.Size > 0 && d.UID >= ids.Base && d.UID-ids.Base < ids.Size
-		if !d.Time.Before(started.Add(-time.Second)) && (ranged || ids.Size == 0 && slices.Contains(members, d.Pid)) {
+		began, member := members[d.Pid]
+		member = member && !d.Time.Before(began.Add(-stampError)) // another may have had that pid before
+		if !d.Time.Before(started.Add(-time.Second)) && (ranged || ids.Size == 0 && member) {
 			own = append(own, d)
 		}
 	}
@@ -98,6 +102,9 @@ func (s *subject) denied(d inside.Denial) why.Finding {
 	if d.Module == "apparmor" {
 		return s.c.Module("AppArmor", d.Profile, d.Action, d.Name, s.entry.Record.Labels.Apparmor, seen)
 	}
+	if d.Foreign {
+		return s.c.CallForeign(seen)
+	}
 	name := s.names[d.Call]
 	if name == "" {
 		return why.Finding{What: fmt.Sprintf("the call number %d", d.Call), Verdict: why.Undetermined, Why: "a filter denied it, and no call of that number is known", Evidence: []string{seen}}
@@ -116,7 +123,7 @@ func (s *subject) denied(d inside.Denial) why.Finding {
 // callLogged adds what the kernel logged of a call.
 func (s *subject) callLogged(f why.Finding, name string) why.Finding {
 	for _, d := range s.denials() {
-		if d.Module == "seccomp" && s.names[d.Call] == name {
+		if d.Module == "seccomp" && !d.Foreign && s.names[d.Call] == name {
 			return s.denied(d)
 		}
 	}

@@ -72,6 +72,9 @@ func (s *subject) addresses(host string, servers []netip.Addr, search []string, 
 			if a.Found, a.Err = inside.LookUp(s.net, server, name); len(a.Found) > 0 {
 				return a.Found, nil
 			}
+			if a.Err != nil && !errors.Is(a.Err, inside.ErrNoName) {
+				break // no other name is answered either
+			}
 		}
 		answers = append(answers, a)
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/hatchdog/hatchdog/internal/control"
 	"github.com/hatchdog/hatchdog/internal/decision"
@@ -68,7 +69,7 @@ func (o *options) subject(name string, w whyOptions) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.gone(logged)
+	s.gone(name, logged)
 	return s, nil
 }
 
@@ -102,23 +103,44 @@ func (s *subject) living(e decision.Entry) error {
 	if err != nil {
 		return err
 	}
-	s.net, err = firewall.Open(fmt.Sprintf("/proc/%d/ns/net", s.init.Pid), host.FileID{})
+	return s.openNetwork()
+}
+
+// openNetwork opens the network of the first process, which may be the host's.
+func (s *subject) openNetwork() error {
+	path := fmt.Sprintf("/proc/%d/ns/net", s.init.Pid)
+	fd, err := firewall.Open(path, host.FileID{})
 	if errors.Is(err, firewall.ErrHost) {
 		s.notes = append(s.notes, "it shares the host's network, where hatchdog has no rules")
+		fd, err = unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	}
+	if err == nil && s.init.Alive() {
+		s.net = fd
 		return nil
 	}
-	return err
+	if err == nil { // of another process, perhaps, that has the pid now
+		firewall.Close(fd)
+	} else if s.init.Alive() {
+		return err
+	}
+	s.c.Process = nil
+	s.notes = append(s.notes, "it does not run")
+	return nil
 }
 
 // gone knows what the audit log has.
-func (s *subject) gone(logged []decision.Decision) {
+func (s *subject) gone(name string, logged []decision.Decision) {
 	for _, d := range logged {
 		if s.d.ID == "" || isCreate(d.Door) {
 			s.d = d
 		}
 	}
 	s.c.Changes, s.c.Held = s.d.Changes, s.d.Outcome != decision.Complained
-	s.notes = append(s.notes, "it is gone: what is said is from the audit log")
+	if s.d.Outcome == decision.Refused {
+		s.notes = append(s.notes, "it was refused: 'hatchctl why "+name+"' says by what")
+	} else {
+		s.notes = append(s.notes, "it is gone: what is said is from the audit log")
+	}
 	if s.d.Cut != nil {
 		s.notes = append(s.notes, "its request was too large to be kept whole")
 	}
@@ -153,19 +175,34 @@ func (s *subject) suggest(f *why.Finding) {
 		return
 	}
 	first := f.Grants
+	for n := 1; n < len(first); n++ { // fewer may do
+		if _, ok := s.tried(pol, f, first[:n]); ok {
+			return
+		}
+	}
 	for range suggestRounds {
-		d, profile, err := s.judged(pol, f.Grants)
-		if err == nil && len(d.Refusals) == 0 && d.Failure == "" && f.Lifted(d.Changes, profile) {
-			f.Allow, f.Gain = explain.Policy(s.d.Workload, s.d.Profile, s.d.Rule, f.Grants), gain(*f)
+		d, ok := s.tried(pol, f, f.Grants)
+		if ok {
 			return
 		}
 		more := control.Union(f.Grants, stillDenied(d, first)...)
-		if err != nil || len(more) == len(f.Grants) {
+		if len(more) == len(f.Grants) {
 			break
 		}
 		f.Grants = more
 	}
 	f.Evidence = append(f.Evidence, "no key of a profile lets it through ("+strings.Join(grantKeys(first), ", ")+" was tried)")
+}
+
+// tried is true where grants lift a finding: then it has the policy.
+func (s *subject) tried(pol *policy.Policy, f *why.Finding, grants []control.Grant) (decision.Decision, bool) {
+	d, profile, err := s.judged(pol, grants)
+	if err != nil || len(d.Refusals) > 0 || d.Failure != "" || !f.Lifted(d.Changes, profile) {
+		return d, false
+	}
+	f.Grants = grants
+	f.Allow, f.Gain = explain.Policy(s.d.Workload, s.d.Profile, s.d.Rule, grants), gain(*f)
+	return d, true
 }
 
 // stillDenied are the grants for what still stands in the way of the first ones.
@@ -175,7 +212,7 @@ func stillDenied(d decision.Decision, first []control.Grant) []control.Grant {
 		all = control.Union(all, r.Grants...)
 	}
 	for _, c := range d.Changes {
-		if slices.ContainsFunc(first, func(g control.Grant) bool { return g.List && slices.Contains(explain.Items(c.Before), g.Value) }) {
+		if slices.ContainsFunc(first, func(g control.Grant) bool { return g.List && takes(c, g.Value) }) {
 			all = control.Union(all, explain.Asked([]control.Attributed{c})...)
 		}
 	}
@@ -200,6 +237,11 @@ func (s *subject) judged(pol *policy.Policy, grants []control.Grant) (d decision
 		return d, nil, err
 	}
 	return d, res.Profile, nil
+}
+
+// takes is true for a change that takes a value out of a list.
+func takes(c control.Attributed, value string) bool {
+	return slices.Contains(explain.Items(c.Before), value) && !slices.Contains(explain.Items(c.After), value)
 }
 
 func grantKeys(grants []control.Grant) []string {

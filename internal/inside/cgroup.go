@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/hatchdog/hatchdog/internal/decision"
 )
 
 // None is the value of a control group's limit that is not set.
@@ -112,3 +114,37 @@ func pairs(dir, name string) map[string]int64 {
 	}
 	return all
 }
+
+// Members are the processes of a control group, by its directories, at most as
+// many as are asked for.
+func Members(dirs map[string]string, most int) []int {
+	dir := dirs["pids"]
+	if dir == "" {
+		dir = dirs[""]
+	}
+	var all []int
+	for _, line := range strings.Fields(text(dir, "cgroup.procs")) {
+		if pid, err := strconv.Atoi(line); err == nil && len(all) < most {
+			all = append(all, pid)
+		}
+	}
+	return all
+}
+
+// Began is when each of some processes began. One that is gone is left out.
+func Began(pids []int) (map[int]time.Time, error) {
+	boot, err := bootTime()
+	if err != nil {
+		return nil, err
+	}
+	all := map[int]time.Time{}
+	for _, pid := range pids {
+		if ticks := decision.StartTime(pid); ticks != 0 {
+			all[pid] = boot.Add(time.Duration(ticks) * tick) //nolint:gosec // since boot
+		}
+	}
+	return all, nil
+}
+
+// tick is the unit of times of proc_pid_stat(5), USER_HZ.
+const tick = 10 * time.Millisecond

@@ -16,25 +16,31 @@ import (
 	"github.com/hatchdog/hatchdog/internal/lowlevel"
 )
 
-// The bounds of what is read of a container's files, in bytes.
-const (
-	maxText    = 64 << 10
-	maxProgram = 512 << 20
-	maxNeeded  = 256 // libraries
-	maxSection = 64 << 20
-)
+// maxText bounds what is read of a text of a container's, in bytes.
+const maxText = 64 << 10
 
 var (
 	errNotRegular = errors.New("not a regular file")
-	errSection    = errors.New("its tables are larger than any program's")
+	errOfKernel   = errors.New("not a file of a file system that holds files")
 )
 
-// open opens a place's regular file for reading, through what was looked at.
+// open opens a place's regular file for reading, through what was looked at. It
+// leaves the time of the last access as it is. Where the kernel makes up what is
+// read, reading may take it away from others (/proc/kmsg, trace_pipe).
 func (p *Place) open() (*os.File, error) {
 	if p.Err != nil || !p.Node.Regular() || p.Fd < 0 {
 		return nil, errNotRegular
 	}
-	return os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", p.Fd), os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if !storesFiles(p.Fd) {
+		return nil, errOfKernel
+	}
+	const flags = os.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY
+	name := fmt.Sprintf("/proc/self/fd/%d", p.Fd)
+	f, err := os.OpenFile(name, flags|unix.O_NOATIME, 0)
+	if errors.Is(err, unix.EPERM) { // of an owner that this process is not over
+		return os.OpenFile(name, flags, 0)
+	}
+	return f, err
 }
 
 // ReadText reads the beginning of a file in a container; none is "".
@@ -61,6 +67,7 @@ type Program struct {
 	Kind        string // "elf", "script" or "" for neither
 	Machine     elf.Machine
 	Interpreter string   // the dynamic linker, or the program of a script
+	Argument    string   // of the program of a script
 	Needed      []string // libraries
 	Paths       []string // that the file says to look for them in
 }
@@ -80,51 +87,28 @@ func (p *Place) ReadProgram() (*Program, error) {
 	}
 	head = head[:n]
 	if line, ok := bytes.CutPrefix(head, []byte("#!")); ok {
-		line, _, _ = bytes.Cut(line, []byte("\n"))
-		words := strings.Fields(string(line))
-		if len(words) == 0 {
-			return &Program{}, nil
-		}
-		return &Program{Kind: "script", Interpreter: words[0]}, nil
+		return readScript(string(line)), nil
 	}
 	if !bytes.HasPrefix(head, []byte(elf.ELFMAG)) {
 		return &Program{}, nil
 	}
-	return readELF(f)
+	return readELF(f, head)
 }
 
-func readELF(f *os.File) (*Program, error) {
-	e, err := elf.NewFile(io.NewSectionReader(f, 0, maxProgram))
-	if err != nil {
-		return nil, err
+// readScript reads the line behind #! as the kernel does (fs/binfmt_script.c): no
+// character but a space, a tab and the line's end ends the program's name.
+func readScript(line string) *Program {
+	line, _, _ = strings.Cut(line, "\n")
+	line, _, _ = strings.Cut(line, "\x00")
+	line = strings.Trim(line, " \t")
+	if line == "" {
+		return &Program{}
 	}
-	defer func() { _ = e.Close() }()
-	for _, s := range e.Sections {
-		if s.Size > maxSection && (s.Type == elf.SHT_DYNAMIC || s.Type == elf.SHT_STRTAB || s.Type == elf.SHT_DYNSYM) {
-			return nil, errSection
-		}
+	p := &Program{Kind: "script", Interpreter: line}
+	if i := strings.IndexAny(line, " \t"); i >= 0 {
+		p.Interpreter, p.Argument = line[:i], strings.Trim(line[i:], " \t")
 	}
-	p := &Program{Kind: "elf", Machine: e.Machine}
-	for _, h := range e.Progs {
-		if h.Type != elf.PT_INTERP || h.Filesz > maxPath {
-			continue
-		}
-		text := make([]byte, h.Filesz)
-		if _, err := h.ReadAt(text, 0); err == nil {
-			p.Interpreter = strings.TrimRight(string(text), "\x00")
-		}
-	}
-	if libs, err := e.ImportedLibraries(); err == nil {
-		p.Needed = libs[:min(len(libs), maxNeeded)]
-	}
-	for _, tag := range []elf.DynTag{elf.DT_RPATH, elf.DT_RUNPATH} {
-		if lists, err := e.DynString(tag); err == nil {
-			for _, list := range lists {
-				p.Paths = append(p.Paths, strings.Split(list, ":")...)
-			}
-		}
-	}
-	return p, nil
+	return p
 }
 
 // Lacks is the first library of a program that is in none of the places where

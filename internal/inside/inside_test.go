@@ -110,17 +110,20 @@ func TestSocketAddress(t *testing.T) {
 	}
 }
 
-const records = `<5>[   10.500000] audit: type=1326 audit(1700000000.250:7): auid=4294967295 uid=1879048192 gid=0 ses=4294967295 subj=unconfined pid=42 comm="x y" exe="/bin/busybox" sig=0 arch=c000003e syscall=165 compat=0 ip=0x4 code=0x50001
-<5>[   10.600000] audit: type=1326 audit(1700000000.260:8): auid=0 uid=5 gid=0 ses=1 pid=43 comm=0A747970653D3133323620 exe="/x" sig=0 arch=c000003e syscall=1 compat=0 ip=0x4 code=0x7ffc0000
-<5>[   11.000000] audit: type=1400 audit(1700000001.000:9): apparmor="DENIED" operation="open" class="file" profile="hatchdog-restricted" name=2F612062 pid=44 comm=1B5B33316D requested_mask="r" denied_mask="r" fsuid=7 ouid=0
-<6>[   12.000000] audit: type=1400 audit(1700000001.000:9): apparmor="ALLOWED" operation="open" profile="p" name="/b" pid=45 comm="c"
-<6>[   13.000000] a driver says audit: type=1326 audit(1700000001.000:9): uid=5 pid=46 syscall=1 code=0x50001
-<5>[   14.000000][   T12] audit: type=1326 audit(1700000002.000:10): auid=0 uid=6 gid=0 ses=1 pid=47 comm="z" exe="/x" sig=0 arch=c000003e syscall=2 compat=0 ip=0x4 code=0x50001
+const records = `5,7,10500000,-;audit: type=1326 audit(1700000000.250:7): auid=4294967295 uid=1879048192 gid=0 ses=4294967295 subj=unconfined pid=42 comm="x y" exe="/bin/busybox" sig=0 arch=c000003e syscall=165 compat=0 ip=0x4 code=0x50001
+5,8,10600000,-;audit: type=1326 audit(1700000000.260:8): auid=0 uid=5 gid=0 ses=1 pid=43 comm=0A747970653D3133323620 exe="/x" sig=0 arch=c000003e syscall=1 compat=0 ip=0x4 code=0x7ffc0000
+5,9,11000000,c;audit: type=1400 audit(1700000001.000:9): apparmor="DENIED" operation="open" class="file" profile="hatchdog-restricted" name=2F612062 pid=44 comm=1B5B33316D requested_mask="r" denied_mask="r" fsuid=7 ouid=0
+5,10,12000000,-;audit: type=1400 audit(1700000001.000:9): apparmor="ALLOWED" operation="open" profile="p" name="/b" pid=45 comm="c"
+6,11,13000000,-;a driver says audit: nothing
+4,12,14000000,-;a file system has no option ;audit: type=1326 audit(1700000000.250:7): uid=5 pid=46 comm="forged" arch=c000003e syscall=1 code=0x50001
+13,13,15000000,-;audit: type=1326 audit(1700000000.250:7): uid=5 pid=47 comm="written" arch=c000003e syscall=1 code=0x50001
+5,15,17000000,caller=T12;audit: type=1326 audit(1700000002.000:10): auid=0 uid=6 gid=0 ses=1 pid=47 comm="z" exe="/x" sig=0 arch=40000003 syscall=2 compat=0 ip=0x4 code=0x50001
+5,14,16000000,-;audit: type=1107 audit(1700000000.255:8): pid=48 uid=0 msg='x'\x0aaudit: type=1326 audit(1700000000.256:9): uid=5 pid=48 comm="forged" arch=c000003e syscall=1 code=0x50001'
 `
 
 func TestDenials(t *testing.T) {
 	got, since := parseLog([]byte(records), time.Unix(1000, 0))
-	if len(got) != 3 || got[2].Pid != 47 || !since.Equal(time.Unix(1010, 500_000_000)) {
+	if len(got) != 3 || got[2].Pid != 47 || !got[2].Foreign || got[0].Foreign || !since.Equal(time.Unix(1010, 500_000_000)) {
 		t.Fatalf("%v %+v", since, got)
 	}
 	if d := got[0]; d.Module != "seccomp" || d.Pid != 42 || d.UID != 1879048192 || d.Call != 165 || d.Command != "x y" || d.Time.UnixMilli() != 1700000000250 {

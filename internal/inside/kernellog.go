@@ -1,12 +1,12 @@
 package inside
 
 import (
-	"bytes"
 	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +22,7 @@ type Denial struct {
 	UID     uint32 // of the host
 	Command string // as the process calls itself: whatever it likes
 	Call    int    // the number, of seccomp
+	Foreign bool   // the number is of another architecture than the host's
 	Code    uint32 // the filter's answer
 	Profile string // of AppArmor
 	Action  string // of AppArmor: open, mount, capable
@@ -40,20 +41,15 @@ const (
 // The kernel writes them to its own log, where no audit daemon takes them and
 // where it is told to (audit=1); a daemon, to a file.
 func Denials() (all []Denial, since time.Time, err error) {
-	size, err := unix.Klogctl(unix.SYSLOG_ACTION_SIZE_BUFFER, nil)
+	log, err := kernelLog()
 	if err != nil {
-		return nil, since, fmt.Errorf("the kernel's log: %w", err)
-	}
-	buf := make([]byte, size)
-	n, err := unix.Klogctl(unix.SYSLOG_ACTION_READ_ALL, buf)
-	if err != nil {
-		return nil, since, fmt.Errorf("the kernel's log: %w", err)
+		return nil, since, err
 	}
 	boot, err := bootTime()
 	if err != nil {
 		return nil, since, err
 	}
-	all, since = parseLog(buf[:n], boot)
+	all, since = parseLog(log, boot)
 	kept := fromDaemon()
 	if len(kept) > 0 && (since.IsZero() || kept[0].Time.Before(since)) {
 		since = kept[0].Time
@@ -67,31 +63,6 @@ func bootTime() (time.Time, error) {
 		return time.Time{}, fmt.Errorf("the time since boot: %w", err)
 	}
 	return time.Now().Add(-time.Duration(up.Nano())), nil
-}
-
-// stamp is the head of a record of the kernel's audit. Other lines may hold text
-// that a container chose.
-var stamp = regexp.MustCompile(`^<\d+>\[\s*(\d+\.\d+)\](?:\[\s*[TC]\d+\])? audit: type=`)
-
-func parseLog(log []byte, boot time.Time) (all []Denial, since time.Time) {
-	for line := range bytes.Lines(log) {
-		m := stamp.FindSubmatch(line)
-		if m == nil {
-			continue
-		}
-		seconds, err := strconv.ParseFloat(string(m[1]), 64)
-		if err != nil {
-			continue
-		}
-		at := boot.Add(time.Duration(seconds * float64(time.Second)))
-		if since.IsZero() {
-			since = at
-		}
-		if d, ok := parseDenial("type=" + string(line[len(m[0]):])); ok {
-			all = append(all, d)
-		}
-	}
-	return all, since
 }
 
 func fromDaemon() []Denial {
@@ -159,6 +130,7 @@ func parseDenial(line string) (Denial, bool) {
 			return d, false
 		}
 		d.UID, d.Code, d.Call = uint32(uid), uint32(code), call
+		d.Foreign = words["arch"] != "" && words["arch"] != nativeArch()
 		return d, !allows(d.Code)
 	}
 	fsuid, err := strconv.ParseUint(words["fsuid"], 10, 32)
@@ -167,6 +139,15 @@ func parseDenial(line string) (Denial, bool) {
 	}
 	d.UID = uint32(fsuid)
 	return d, true
+}
+
+// nativeArch is the host's architecture as the audit writes it (uapi/linux/audit.h,
+// AUDIT_ARCH_X86_64 and AUDIT_ARCH_AARCH64).
+func nativeArch() string {
+	if runtime.GOARCH == "arm64" {
+		return "c00000b7"
+	}
+	return "c000003e"
 }
 
 // nobody is an id that no container has.
@@ -190,22 +171,6 @@ func fields(text string) map[string]string {
 			value = string(raw)
 		}
 		all[m[1]] = value
-	}
-	return all
-}
-
-// Members are the processes of a control group, by its directories, at most as
-// many as are asked for.
-func Members(dirs map[string]string, most int) []int {
-	dir := dirs["pids"]
-	if dir == "" {
-		dir = dirs[""]
-	}
-	var all []int
-	for _, line := range strings.Fields(text(dir, "cgroup.procs")) {
-		if pid, err := strconv.Atoi(line); err == nil && len(all) < most {
-			all = append(all, pid)
-		}
 	}
 	return all
 }

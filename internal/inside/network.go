@@ -1,10 +1,10 @@
 package inside
 
 import (
-	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -24,24 +24,39 @@ import (
 // patience is how long an answer from the network is waited for.
 const patience = 3 * time.Second
 
+// maxSockets bounds what is read of a list of sockets, in bytes. Those that listen
+// come first.
+const maxSockets = 16 << 20
+
 // Listening are the addresses on which something waits for connections, or for
-// datagrams, in the network of a process (proc_pid_net(5)).
-func Listening(pid int, proto egress.Proto) []netip.AddrPort {
+// datagrams, in a network namespace (proc_pid_net(5)).
+func Listening(fd int, proto egress.Proto) []netip.AddrPort {
+	var text []byte
+	_ = within(fd, func() error { // none is known
+		for _, file := range []string{string(proto), string(proto) + "6"} {
+			f, err := os.Open("/proc/thread-self/net/" + file)
+			if err != nil {
+				continue // no IPv6
+			}
+			some, _ := io.ReadAll(io.LimitReader(f, maxSockets))
+			text = append(text, some...)
+			_ = f.Close()
+		}
+		return nil
+	})
+	return socketsIn(text, proto)
+}
+
+func socketsIn(text []byte, proto egress.Proto) []netip.AddrPort {
 	var all []netip.AddrPort
-	for _, file := range []string{string(proto), string(proto) + "6"} {
-		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", pid, file))
-		if err != nil {
+	for line := range strings.Lines(string(text)) {
+		words := strings.Fields(line)
+		const listens, unconnected = "0A", "07" // TCP_LISTEN, TCP_CLOSE
+		if len(words) < 4 || words[3] != listens && (proto != egress.UDP || words[3] != unconnected) {
 			continue
 		}
-		for line := range strings.Lines(string(data)) {
-			words := strings.Fields(line)
-			const listens, unconnected = "0A", "07" // TCP_LISTEN, TCP_CLOSE
-			if len(words) < 4 || words[3] != listens && (proto != egress.UDP || words[3] != unconnected) {
-				continue
-			}
-			if at, ok := socketAddress(words[1]); ok {
-				all = append(all, at)
-			}
+		if at, ok := socketAddress(words[1]); ok {
+			all = append(all, at)
 		}
 	}
 	return all
@@ -117,31 +132,6 @@ func PrivilegedPorts(fd int) (int, error) {
 		return err
 	})
 	return first, err
-}
-
-// LookUp asks one resolver from a network namespace for the addresses of a name,
-// as it is: no domain is searched.
-func LookUp(fd int, server netip.Addr, name string) ([]netip.Addr, error) {
-	var found []netip.Addr
-	err := within(fd, func() error {
-		r := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			var c net.Conn
-			err := within(fd, func() error {
-				var err error
-				c, err = (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort(server.String(), "53"))
-				return err
-			})
-			return c, err
-		}}
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		all, err := r.LookupNetIP(ctx, "ip", strings.TrimSuffix(name, ".")+".")
-		for _, a := range all {
-			found = append(found, a.Unmap())
-		}
-		return err
-	})
-	return found, err
 }
 
 // within runs f on a thread of its own in a network namespace. The thread ends

@@ -2,6 +2,7 @@ package inside
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
@@ -68,10 +69,31 @@ func (w *walker) node(fd int, name string) (Node, error) {
 	return n, nil
 }
 
-func full(fd int) bool {
+// left says what a file system has none left of for those who are not the host's
+// root.
+func left(fd int) (noSpace, noInodes bool) {
 	var st unix.Statfs_t
-	if unix.Fstatfs(fd, &st) != nil || st.Blocks == 0 {
+	if unix.Fstatfs(fd, &st) != nil {
+		return false, false
+	}
+	return st.Blocks > 0 && st.Bavail == 0, st.Files > 0 && st.Ffree == 0
+}
+
+// storesFiles reports whether a file lies in a file system that holds what was
+// written to it, by the numbers of uapi/linux/magic.h, and that of ZFS. Others are
+// taken for the kernel's own.
+func storesFiles(fd int) bool {
+	var st unix.Statfs_t
+	if unix.Fstatfs(fd, &st) != nil {
 		return false
 	}
-	return st.Bavail == 0 || st.Files > 0 && st.Ffree == 0
+	const zfs, bcachefs, jfs, ceph, vboxfs = 0x2fc12fc1, 0xca451a4e, 0x3153464a, 0x00c36400, 0x786f4256
+	const exfat, ntfs3, smb2, gfs2, lustre = 0x2011bab0, 0x7366746e, 0xfe534d42, 0x01161970, 0x0bd00bd0
+	return slices.Contains([]int64{
+		unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.OVERLAYFS_SUPER_MAGIC, unix.TMPFS_MAGIC, unix.RAMFS_MAGIC,
+		unix.F2FS_SUPER_MAGIC, unix.SQUASHFS_MAGIC, unix.EROFS_SUPER_MAGIC_V1, unix.ISOFS_SUPER_MAGIC, unix.MSDOS_SUPER_MAGIC, unix.UDF_SUPER_MAGIC,
+		unix.FUSE_SUPER_MAGIC, unix.NFS_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC, unix.SMB_SUPER_MAGIC, unix.V9FS_MAGIC, unix.AFS_FS_MAGIC,
+		unix.ECRYPTFS_SUPER_MAGIC, unix.HUGETLBFS_MAGIC, unix.REISERFS_SUPER_MAGIC, unix.OCFS2_SUPER_MAGIC, unix.NILFS_SUPER_MAGIC,
+		zfs, bcachefs, jfs, ceph, vboxfs, exfat, ntfs3, smb2, gfs2, lustre,
+	}, int64(st.Type)&0xffffffff) //nolint:unconvert // its width differs with the architecture
 }

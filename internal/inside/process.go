@@ -156,6 +156,10 @@ func capabilities(hex string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	return named(mask), nil
+}
+
+func named(mask uint64) []string {
 	var all []string
 	for _, c := range capability.ListKnown() {
 		if mask&(1<<uint(c)) != 0 {
@@ -163,7 +167,7 @@ func capabilities(hex string) ([]string, error) {
 		}
 	}
 	slices.Sort(all)
-	return all, nil
+	return all
 }
 
 func readIDMap(file string) ([]IDMap, error) {

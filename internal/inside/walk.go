@@ -19,7 +19,9 @@ var (
 	ErrLoop error = unix.ELOOP
 	// ErrNotDir is what it says of a name below what is no directory.
 	ErrNotDir error = unix.ENOTDIR
-	errRoot         = errors.New("the container's root")
+	// ErrLong is what it says of a name, or a path, that is too long.
+	ErrLong error = unix.ENAMETOOLONG
+	errRoot       = errors.New("the container's root")
 )
 
 // The bounds of a path (path_resolution(7), limits.h).
@@ -39,7 +41,9 @@ type Place struct {
 	Node    Node   // where Err is nil
 	Fd      int    // of the node (O_PATH), -1 where there is none
 	Root    int    // of the container's root (O_PATH)
-	Full    bool   // its file system has no space or no inodes left
+	// What its file system has none left of; of what is missing, the directory's in
+	// which it would be made.
+	NoSpace, NoInodes bool
 }
 
 // Close gives the descriptors back.
@@ -137,6 +141,7 @@ func (w *walker) walk(p *Place) {
 		next, err := w.step(name, full, p)
 		if err != nil {
 			p.Missing, p.Err = full, err
+			p.NoSpace, p.NoInodes = left(w.top())
 			return
 		}
 		if next == nil { // a link: the way goes on elsewhere
@@ -151,7 +156,8 @@ func (w *walker) walk(p *Place) {
 		p.Missing, p.Err = w.at(), err
 		return
 	}
-	p.Node, p.Full = here, full(w.top())
+	p.Node = here
+	p.NoSpace, p.NoInodes = left(w.top())
 	if p.Fd, err = unix.FcntlInt(uintptr(w.top()), unix.F_DUPFD_CLOEXEC, 0); err != nil {
 		p.Fd = -1
 	}

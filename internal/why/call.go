@@ -58,6 +58,8 @@ func (c *Container) Call(call Call) (Finding, error) {
 			f = f.with("the profile denies it too (" + c.where("seccomp.table") + "): the engine's filter alone is not enough")
 		}
 		return f, nil
+	case given == denies && asked == depends:
+		return c.callDenied(what, call, said).with("the engine's filter lets it through for some arguments only: " + first), nil
 	case given == denies:
 		return c.callDenied(what, call, said), nil
 	case given == depends:
@@ -72,6 +74,9 @@ func (c *Container) callDenied(what string, call Call, said string) Finding {
 	denied := "the filter answers " + said + c.tableReason(call.Name)
 	f := hatchdog(what, denied, c.where("seccomp.table"), control.Add("seccomp.allow", call.Name)).lifts(allowsCall(call.Name))
 	name := needed(call)
+	if most := often(call.Name); name == "" && most != "" && !slices.Contains(bounding(c.askedCapabilities()), most) {
+		f = f.with("most of its uses need " + most + ", which the engine did not ask for: those fail without hatchdog as well")
+	}
 	if name == "" || c.holds(name) && (!c.inUserNS() || !slices.Contains(hostOnly(), name)) {
 		return f
 	}

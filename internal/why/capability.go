@@ -32,6 +32,8 @@ func (c *Container) Capability(name string) Finding {
 		return c.notHeld(what, name).with("the profile takes it as well (" + c.where("capabilities") + ")")
 	case c.Asked == nil && lost == nil:
 		return undetermined(what, "the container is gone, and no change that is kept took it away: the engine did not ask for it, or the container had it")
+	case lost != nil && !slices.Contains(given, name) && c.beganAsAnother():
+		return hatchdog(what, "the engine asked for it, and the profile leaves a process that is not root what its ambient set asks for alone", c.where("capabilities.nonRoot"), append([]control.Grant{control.Set("capabilities.nonRoot", "keep")}, c.grantCapability(name)...)...).lifts(c.givenBack(name))
 	case lost != nil && !slices.Contains(given, name):
 		return hatchdog(what, "the engine asked for it, and the profile does not grant it", c.where("capabilities.max"), c.grantCapability(name)...).lifts(c.givenBack(name)).with(c.policyWords(lost)...)
 	case !slices.Contains(asked, name) && !slices.Contains(given, name):
@@ -50,6 +52,12 @@ func (c *Container) Capability(name string) Finding {
 		return other(what, LayerNamespace, reason)
 	}
 	return undetermined(what, "the process has it: what fails is stopped by something else")
+}
+
+// beganAsAnother is true where the profile leaves none to a process that does not
+// begin as root, and this one did not.
+func (c *Container) beganAsAnother() bool {
+	return c.Profile != nil && c.Profile.Capabilities.NonRoot == policy.NonRootAmbient && c.Asked != nil && c.Asked.Process != nil && c.Asked.Process.User.UID != 0
 }
 
 func (c *Container) askedCapabilities() *specs.LinuxCapabilities {
@@ -132,6 +140,9 @@ func (c *Container) grantCapability(name string) []control.Grant {
 func (c *Container) holds(name string) bool {
 	if c.User != nil && c.User.UID != 0 {
 		return false // execve(2) and setuid(2) leave none
+	}
+	if c.User != nil {
+		return slices.Contains(c.ofRoot(), name)
 	}
 	return c.Process != nil && slices.Contains(c.Process.Effective, name)
 }

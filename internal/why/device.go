@@ -74,9 +74,14 @@ func matches(rule *int64, number int64) bool { return rule == nil || *rule < 0 |
 type Started struct {
 	Program *inside.Program
 	Err     error
-	Foreign bool   // of another machine
-	Missing string // its interpreter is not there
-	Library string // is not there
+	Foreign bool     // of another machine
+	Missing string   // its interpreter is not there
+	Refused *Finding // why its interpreter is not started
+	Unfound string   // env(1) is asked for it, and it is in no directory of PATH
+	Library string   // is not there
+	Caps    inside.FileCaps
+	// Others is true where the host starts programs of other forms too.
+	Others bool
 }
 
 // Starts says why a file that may be executed does not start, or starts without
@@ -87,34 +92,84 @@ func (c *Container) Starts(p *inside.Place, s Started) *Finding {
 	switch {
 	case s.Err != nil:
 		f = undetermined(what, "the program cannot be read: "+s.Err.Error())
+	case s.Others && (s.Program.Kind == "" || s.Foreign):
+		f = undetermined(what, "the host starts programs of other forms and processors (binfmt_misc), this one perhaps")
 	case s.Program.Kind == "":
 		f = other(what, LayerFile, "it is neither a program nor a script with #! (ENOEXEC; a shell runs it all the same)")
 	case s.Foreign:
 		f = other(what, LayerImage, "it is a program for another kind of processor ("+s.Program.Machine.String()+")")
+	case s.Program.Machine == secondMachine() && c.otherArch(what) != nil:
+		return c.otherArch(what)
 	case s.Missing != "":
 		f = other(what, LayerImage, "it wants "+s.Missing+", which is not there: the kernel says that the file itself is missing")
+		if strings.HasSuffix(s.Missing, "\r") {
+			f = f.remedy("the first line of the script ends as in DOS, and the carriage return is taken for a part of the name: write it anew with a line feed alone")
+		}
+	case s.Refused != nil:
+		f = *s.Refused
+		f.What, f.Why = what, "its interpreter "+s.Program.Interpreter+" is not started: "+f.Why
+	case s.Unfound != "":
+		f = other(what, LayerImage, "it has env look for "+s.Unfound+", which is in no directory of the container's PATH")
 	case s.Library != "":
 		f = other(what, LayerImage, "the library "+s.Library+" is in none of the places where the dynamic linker looks")
 	default:
-		return c.gains(what, p)
+		if f := c.unstartable(what, p, s.Caps); f != nil {
+			return f
+		}
+		return c.gains(what, p, s.Caps)
 	}
 	return &f
 }
 
-// gains: a setuid program under no_new_privs, or on a mount with nosuid, runs as
+// unstartable: a program whose capabilities are in force at its start does not start
+// without them all (capabilities(7), Safety checking for capability-dumb binaries).
+func (c *Container) unstartable(what string, p *inside.Place, caps inside.FileCaps) *Finding {
+	if !caps.Effective || !c.counts(caps) || p.Node.Mount != nil && option(p.Node.Mount.Options, "nosuid") {
+		return nil
+	}
+	for _, name := range caps.Permitted {
+		if slices.Contains(c.Process.Bounding, name) {
+			continue
+		}
+		f := c.boundingOf(name)
+		f.What, f.Why = what, "the file has "+name+" (setcap), without which the kernel does not start it (EPERM): "+f.Why
+		return &f
+	}
+	return nil
+}
+
+// counts is true where capabilities of a file are for the container's user
+// namespace, or for one above it.
+func (c *Container) counts(caps inside.FileCaps) bool {
+	root, known := inside.Inside(c.Process.UIDs, caps.Root)
+	return caps.Root == 0 || known && root == 0
+}
+
+// boundingOf says why a capability is not in the bounding set, whoever asks.
+func (c *Container) boundingOf(name string) Finding {
+	root := *c
+	root.User = &User{}
+	return root.Capability(name)
+}
+
+// gains: a setuid program, or one with capabilities, under no_new_privs, or on a mount with nosuid, runs as
 // whoever starts it.
-func (c *Container) gains(what string, p *inside.Place) *Finding {
+func (c *Container) gains(what string, p *inside.Place, caps inside.FileCaps) *Finding {
 	n := p.Node
 	uid, gid := c.ids()
 	owner, _ := insideOr(c.Process.UIDs, n.UID)
 	group, _ := insideOr(c.Process.GIDs, n.GID)
 	setuid := n.SetUID() && owner != uid
 	setgid := n.SetGID() && group != gid
-	if !setuid && !setgid || slices.Contains([]string{"proc", "sysfs"}, fsType(n)) {
+	capable := len(caps.Permitted) > 0 && c.counts(caps) && uid != 0
+	if !setuid && !setgid && !capable || slices.Contains([]string{"proc", "sysfs"}, fsType(n)) {
 		return nil
 	}
 	var f Finding
 	reason := "it starts, and gains nothing from its setuid or setgid bit"
+	if capable && !setuid && !setgid {
+		reason = "it starts, and gains nothing from its capabilities (setcap)"
+	}
 	switch {
 	case c.Process.NoNewPrivs && c.Asked != nil && c.Asked.Process != nil && c.Asked.Process.NoNewPrivileges:
 		f = other(what, LayerRequest, reason+": the engine asked for no_new_privs").remedy("docker run --security-opt no-new-privileges=false")

@@ -2,6 +2,7 @@ package why
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"time"
 
@@ -25,7 +26,7 @@ func (c *Container) Counted(k inside.Counted) []Finding {
 		if k.MemoryMax != inside.None {
 			reason = "the control group may have " + units.BytesSize(float64(k.MemoryMax)) + " of memory"
 		}
-		f := c.limit("live on", reason, "linux.resources.memory.limit", strconv.FormatInt(k.MemoryMax, 10), "memory.max", askedMemory(c.resources()) == k.MemoryMax)
+		f := c.limit("live on", reason, "linux.resources.memory.limit", c.memoryLimit(k.MemoryMax), "memory.max", pages(askedMemory(c.resources())) == k.MemoryMax)
 		if k.MemoryMax == inside.None {
 			f = undetermined(f.What, reason)
 		}
@@ -45,6 +46,19 @@ func (c *Container) resources() *specs.LinuxResources {
 	}
 	return c.Asked.Linux.Resources
 }
+
+// memoryLimit is the limit as whoever set it wrote it: the kernel has it in whole
+// pages.
+func (c *Container) memoryLimit(max int64) string {
+	if ch := c.change("linux.resources.memory.limit"); ch != nil {
+		if n, err := strconv.ParseInt(ch.After, 10, 64); err == nil && pages(n) == max {
+			return ch.After
+		}
+	}
+	return strconv.FormatInt(max, 10)
+}
+
+func pages(bytes int64) int64 { return bytes - bytes%int64(os.Getpagesize()) }
 
 func askedPids(r *specs.LinuxResources) int64 {
 	if r == nil || r.Pids == nil || r.Pids.Limit == nil {

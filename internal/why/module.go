@@ -26,6 +26,11 @@ func (c *Container) Module(module, profile, action, name, own, seen string) Find
 // are not known.
 func (c *Container) CallDenied(name string, native specs.Arch) Finding {
 	what := "the call " + name
+	if c.Given != nil {
+		if given, _, err := c.ask(c.Given.Seccomp, Call{Name: name, Arch: native}); err == nil && given == passes {
+			return other(what, LayerProgram, "a filter denied it, and the one that the container was given lets it through: the program has a filter of its own")
+		}
+	}
 	byTable := hatchdog(what, "the filter denied it for its arguments, all of which the engine's filter lets through", c.where("seccomp.table"))
 	if c.Asked == nil || c.Asked.Linux == nil || c.Asked.Linux.Seccomp == nil {
 		return byTable

@@ -27,7 +27,7 @@ func (c *Container) readOnly(what string, p *inside.Place, use Use) *Finding {
 		f = c.readOnlyMount(what, at)
 	case option(m.VFSOptions, "ro"):
 		f = other(what, LayerHost, "the file system itself is read-only ("+m.FSType+" at "+at+")")
-	case p.Full:
+	case p.NoSpace, p.NoInodes && p.Node.Dir():
 		f = other(what, LayerDisk, "the file system at "+at+" has no space, or no inodes, left")
 	default:
 		return nil

@@ -30,7 +30,21 @@ func needed(call Call) string {
 		if arg(0) == packet || inet && arg(1)&kinds == raw {
 			return "CAP_NET_RAW"
 		}
-	case "mount", "umount2", "pivot_root", "sethostname", "setdomainname", "swapon", "swapoff", "fsopen", "fsmount", "move_mount":
+	case "setns":
+		if kind := arg(1); kind != 0 && kind&newUser == 0 {
+			return "CAP_SYS_ADMIN"
+		}
+	case "mknod":
+		if device(arg(1)) && arg(2) != 0 {
+			return "CAP_MKNOD"
+		}
+	case "mknodat":
+		if device(arg(2)) && arg(3) != 0 {
+			return "CAP_MKNOD"
+		}
+	case "setgroups":
+		return "CAP_SETGID"
+	case "mount", "umount2", "mount_setattr", "fspick", "pivot_root", "sethostname", "setdomainname", "swapon", "swapoff", "fsopen", "fsmount", "move_mount":
 		return "CAP_SYS_ADMIN"
 	case "init_module", "finit_module", "delete_module":
 		return "CAP_SYS_MODULE"
@@ -44,6 +58,30 @@ func needed(call Call) string {
 		return "CAP_SYS_RAWIO"
 	case "vhangup":
 		return "CAP_SYS_TTY_CONFIG"
+	}
+	return ""
+}
+
+// device is true for the mode of a device (inode(7)). One of number 0 is a
+// whiteout, which wants no capability.
+func device(mode uint64) bool {
+	const kinds, character, block = 0xf000, 0x2000, 0x6000
+	return mode&kinds == character || mode&kinds == block
+}
+
+// often is the capability without which most uses of a call fail.
+func often(name string) string {
+	switch name {
+	case "setns", "fanotify_init", "quotactl", "quotactl_fd":
+		return "CAP_SYS_ADMIN"
+	case "bpf":
+		return "CAP_BPF"
+	case "perf_event_open":
+		return "CAP_PERFMON"
+	case "open_by_handle_at":
+		return "CAP_DAC_READ_SEARCH"
+	case "syslog":
+		return "CAP_SYSLOG"
 	}
 	return ""
 }

@@ -3,7 +3,6 @@ package why
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -187,7 +186,11 @@ func Named(name string, answers []Asked) *Finding {
 		f := other(what, LayerDNS, "the container's /etc/resolv.conf names no resolver, and its /etc/hosts does not have the name")
 		return &f
 	}
-	f := other(what, LayerDNS, "no resolver of the container knows it").with(said...)
+	reason := "no resolver of the container answers"
+	if slices.ContainsFunc(answers, func(a Asked) bool { return a.Err == nil || errors.Is(a.Err, inside.ErrNoName) }) {
+		reason = "no resolver of the container knows it"
+	}
+	f := other(what, LayerDNS, reason).with(said...)
 	if !strings.ContainsAny(name, ".:") {
 		f.Evidence = append(f.Evidence, "it is no system call, capability or path that is known: is it a host?")
 	}
@@ -195,16 +198,8 @@ func Named(name string, answers []Asked) *Finding {
 }
 
 func errWords(err error) string {
-	var dns *net.DNSError
-	switch {
-	case err == nil:
+	if err == nil {
 		return "no address"
-	case errors.As(err, &dns) && dns.IsNotFound:
-		return "there is no such name"
-	case errors.As(err, &dns) && dns.IsTimeout:
-		return "no answer"
-	case errors.As(err, &dns):
-		return dns.Err
 	}
 	return err.Error()
 }

@@ -52,6 +52,9 @@ func (c *Container) Path(p *inside.Place, use Use) Finding {
 // allowed: nothing that can be seen from here stops it.
 func (c *Container) allowed(what string, p *inside.Place) Finding {
 	f := undetermined(what, "nothing that can be seen from the host stops it", c.seen(p.Node)...)
+	if p.Node.ACL {
+		f.Evidence = append(f.Evidence, p.Node.Path+" has an access list, which is not read")
+	}
 	if l := c.Process.Label; l != "" && l != "unconfined" {
 		f.Evidence = append(f.Evidence, "the security module's profile "+l+" is not asked: see what the kernel logged")
 	}
@@ -114,6 +117,8 @@ func (c *Container) nothing(what string, p *inside.Place, use Use) Finding {
 		return other(what, LayerFile, "symbolic links lead round in a circle, or one to another too often: "+p.Link)
 	case errors.Is(p.Err, inside.ErrNotDir):
 		return other(what, LayerFile, path.Dir(p.Missing)+" is no directory")
+	case errors.Is(p.Err, inside.ErrLong):
+		return other(what, LayerFile, "the path, or a name in it, is longer than the file system takes")
 	case !errors.Is(p.Err, fs.ErrNotExist):
 		return undetermined(what, "the host itself cannot follow it: "+p.Missing+": "+p.Err.Error())
 	}
@@ -121,7 +126,7 @@ func (c *Container) nothing(what string, p *inside.Place, use Use) Finding {
 		return *f
 	}
 	if kernels := fsType(last(p.Dirs)) == "proc" || fsType(last(p.Dirs)) == "sysfs"; !kernels && len(p.Dirs) > 0 && use == Write && p.Link == "" && path.Clean("/"+p.Asked) == p.Missing {
-		dir := &inside.Place{Asked: p.Asked, Node: p.Dirs[len(p.Dirs)-1], Full: false, Fd: -1, Root: -1}
+		dir := &inside.Place{Asked: p.Asked, Node: p.Dirs[len(p.Dirs)-1], NoSpace: p.NoSpace, NoInodes: p.NoInodes, Fd: -1, Root: -1}
 		for _, ask := range []func(string, *inside.Place, Use) *Finding{c.readOnly, c.bits} {
 			if f := ask(what, dir, Write); f != nil {
 				return *f

@@ -38,7 +38,7 @@ func (c *Container) asItIs() world {
 	if c.User != nil {
 		w.groups = []uint32{gid}
 		if uid == 0 {
-			w.caps = c.Process.Effective
+			w.caps = c.ofRoot()
 		}
 		return w
 	}
@@ -50,6 +50,18 @@ func (c *Container) asItIs() world {
 	}
 	w.caps = c.Process.Effective
 	return w
+}
+
+// ofRoot are the capabilities of a process of the container whose user is root: those
+// of the first process, where it is one, or what such a one would be given.
+func (c *Container) ofRoot() []string {
+	if c.Process == nil {
+		return nil
+	}
+	if uid, _ := insideOr(c.Process.UIDs, c.Process.UID); uid == 0 {
+		return c.Process.Effective
+	}
+	return c.Process.Bounding
 }
 
 // asAsked has the capabilities that hatchdog took, less those that the program
