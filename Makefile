@@ -136,7 +136,7 @@ bench: build
 bench-peers: build
 	@integration/setup/setup.sh $(CACHE) peers
 	@$(GO) run ./integration/bench -hatchdog $(BIN)/hatchdog -runc $(CACHE)/runc-$(RUNC_VERSION)/runc \
-		-runsc $(CACHE)/runsc-$(RUNSC_VERSION)/runsc -crun "$$(echo $(CACHE)/crun-*/crun)" -podman "$$(command -v podman)"
+		-runsc $(CACHE)/runsc-$(RUNSC_VERSION)/runsc -crun "$$(echo $(CACHE)/newest-crun-*/crun)" -podman "$$(command -v podman)"
 
 # As many containers as CYCLES, at each door, leave nothing behind.
 soak: setup

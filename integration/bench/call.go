@@ -73,7 +73,9 @@ func (b *bench) timeTo(out *os.File, s side, program string, args ...string) (fl
 	defer errs.Close()
 	cmd := exec.Command(program, args...)
 	cmd.Env = append(os.Environ(), "HATCHDOG_POLICY="+s.policy)
-	cmd.Stderr = errs
+	if s != b.onCrun() { // hatchdog gives crun no file as a stream: crun would give it to the container
+		cmd.Stderr = errs
+	}
 	if out != nil {
 		cmd.Stdout = out
 	}

@@ -7,7 +7,7 @@ set -eu
 case $1 in
 docs) packages=chromium ;;
 demo) packages="busybox-static libseccomp-dev pkg-config iproute2 util-linux" ;;
-peers) packages="busybox-static libseccomp-dev pkg-config iproute2 util-linux podman libcap2 libseccomp2 libsystemd0 libyajl2" ;;
+peers) packages="busybox-static libseccomp-dev pkg-config iproute2 util-linux podman patchelf debian-archive-keyring" ;;
 *) packages="busybox-static libseccomp-dev pkg-config docker.io containerd runc \
 iproute2 iptables nftables containernetworking-plugins util-linux procps apparmor rpm \
 podman uidmap patchelf slirp4netns fuse-overlayfs qemu-system-x86 mmdebstrap debian-archive-keyring e2fsprogs" ;;

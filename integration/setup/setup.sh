@@ -21,7 +21,7 @@ esac
 [ "$what" = demo ] && exit 0
 if [ "$what" = peers ]; then
 	"$here/build.sh" "$cache" runsc
-	"$here/crun.sh" "$cache"
+	"$here/newest-crun.sh" "$cache"
 	exit 0
 fi
 "$here/build.sh" "$cache" containerd
