@@ -53,14 +53,15 @@ func main() {
 	switch {
 	case err == nil:
 	case errors.As(err, &code):
-		os.Exit(int(code))
 	case errors.Is(err, errUsage):
 		fmt.Fprintln(errs, "hatchctl:", err)
-		os.Exit(exitUsage)
+		code = exitUsage
 	default:
 		fmt.Fprintln(errs, "hatchctl:", err)
-		os.Exit(exitFailure)
+		code = exitFailure
 	}
+	tellApart(int(code))
+	os.Exit(int(code))
 }
 
 // exitFailure is apart from the codes 1 and 2 with which `check` answers.

@@ -77,6 +77,9 @@ func whyCommand(o *options) *cobra.Command {
 				return err
 			}
 			defer s.close()
+			if s.served() && !isApart() && !w.live && len(w.command) == 0 {
+				return askApart(cmd.OutOrStdout(), cmd.ErrOrStderr())
+			}
 			found, err := s.answer(cmd, args[1:], w)
 			if err != nil {
 				return err

@@ -3,6 +3,7 @@ package inside
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/moby/sys/mountinfo"
@@ -75,6 +76,16 @@ func Look(init lowlevel.Init, proc *Process, name string) (*Place, error) {
 	place := &Place{Asked: name, Fd: -1, Root: root}
 	w.walk(place)
 	return place, nil
+}
+
+// Served reports whether a process has a mount of a file system that a program or
+// another host serves.
+func Served(init lowlevel.Init) bool {
+	kinds := []string{"fuse", "nfs", "cifs", "smb3", "9p", "ceph", "afs", "lustre", "glusterfs", "virtiofs", "autofs"}
+	mounts, err := mountinfo.PidMountInfo(init.Pid) //nolint:staticcheck // of this very process
+	return err != nil || slices.ContainsFunc(mounts, func(m *mountinfo.Info) bool {
+		return slices.ContainsFunc(kinds, func(kind string) bool { return strings.HasPrefix(m.FSType, kind) })
+	})
 }
 
 // walker follows a path. Of each directory on the way it holds a descriptor: ".."
