@@ -171,6 +171,9 @@ func copyOpen(from, to string) error {
 		}
 		entries, err := os.ReadDir(from)
 		for _, e := range entries {
+			if filepath.Ext(e.Name()) == ".gz" {
+				continue // links to pages of manuals, most of all links
+			}
 			if err := copyOpen(filepath.Join(from, e.Name()), filepath.Join(to, e.Name())); err != nil {
 				return err
 			}
