@@ -60,8 +60,8 @@ func TestGoldenCommands(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := os.Stat(page); err != nil {
-		t.Fatal(err)
+	if text, err := os.ReadFile(page); err != nil || string(text) != b.String() {
+		t.Errorf("%s is not what the help says; run make golden: %v", page, err)
 	}
 }
 
