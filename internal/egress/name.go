@@ -115,7 +115,7 @@ func isLabel(l string) bool {
 }
 
 // named reports whether target is meant as a name. One without a dot is a name
-// where ports follow and it is like no group. What ends in digits is an address
+// where ports follow and it is like no group. One that ends in digits is an address
 // that is wrong.
 func named(target string, ports Ports) bool {
 	host := strings.TrimSuffix(target, ".")

@@ -17,9 +17,9 @@ import (
 )
 
 // Mark is on the sockets of a resolver of ours (package resolver), which the
-// namespace has where a policy has names, and to whom every question of DNS
-// is led. No container can set it without CAP_NET_ADMIN or CAP_NET_RAW. The
-// resolver has no capability. What it may do is in these rules.
+// namespace has where a policy has names, and to whom every question of DNS is led.
+// No container can set it without CAP_NET_ADMIN or CAP_NET_RAW. The resolver has no
+// capability. These rules say what it may do.
 //
 //   - It asks the resolvers of Facts.Asked at port 53.
 //   - A datagram to Enter is an order: the kernel enters the address that the

@@ -135,7 +135,8 @@ func calls() []uint32 {
 // thread is what clone(2) must have: with it, a new process is none.
 const thread = unix.CLONE_THREAD | unix.CLONE_VM | unix.CLONE_SIGHAND
 
-// What a filter reads (kernel, seccomp.h, struct seccomp_data), and returns.
+// The numbers that a filter reads (kernel, seccomp.h, struct seccomp_data), and
+// returns.
 const (
 	atCall, atArch, atFlags = 0, 4, 16
 	allowed                 = 0x7fff0000 // SECCOMP_RET_ALLOW
