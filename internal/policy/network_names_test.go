@@ -43,17 +43,17 @@ profiles:
 		t.Error("no names are names")
 	}
 	for entry, want := range map[string]string{
-		`egress: {allow: ["example.org"]}`:                                  "needs its ports",
-		`egress: {allow: ["*.org:443"]}`:                                    "whole label",
-		`egress: {allow: ["bücher.example:443"]}`:                           "xn--",
-		`egress: {deny: ["example.org:443"]}`:                               "can only be allowed",
-		`egress: {default: allow, allow: ["example.org:443"]}`:              "default is deny",
-		`ingress: {default: deny, allow: ["example.org:443"]}`:              "who asks",
-		`egress: {allow: [{name: "10.0.0.1:443", private: true}]}`:          "private is for a name",
-		`egress: {allow: [{name: "example.org:443", secret: true}]}`:        "unknown key",
-		`egress: {allow: [{private: true}]}`:                                "want name",
-		`egress: {allow: [{name: "example.org:443", private: yes please}]}`: "want true or false",
-		`egress: {deny: [{name: "example.org:443"}]}`:                       "want a value",
+		`egress: {allow: ["example.org"]}`:                               "needs its ports",
+		`egress: {allow: ["*.org:443"]}`:                                 "whole label",
+		`egress: {allow: ["bücher.example:443"]}`:                        "xn--",
+		`egress: {deny: ["example.org:443"]}`:                            "can only be allowed",
+		`egress: {default: allow, allow: ["example.org:443"]}`:           "default is deny",
+		`ingress: {default: deny, allow: ["example.org:443"]}`:           "who asks",
+		`egress: {allow: [{name: "10.0.0.1:443", private: true}]}`:       "private is for a name",
+		`egress: {allow: [{name: "example.org:443", secret: true}]}`:     "unknown key",
+		`egress: {allow: [{private: true}]}`:                             "want name",
+		`egress: {allow: [{name: "example.org:443", private: perhaps}]}`: "want true or false",
+		`egress: {deny: [{name: "example.org:443"}]}`:                    "want a value",
 	} {
 		_, err := load("version: 1\nprofile: p\nprofiles:\n  p: {extends: builtin/untrusted, " + entry + "}\n")
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "policy.yaml:4:") {
