@@ -3,7 +3,9 @@ package resolver
 import (
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
+	"strconv"
 	"syscall"
 	"time"
 	"unsafe"
@@ -19,10 +21,10 @@ const nobody = 65534
 // be undone. The process starts in a mount namespace of its own.
 func lockDown(last int) error {
 	runtime.LockOSThread()
-	if err := unix.CloseRange(uint(last), ^uint(0)>>1, 0); err != nil { //nolint:gosec // a descriptor
+	time.Sleep(time.Nanosecond) // Go's runtime makes what it waits on
+	if err := closeInherited(last); err != nil {
 		return fmt.Errorf("close: %w", err)
 	}
-	time.Sleep(time.Nanosecond) // Go's runtime makes what it waits on
 	if err := emptyRoot(); err != nil {
 		return fmt.Errorf("empty root: %w", err)
 	}
@@ -51,6 +53,26 @@ func lockDown(last int) error {
 	}
 	if err := filter(); err != nil {
 		return fmt.Errorf("seccomp: %w", err)
+	}
+	return nil
+}
+
+// closeInherited closes the descriptors from last on that came with the start of
+// this process. Those that Go's runtime has made since are closed at an exec, and
+// it ends without them.
+func closeInherited(last int) error {
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return err
+	}
+	for _, f := range all {
+		fd, err := strconv.Atoi(f.Name())
+		if err != nil || fd < last {
+			continue
+		}
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
+			_ = unix.Close(fd)
+		}
 	}
 	return nil
 }
