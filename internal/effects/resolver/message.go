@@ -63,17 +63,29 @@ func parseQuestion(b []byte) (q question, answerable bool, err error) {
 	return q, true, nil
 }
 
-// plain is a name as the policy has it.
+// plain is a name as the policy has it. Letters of ASCII alone have a case (RFC
+// 4343): in Unicode more letters than one become k.
 func plain(n dnsmessage.Name) string {
-	return strings.ToLower(strings.TrimSuffix(n.String(), "."))
+	b := []byte(strings.TrimSuffix(n.String(), "."))
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
 }
 
 // ask is the question as it goes to another resolver: nothing of the container's
-// message but the name and the type.
+// message but the name and the type. The name is as the policy has it: which
+// letters are capitals would carry data out.
 func ask(id uint16, q dnsmessage.Question) ([]byte, error) {
+	var err error
+	if q.Name, err = dnsmessage.NewName(plain(q.Name) + "."); err != nil {
+		return nil, err
+	}
 	b := dnsmessage.NewBuilder(nil, dnsmessage.Header{ID: id, RecursionDesired: true})
 	var opt dnsmessage.ResourceHeader
-	err := errors.Join(b.StartQuestions(), b.Question(q), b.StartAdditionals(), opt.SetEDNS0(ednsSize, dnsmessage.RCodeSuccess, false))
+	err = errors.Join(b.StartQuestions(), b.Question(q), b.StartAdditionals(), opt.SetEDNS0(ednsSize, dnsmessage.RCodeSuccess, false))
 	if err != nil {
 		return nil, err
 	}
