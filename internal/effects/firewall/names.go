@@ -81,6 +81,7 @@ const (
 	wordAsked    = "the resolver asks"
 	wordEntered  = "entered for "
 	wordUnmade   = "not entered"
+	wordSelfMade = "an answer to the resolver from within"
 )
 
 func (l layer) named() bool { return !l.inbound && len(l.chain.Gates) > 0 }
@@ -128,8 +129,24 @@ func (p *program) names(l layer, base *nftables.Chain) {
 			p.rule(base, wordLed, to(at.Addr(), proto, at.Port()), verdict(expr.VerdictAccept, ""))
 		}
 	}
+	p.selfMade(l, base)
 	p.orders(l, orders)
 	p.lead(l)
+}
+
+// selfMade drops what a program in the namespace sends to others of it as if it
+// were a resolver that is asked: with such an answer it would open what it likes,
+// and a datagram before the question would lead the question to it, as its answer.
+// Docker's own resolver has another port until its answer has passed here.
+func (p *program) selfMade(l layer, base *nftables.Chain) {
+	for _, a := range asked(slices.Concat(l.facts.Asked, l.facts.Behind)) {
+		for _, proto := range []byte{unix.IPPROTO_UDP, unix.IPPROTO_TCP} {
+			p.rule(base, wordSelfMade, loopback(false), family(a.Is6()), []expr.Any{address(a.Is6(), true, 1), equal(1, a.AsSlice())}, protocol(proto), []expr.Any{
+				&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 0, Len: portLength},
+				equal(1, binaryutil.BigEndian.PutUint16(dnsPort)),
+			}, verdict(expr.VerdictDrop, ""))
+		}
+	}
 }
 
 // gates are the sets, empty.

@@ -172,6 +172,36 @@ func TestQuestionsAreLed(t *testing.T) {
 	}
 }
 
+// No program of the container answers the resolver in the place of whom it asks,
+// at an address that the namespace itself has: neither by an answer nor by a
+// datagram before the question, of which the question would be the answer.
+func TestContainerIsNoResolver(t *testing.T) {
+	for _, at := range []string{"127.0.0.11", "127.0.0.1", boxAddr4.String()} {
+		l := newLab(t)
+		f := labFacts()
+		f.Asked = []netip.Addr{netip.MustParseAddr(at)}
+		_, err := Install(Request{FD: l.box, Egress: []egress.Policy{namesPolicy()}, Facts: f})
+		must(t, err)
+		theirs, ours := l.sender(t, false), l.sender(t, true)
+		must(t, unix.Bind(theirs, sockaddr(f.Asked[0], dnsPort)))
+		must(t, unix.Connect(ours, sockaddr(f.Asked[0], dnsPort)))
+		local, err := unix.Getsockname(ours)
+		must(t, err)
+		if err := unix.Sendto(theirs, []byte("forged"), 0, local); !errors.Is(err, unix.EPERM) {
+			t.Errorf("%s: an answer was sent: %v", at, err)
+		}
+		if n, _, err := unix.Recvfrom(ours, make([]byte, 16), unix.MSG_DONTWAIT); err == nil {
+			t.Errorf("%s: %d bytes of an answer came", at, n)
+		}
+		// What is no answer of a resolver is the container's own matter.
+		other, to := l.sender(t, false), l.sender(t, false)
+		must(t, unix.Bind(to, sockaddr(f.Asked[0], 0)))
+		local, err = unix.Getsockname(to)
+		must(t, err)
+		must(t, unix.Sendto(other, []byte("own"), 0, local))
+	}
+}
+
 // What the names of a policy stand for is open as the evaluator says, whatever
 // was entered for other names and ordered in vain.
 func TestEvaluatorIsTheKernelsForNames(t *testing.T) {
