@@ -93,7 +93,7 @@ func (l *looked) explain(w io.Writer) {
 func addressList(all []netip.Addr) string {
 	var texts []string
 	for _, a := range all {
-		texts = append(texts, a.String())
+		texts = append(texts, harmless(a.String())) // a zone is any text
 	}
 	return orDash(strings.Join(texts, " "))
 }

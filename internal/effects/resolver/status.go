@@ -164,6 +164,9 @@ func (s *Status) bound() {
 	for i := range s.Names {
 		n := &s.Names[i]
 		n.Name, n.Addrs = n.Name[:min(len(n.Name), longest)], n.Addrs[:min(len(n.Addrs), addrsMost)]
+		for j, a := range n.Addrs {
+			n.Addrs[j] = a.WithZone("") // any text, of any length
+		}
 	}
 	for i := range s.Refused {
 		r := &s.Refused[i]
