@@ -83,7 +83,7 @@ func askApart(stdout, stderr io.Writer) error {
 	if err == nil {
 		_, err = answer.Read(code[:])
 	}
-	// What was printed is in the pipes, whose other end may stay open.
+	// The pipes hold what was printed; their other end may stay open.
 	const rest = 200 * time.Millisecond
 	for _, f := range pipes {
 		err = errors.Join(err, f.SetReadDeadline(time.Now().Add(rest)))

@@ -68,7 +68,8 @@ func splitHost(text string) (host, port string, err error) {
 	}
 	host = text
 	if inner, after, ok := strings.Cut(strings.TrimPrefix(text, "["), "]"); ok && strings.HasPrefix(text, "[") {
-		if host, port, ok = inner, strings.TrimPrefix(after, ":"), after == "" || strings.HasPrefix(after, ":") && after != ":"; !ok {
+		port, behind := strings.CutPrefix(after, ":")
+		if behind == (port == "") {
 			return "", "", fmt.Errorf("%q is no port", after)
 		}
 		addr, err := netip.ParseAddr(inner)

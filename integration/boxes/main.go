@@ -39,7 +39,7 @@ func measure(hatchctl string, rounds int) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	tools := []*tool{
 		{name: "hatchctl run", args: []string{ours, "run", "--report", "none", "--", "true"}},
 		{name: "bubblewrap", args: []string{

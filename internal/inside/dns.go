@@ -71,7 +71,7 @@ func exchange(network string, server netip.AddrPort, asked []byte) (answer []byt
 	if err != nil {
 		return nil, false, err
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
 		return nil, false, err
 	}

@@ -54,8 +54,8 @@ func kernelLog() ([]byte, error) {
 
 const auditMark = ";audit: type="
 
-// parseLog reads records of the kernel's log. What a process wrote into it is of
-// another facility than the kernel's.
+// parseLog reads records of the kernel's log. Lines that a process
+// wrote into it are of another facility than the kernel's.
 func parseLog(log []byte, boot time.Time) (all []Denial, since time.Time) {
 	for line := range bytes.Lines(log) {
 		head, text, ok := strings.Cut(string(line), ";")

@@ -42,8 +42,8 @@ type Place struct {
 	Node    Node   // where Err is nil
 	Fd      int    // of the node (O_PATH), -1 where there is none
 	Root    int    // of the container's root (O_PATH)
-	// What its file system has none left of; of what is missing, the directory's in
-	// which it would be made.
+	// The file system has no bytes or no inodes left. For a missing file it is the
+	// file system of the directory that would hold it.
 	NoSpace, NoInodes bool
 }
 
