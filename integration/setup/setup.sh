@@ -21,7 +21,7 @@ esac
 [ "$what" = demo ] && exit 0
 if [ "$what" = peers ]; then
 	"$here/build.sh" "$cache" runsc
-	"$here/newest-crun.sh" "$cache"
+	"$here/newest.sh" "$cache" crun
 	exit 0
 fi
 "$here/build.sh" "$cache" containerd
