@@ -103,7 +103,7 @@ func start(r Request) (int, error) {
 		return 0, err
 	}
 	cmd := &exec.Cmd{
-		Path: cmp.Or(r.Program, "/proc/self/exe"), Args: []string{"hatchdog", Verb}, Env: []string{"GODEBUG=madvdontneed=1"}, Dir: "/",
+		Path: cmp.Or(r.Program, "/proc/self/exe"), Args: []string{"hatchdog", Verb}, Env: []string{"GODEBUG=containermaxprocs=0,updatemaxprocs=0"}, Dir: "/",
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true, Unshareflags: unix.CLONE_NEWNS},
 	}
 	cmd.ExtraFiles = slices.Concat(m.files, sockets.files)
