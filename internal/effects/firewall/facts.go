@@ -68,7 +68,7 @@ func withResolvers(f egress.Facts, resolvConf string) (egress.Facts, error) {
 		outside := slices.DeleteFunc(slices.Clone(found), netip.Addr.IsLoopback)
 		f.Resolvers = append(f.Resolvers, outside...)
 		if file == resolvConf {
-			f.Asked, f.Behind = found, slices.Concat(behind, dockers(file), f.Behind)
+			f.Asked, f.Behind = slices.DeleteFunc(found, within), slices.Concat(behind, dockers(file), f.Behind)
 		} else {
 			f.Behind = append(f.Behind, outside...)
 		}
@@ -79,6 +79,13 @@ func withResolvers(f egress.Facts, resolvConf string) (egress.Facts, error) {
 	f.Asked, f.Behind = some(f.Asked), some(f.Behind)
 	return f, nil
 }
+
+// dockersOwn is the resolver that Docker has in the namespace of a container.
+var dockersOwn = netip.AddrFrom4([4]byte{127, 0, 0, 11})
+
+// within reports whether a resolver is a program of the container's own, which is
+// not asked what to open.
+func within(a netip.Addr) bool { return a.Unmap().IsLoopback() && a.Unmap() != dockersOwn }
 
 // dockers are the resolvers that Docker was asked for (--dns), which it has beside
 // the container's resolv.conf where it does not name them there.

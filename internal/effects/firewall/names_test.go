@@ -3,7 +3,10 @@ package firewall
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -199,6 +202,27 @@ func TestContainerIsNoResolver(t *testing.T) {
 		local, err = unix.Getsockname(to)
 		must(t, err)
 		must(t, unix.Sendto(other, []byte("own"), 0, local))
+	}
+}
+
+// A resolver on loopback is the container itself; Docker's is not.
+func TestWhoIsAsked(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "resolv.conf")
+	for text, want := range map[string]string{
+		"nameserver 127.0.0.1\nnameserver 9.9.9.9\n":  "[9.9.9.9]",
+		"nameserver 127.0.0.11\nnameserver 9.9.9.9\n": "[127.0.0.11 9.9.9.9]",
+		"nameserver ::1\nnameserver ::ffff:127.0.0.1\nnameserver 127.0.0.53\nnameserver 9.9.9.9\n": "[9.9.9.9]",
+	} {
+		must(t, os.WriteFile(file, []byte(text), 0o600))
+		f, err := withResolvers(egress.Facts{}, file)
+		if err != nil || fmt.Sprint(f.Asked) != want {
+			t.Errorf("%q: %v %v", text, f.Asked, err)
+		}
+	}
+	must(t, os.WriteFile(file, []byte("nameserver 127.0.0.1\n"), 0o600))
+	f, err := withResolvers(egress.Facts{}, file)
+	if err != nil || fmt.Sprint(f.Asked) != fmt.Sprint(f.Behind) {
+		t.Errorf("%v, not the host's %v: %v", f.Asked, f.Behind, err)
 	}
 }
 
