@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -35,8 +37,18 @@ func ResolverOf(dir string) (Resolver, bool) {
 	return r, err == nil && n == 2 && r.Pid > 0
 }
 
-// Alive reports whether it is there.
-func (r Resolver) Alive() bool { return r.Started != 0 && StartTime(r.Pid) == r.Started }
+// Alive reports whether it runs. One that has ended and that nobody has waited
+// for does not: its descriptor is readable (pidfd_open(2)).
+func (r Resolver) Alive() bool {
+	fd, err := unix.PidfdOpen(r.Pid, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	wait := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}} //nolint:gosec // a descriptor
+	n, err := unix.Poll(wait, 0)
+	return n == 0 && err == nil && r.Started != 0 && StartTime(r.Pid) == r.Started
+}
 
 // ResolverStatus is the file that the resolver of a record's container writes.
 func ResolverStatus(dir string) string { return filepath.Join(dir, resolverFile) }
