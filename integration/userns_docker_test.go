@@ -83,9 +83,6 @@ func userNSThatCannotBe(t *testing.T, d *docker) {
 	cases := map[string]inTheWay{
 		"fs": {[]string{"-v", ram + ":/x"}, "mount /x (from " + ram + "): its file system (type 0x858458f6) takes no id mapping"},
 	}
-	if d.name == "current" {
-		cases["image"] = inTheWay{[]string{"--mount", "type=image,source=busybox,target=/x"}, "takes no id mapping"}
-	}
 	for name, c := range cases {
 		d.heldTo(t, "profile: restricted\n")
 		out, code := d.try(t, append(append([]string{"run", "-d", "--runtime=hatchdog"}, c.args...), "busybox", "sleep", "600")...)
