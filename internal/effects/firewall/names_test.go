@@ -209,8 +209,8 @@ func TestContainerIsNoResolver(t *testing.T) {
 func TestWhoIsAsked(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "resolv.conf")
 	for text, want := range map[string]string{
-		"nameserver 127.0.0.1\nnameserver 9.9.9.9\n":  "[9.9.9.9]",
-		"nameserver 127.0.0.11\nnameserver 9.9.9.9\n": "[127.0.0.11 9.9.9.9]",
+		"nameserver 127.0.0.1\nnameserver 9.9.9.9\n":                                               "[9.9.9.9]",
+		"nameserver 127.0.0.11\nnameserver 9.9.9.9\n":                                              "[127.0.0.11 9.9.9.9]",
 		"nameserver ::1\nnameserver ::ffff:127.0.0.1\nnameserver 127.0.0.53\nnameserver 9.9.9.9\n": "[9.9.9.9]",
 	} {
 		must(t, os.WriteFile(file, []byte(text), 0o600))
