@@ -19,7 +19,10 @@ func newBoxed(t *testing.T) *boxed {
 	t.Helper()
 	dir := filepath.Join(tested.dir, "box-"+strings.ToLower(filepath.Base(t.TempDir()))+strings.ReplaceAll(t.Name(), "/", "-"))
 	must(t, os.MkdirAll(dir+"/.git/hooks", 0o755))
-	t.Cleanup(func() { must(t, os.RemoveAll(dir)) })
+	t.Cleanup(func() {
+		killMatching(dir) // what a thief outside of a box left
+		must(t, os.RemoveAll(dir))
+	})
 	for name, text := range map[string]string{
 		".env": "KEY=the-secret", ".git/config": "[core]\n", ".git/hooks/pre-commit": "the-hook", "README": "read me\n", "api/.env": "KEY=the-secret",
 	} {

@@ -13,6 +13,12 @@ iproute2 iptables nftables containernetworking-plugins util-linux procps apparmo
 podman uidmap patchelf slirp4netns fuse-overlayfs qemu-system-x86 mmdebstrap debian-archive-keyring e2fsprogs" ;;
 esac
 
+# The tools whose presets are tried and the clients that look names up, wherever they come from.
+if [ "$1" = all ]; then
+	for tool in npm curl python3; do command -v $tool >/dev/null || packages="$packages $tool"; done
+	/usr/bin/python3 -m pip --version >/dev/null 2>&1 || packages="$packages python3-pip"
+fi
+
 missing=
 for p in $packages; do
 	state=$(dpkg-query -W -f '${Status}' "$p" 2>/dev/null || true)
