@@ -208,11 +208,20 @@ func parseMapping(uids, gids string) ([]IDMap, error) {
 	if uids != gids {
 		return nil, fmt.Errorf("users and groups are mapped differently: %w", unix.EINVAL)
 	}
+	all, err := ParseIDMap(uids)
+	if err != nil {
+		return nil, fmt.Errorf("uid_map: %w", err)
+	}
+	return all, nil
+}
+
+// ParseIDMap reads the lines of a uid_map or a gid_map (user_namespaces(7)).
+func ParseIDMap(text string) ([]IDMap, error) {
 	var all []IDMap
-	for line := range strings.Lines(uids) {
+	for line := range strings.Lines(text) {
 		var m IDMap
 		if _, err := fmt.Sscan(line, &m.Inside, &m.Outside, &m.Size); err != nil {
-			return nil, fmt.Errorf("uid_map: %w", err)
+			return nil, err
 		}
 		all = append(all, m)
 	}

@@ -26,14 +26,12 @@ import (
 	"github.com/moby/sys/capability"
 	"golang.org/x/sys/unix"
 
+	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/lowlevel"
 )
 
 // ErrGone means that the process is there no more.
 var ErrGone = errors.New("the container's first process is gone")
-
-// IDMap is a range of ids of a user namespace (proc_pid_uid_map(5)).
-type IDMap struct{ Inside, Host, Size uint32 }
 
 // Limit is a resource limit; Unlimited is none.
 type Limit struct{ Soft, Hard uint64 }
@@ -51,7 +49,7 @@ type Process struct {
 	NoNewPrivs  bool
 	Seccomp     int    // mode: 0 none, 2 a filter (proc_pid_status(5))
 	Label       string // of a security module
-	UIDs, GIDs  []IDMap
+	UIDs, GIDs  []host.IDMap
 	Limits      map[string]Limit // by the names that setrlimit(2) has
 	OpenFiles   int
 	InnerPid    string // in its own pid namespace
@@ -170,37 +168,23 @@ func named(mask uint64) []string {
 	return all
 }
 
-func readIDMap(file string) ([]IDMap, error) {
+func readIDMap(file string) ([]host.IDMap, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	var all []IDMap
-	for line := range strings.Lines(string(data)) {
-		var m IDMap
-		if _, err := fmt.Sscan(line, &m.Inside, &m.Host, &m.Size); err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
-		all = append(all, m)
+	all, err := host.ParseIDMap(string(data))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return all, nil
 }
 
 // Inside is an id of the host as a user namespace with these ranges has it.
-func Inside(maps []IDMap, host uint32) (uint32, bool) {
+func Inside(maps []host.IDMap, outside uint32) (uint32, bool) {
 	for _, m := range maps {
-		if host >= m.Host && host-m.Host < m.Size {
-			return m.Inside + host - m.Host, true
-		}
-	}
-	return 0, false
-}
-
-// Outside is an id of a user namespace with these ranges as the host has it.
-func Outside(maps []IDMap, inside uint32) (uint32, bool) {
-	for _, m := range maps {
-		if inside >= m.Inside && inside-m.Inside < m.Size {
-			return m.Host + inside - m.Inside, true
+		if outside >= m.Outside && outside-m.Outside < m.Size {
+			return m.Inside + outside - m.Outside, true
 		}
 	}
 	return 0, false

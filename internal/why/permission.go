@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/hatchdog/hatchdog/internal/control"
+	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/inside"
 )
 
@@ -25,11 +26,11 @@ type world struct {
 }
 
 // insideOr is an id in a container, or the host's where it has none there.
-func insideOr(maps []inside.IDMap, host uint32) (uint32, bool) {
-	if id, ok := inside.Inside(maps, host); ok {
+func insideOr(maps []host.IDMap, outside uint32) (uint32, bool) {
+	if id, ok := inside.Inside(maps, outside); ok {
 		return id, true
 	}
-	return host, false
+	return outside, false
 }
 
 func (c *Container) asItIs() world {

@@ -8,11 +8,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/inside"
 )
 
 // allIDs is the map of a container without a user namespace.
-func allIDs() []inside.IDMap { return []inside.IDMap{{Inside: 0, Host: 0, Size: ^uint32(0)}} }
+func allIDs() []host.IDMap { return []host.IDMap{{Inside: 0, Outside: 0, Size: ^uint32(0)}} }
 
 // What owner and mode let through is what the kernel lets through, for every mode
 // of one class and whoever asks.

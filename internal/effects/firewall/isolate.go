@@ -103,14 +103,3 @@ func Rejoin(fd int) error {
 	}
 	return nil
 }
-
-// Isolated reports whether a namespace is cut off.
-func Isolated(fd int) (bool, error) {
-	k, err := open(fd)
-	if err != nil {
-		return false, err
-	}
-	defer k.close()
-	have, err := k.chainsOf(isolatedTable)
-	return len(have) > 0, err
-}
