@@ -73,8 +73,8 @@ func newReport(r *run.Request, out run.Outcome) runReport {
 	case "output":
 		add(1, "--output "+units.BytesSize(float64(2*l.Output)), "more output than %s", units.BytesSize(float64(l.Output)))
 	}
-	add(out.Counted.OOM, "--memory "+units.BytesSize(float64(2*l.Memory)), "more memory than %s: processes killed", units.BytesSize(float64(l.Memory)))
-	add(out.Counted.Pids, "--pids "+strconv.FormatInt(2*l.Pids, 10), "more processes than %d: forks refused", l.Pids)
+	add(out.Counted.OOMKills, "--memory "+units.BytesSize(float64(2*l.Memory)), "more memory than %s: processes killed", units.BytesSize(float64(l.Memory)))
+	add(out.Counted.PidsHits, "--pids "+strconv.FormatInt(2*l.Pids, 10), "more processes than %d: forks refused", l.Pids)
 	for _, h := range r.Box.Found.Hidden {
 		rep.Hidden = append(rep.Hidden, h.Path)
 	}

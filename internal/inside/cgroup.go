@@ -1,6 +1,7 @@
 package inside
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -25,55 +26,65 @@ type Counted struct {
 }
 
 // ReadCounted reads the directories of a control group: by controller in version
-// 1, under "" in version 2 (kernel, admin-guide/cgroup-v1 and cgroup-v2.rst).
+// 1, under "" in version 2 (kernel, admin-guide/cgroup-v1 and cgroup-v2.rst). A
+// host may have some controllers in one and some in the other.
 func ReadCounted(dirs map[string]string) Counted {
 	c := Counted{PidsMax: None, MemoryMax: None, CPUQuota: None}
-	if dir := dirs[""]; dir != "" && dirs["pids"] == "" {
-		c.version2(dir)
-	} else {
-		c.version1(dirs)
+	unified := dirs[""]
+	if dir := cmp.Or(dirs["pids"], unified); dir != "" {
+		c.pids(dir)
+	}
+	if dir := dirs["memory"]; dir != "" {
+		c.memory1(dir)
+	} else if unified != "" {
+		c.memory2(unified)
+	}
+	if dir := dirs["cpu"]; dir != "" {
+		c.cpu1(dir)
+	} else if unified != "" {
+		c.cpu2(unified)
 	}
 	c.Gone = !c.HasPids && !c.HasMemory && !c.HasCPU
 	return c
 }
 
-func (c *Counted) version2(dir string) {
-	c.pids(dir)
+func (c *Counted) memory2(dir string) {
 	if max, ok := number(dir, "memory.max"); ok {
 		c.HasMemory, c.MemoryMax = true, max
 		c.MemoryPeak, _ = number(dir, "memory.peak")
 		events := pairs(dir, "memory.events")
 		c.MemoryHits, c.OOMKills = events["max"], events["oom_kill"]
 	}
+}
+
+func (c *Counted) cpu2(dir string) {
 	if words := strings.Fields(text(dir, "cpu.max")); len(words) == 2 {
 		c.HasCPU, c.CPUQuota, c.CPUPeriod = true, parse(words[0]), parse(words[1])
-		stat := pairs(dir, "cpu.stat")
-		c.CPUPeriods, c.CPUThrottled = stat["nr_periods"], stat["nr_throttled"]
-		c.ThrottledFor = time.Duration(stat["throttled_usec"]) * time.Microsecond
+		c.ThrottledFor = time.Duration(c.throttled(dir)["throttled_usec"]) * time.Microsecond
 	}
 }
 
-func (c *Counted) version1(dirs map[string]string) {
-	if dir := dirs["pids"]; dir != "" {
-		c.pids(dir)
+func (c *Counted) memory1(dir string) {
+	c.MemoryMax, c.HasMemory = number(dir, "memory.limit_in_bytes")
+	const most = 1 << 62 // the kernel's largest, a page less than 2^63
+	if c.MemoryMax >= most {
+		c.MemoryMax = None
 	}
-	if dir := dirs["memory"]; dir != "" {
-		c.MemoryMax, c.HasMemory = number(dir, "memory.limit_in_bytes")
-		const most = 1 << 62 // the kernel's largest, a page less than 2^63
-		if c.MemoryMax >= most {
-			c.MemoryMax = None
-		}
-		c.MemoryPeak, _ = number(dir, "memory.max_usage_in_bytes")
-		c.MemoryHits, _ = number(dir, "memory.failcnt")
-		c.OOMKills = pairs(dir, "memory.oom_control")["oom_kill"]
-	}
-	if dir := dirs["cpu"]; dir != "" {
-		c.CPUQuota, c.HasCPU = number(dir, "cpu.cfs_quota_us")
-		c.CPUPeriod, _ = number(dir, "cpu.cfs_period_us")
-		stat := pairs(dir, "cpu.stat")
-		c.CPUPeriods, c.CPUThrottled = stat["nr_periods"], stat["nr_throttled"]
-		c.ThrottledFor = time.Duration(stat["throttled_time"])
-	}
+	c.MemoryPeak, _ = number(dir, "memory.max_usage_in_bytes")
+	c.MemoryHits, _ = number(dir, "memory.failcnt")
+	c.OOMKills = pairs(dir, "memory.oom_control")["oom_kill"]
+}
+
+func (c *Counted) cpu1(dir string) {
+	c.CPUQuota, c.HasCPU = number(dir, "cpu.cfs_quota_us")
+	c.CPUPeriod, _ = number(dir, "cpu.cfs_period_us")
+	c.ThrottledFor = time.Duration(c.throttled(dir)["throttled_time"])
+}
+
+func (c *Counted) throttled(dir string) map[string]int64 {
+	stat := pairs(dir, "cpu.stat")
+	c.CPUPeriods, c.CPUThrottled = stat["nr_periods"], stat["nr_throttled"]
+	return stat
 }
 
 // pids are in the same files in both versions.

@@ -14,6 +14,8 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 	"golang.org/x/sys/unix"
+
+	"github.com/hatchdog/hatchdog/internal/host"
 )
 
 // ErrNoName is what a resolver says of a name that there is not.
@@ -24,7 +26,7 @@ var ErrNoName = errors.New("there is no such name")
 // resolver of the Go library would.
 func LookUp(fd int, server netip.Addr, name string) ([]netip.Addr, error) {
 	var found []netip.Addr
-	err := within(fd, func() error {
+	err := host.InNetwork(fd, func() error {
 		var failed error
 		for _, kind := range []dnsmessage.Type{dnsmessage.TypeA, dnsmessage.TypeAAAA} {
 			some, err := question(netip.AddrPortFrom(server, 53), strings.TrimSuffix(name, ".")+".", kind)

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/hatchdog/hatchdog/internal/egress"
+	"github.com/hatchdog/hatchdog/internal/host"
 )
 
 // patience is how long an answer from the network is waited for.
@@ -32,7 +32,7 @@ const maxSockets = 16 << 20
 // datagrams, in a network namespace (proc_pid_net(5)).
 func Listening(fd int, proto egress.Proto) []netip.AddrPort {
 	var text []byte
-	_ = within(fd, func() error { // none is known
+	_ = host.InNetwork(fd, func() error { // none is known
 		for _, file := range []string{string(proto), string(proto) + "6"} {
 			f, err := os.Open("/proc/thread-self/net/" + file)
 			if err != nil {
@@ -102,7 +102,7 @@ var (
 
 // Connect opens a connection from a network namespace and closes it.
 func Connect(fd int, to netip.AddrPort) error {
-	return within(fd, func() error {
+	return host.InNetwork(fd, func() error {
 		c, err := net.DialTimeout("tcp", to.String(), patience)
 		var slow net.Error
 		switch {
@@ -123,7 +123,7 @@ func Connect(fd int, to netip.AddrPort) error {
 // capability (ip(7), ip_unprivileged_port_start).
 func PrivilegedPorts(fd int) (int, error) {
 	first := 0
-	err := within(fd, func() error {
+	err := host.InNetwork(fd, func() error {
 		data, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start") // of the thread that reads
 		if err != nil {
 			return err
@@ -134,17 +134,32 @@ func PrivilegedPorts(fd int) (int, error) {
 	return first, err
 }
 
-// within runs f on a thread of its own in a network namespace. The thread ends
-// with it.
-func within(fd int, f func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
-		if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
-			done <- fmt.Errorf("the container's network: %w", err)
-			return
+// NoRoutes is how often something in a network namespace was sent where no way
+// leads (IpOutNoRoutes and Ip6OutNoRoutes: kernel, snmp_counter.rst).
+func NoRoutes(fd int) int64 {
+	var sum int64
+	_ = host.InNetwork(fd, func() error { // none is known
+		sum = noRoutes("/proc/thread-self/net")
+		return nil
+	})
+	return sum
+}
+
+func noRoutes(dir string) int64 {
+	var names []string
+	var sum int64
+	for line := range strings.Lines(text(dir, "snmp")) {
+		words := strings.Fields(line)
+		if len(words) == 0 || words[0] != "Ip:" {
+			continue
 		}
-		done <- f()
-	}()
-	return <-done
+		if names == nil {
+			names = words
+			continue
+		}
+		if i := slices.Index(names, "OutNoRoutes"); i >= 0 && i < len(words) {
+			sum += parse(words[i])
+		}
+	}
+	return sum + pairs(dir, "snmp6")["Ip6OutNoRoutes"]
 }

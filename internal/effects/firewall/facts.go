@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/hatchdog/hatchdog/internal/egress"
+	"github.com/hatchdog/hatchdog/internal/host"
 )
 
 // virtualServices is the interface on which kube-proxy keeps the addresses of
@@ -44,7 +45,7 @@ func Resolve(fd int, resolvConf string) (egress.Facts, error) {
 		return withResolvers(f, resolvConf)
 	}
 	var near []netip.Prefix
-	err = apart(func() error {
+	err = host.Apart(func() error {
 		var err error
 		near, err = beside(fd)
 		return err

@@ -25,6 +25,7 @@ import (
 	"github.com/google/nftables"
 
 	"github.com/hatchdog/hatchdog/internal/egress"
+	"github.com/hatchdog/hatchdog/internal/host"
 )
 
 // tableName is our own table. No other is read or changed.
@@ -70,7 +71,7 @@ func Install(r Request) (*Installed, error) {
 		}
 	}
 	if r.Rate != nil {
-		if err := apart(func() error { return limitRate(r.FD, *r.Rate) }); err != nil {
+		if err := host.Apart(func() error { return limitRate(r.FD, *r.Rate) }); err != nil {
 			return nil, errors.Join(fmt.Errorf("rate: %w", err), in.Undo())
 		}
 	}

@@ -2,7 +2,6 @@ package firewall
 
 import (
 	"fmt"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 
@@ -59,15 +58,4 @@ func lock(file string) (func(), error) {
 		return nil, fmt.Errorf("firewall: lock: %w", err)
 	}
 	return func() { _ = unix.Close(fd) }, nil
-}
-
-// apart runs f on a thread of its own that ends with it: should f leave it in
-// another namespace, nothing else runs there.
-func apart(f func() error) error {
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		done <- f()
-	}()
-	return <-done
 }

@@ -3,12 +3,13 @@ package firewall
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"slices"
 	"syscall"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/hatchdog/hatchdog/internal/host"
 )
 
 // socket carries the messages of the nftables library. The library's own socket
@@ -33,10 +34,7 @@ const answers = 32 << 10
 // dial opens a socket in a network namespace.
 func dial(namespace int) (*socket, error) {
 	s := &socket{fd: -1, answer: make([]byte, answers)}
-	err := apart(func() error {
-		if err := unix.Setns(namespace, unix.CLONE_NEWNET); err != nil {
-			return fmt.Errorf("setns: %w", err)
-		}
+	err := host.InNetwork(namespace, func() error {
 		var err error
 		s.fd, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
 		return err

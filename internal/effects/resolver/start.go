@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"runtime"
 	"slices"
 	"syscall"
 	"time"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/hatchdog/hatchdog/internal/effects/firewall"
 	"github.com/hatchdog/hatchdog/internal/egress"
+	"github.com/hatchdog/hatchdog/internal/host"
 )
 
 // Request is for whom a resolver is started.
@@ -41,17 +41,12 @@ const startPatience = 10 * time.Second
 // process ends.
 func Start(r Request) (int, error) {
 	pid := 0
-	done := make(chan error)
-	go func() {
-		// The thread stays in the namespace, and ends with this function.
-		runtime.LockOSThread()
-		err := unix.Setns(r.Namespace, unix.CLONE_NEWNET)
-		if err == nil {
-			pid, err = start(r)
-		}
-		done <- err
-	}()
-	if err := <-done; err != nil {
+	err := host.InNetwork(r.Namespace, func() error {
+		var err error
+		pid, err = start(r)
+		return err
+	})
+	if err != nil {
 		return 0, fmt.Errorf("resolver: %w", err)
 	}
 	return pid, nil

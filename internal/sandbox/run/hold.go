@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/hatchdog/hatchdog/internal/effects/firewall"
+	"github.com/hatchdog/hatchdog/internal/inside"
 )
 
 // hold stands by until the box has ended.
@@ -75,14 +76,14 @@ func (b *box) conclude(out *Outcome, s unix.WaitStatus) {
 	if s.Signaled() {
 		out.Code = 128 + int(s.Signal())
 	}
-	out.Counted = count(b.groups)
+	out.Counted = inside.ReadCounted(b.groups)
 	if b.net >= 0 {
 		if r, err := firewall.Read(b.net); err != nil {
 			out.Blind = err
 		} else {
 			out.Noted = r.Noted
 		}
-		out.NoWay = noRoutes(b.net)
+		out.NoWay = inside.NoRoutes(b.net)
 	}
 	switch {
 	case out.Ended == "time":
@@ -91,7 +92,7 @@ func (b *box) conclude(out *Outcome, s unix.WaitStatus) {
 		out.Code = CodeOutput
 	case out.Ended == "changed":
 		out.Code = CodeFailed
-	case out.Code == 128+int(unix.SIGKILL) && out.Counted.OOM > 0:
+	case out.Code == 128+int(unix.SIGKILL) && out.Counted.OOMKills > 0:
 		out.Ended, out.Code = "memory", CodeMemory
 	}
 }

@@ -30,6 +30,7 @@ import (
 
 	"github.com/hatchdog/hatchdog/internal/effects/firewall"
 	"github.com/hatchdog/hatchdog/internal/host"
+	"github.com/hatchdog/hatchdog/internal/inside"
 	"github.com/hatchdog/hatchdog/internal/sandbox"
 	"github.com/hatchdog/hatchdog/internal/sandbox/layer"
 )
@@ -56,7 +57,7 @@ type Outcome struct {
 	Ended   string // by what, where not by itself: "time", "output", "memory", "changed"
 	Changed string // the path that came open
 	Took    time.Duration
-	Counted counted
+	Counted inside.Counted
 	Noted   []firewall.Noted // destinations of what was dropped
 	NoWay   int64            // what was sent where no way leads
 	Blind   error            // why the drops are not known

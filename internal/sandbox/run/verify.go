@@ -37,7 +37,7 @@ func verify(pid int, b *sandbox.Box, was seen) error {
 	}
 	defer unix.Close(root)
 	for path, want := range was {
-		fd, err := inside(root, path)
+		fd, err := within(root, path)
 		if err != nil {
 			return fmt.Errorf("%s: %w: %w", path, errOther, err)
 		}
@@ -66,7 +66,7 @@ func verify(pid int, b *sandbox.Box, was seen) error {
 	return nil
 }
 
-func inside(root int, path string) (int, error) {
+func within(root int, path string) (int, error) {
 	return unix.Openat2(root, filepath.Join(".", path), &unix.OpenHow{
 		Flags: unix.O_PATH | unix.O_CLOEXEC | unix.O_NOFOLLOW, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,
 	})
@@ -74,7 +74,7 @@ func inside(root int, path string) (int, error) {
 
 // closed reports a path that can be read although it is hidden, or written to.
 func closed(root int, path string, hidden bool) error {
-	fd, err := inside(root, path)
+	fd, err := within(root, path)
 	if errors.Is(err, unix.ENOENT) && hidden {
 		return nil // it went meanwhile
 	}
@@ -101,7 +101,7 @@ func closed(root int, path string, hidden bool) error {
 
 // mounted reports a path that could be moved away.
 func mounted(root int, path string) error {
-	fd, err := inside(root, path)
+	fd, err := within(root, path)
 	if err != nil {
 		return fmt.Errorf("%s: %w: %w", path, errOther, err)
 	}
