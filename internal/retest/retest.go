@@ -1,5 +1,5 @@
-// Package retest is for tests: it runs one again in namespaces of its own, and
-// says what becomes of one that needs root.
+// Package retest is for tests: it runs one again in namespaces of its own, makes
+// a network namespace for one, and says what becomes of one that needs root.
 //
 // Guarantees: where HATCHDOG_REQUIRE lists root, a test that lacks it fails.
 // Does not cover: which namespaces a test needs; each names its own.

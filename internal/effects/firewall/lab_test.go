@@ -3,13 +3,13 @@ package firewall
 import (
 	"net"
 	"net/netip"
-	"runtime"
 	"testing"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
+	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/retest"
 )
 
@@ -32,49 +32,10 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// newNamespace is a fresh network namespace, held open.
-func newNamespace(t testing.TB) int {
-	t.Helper()
-	fd := make(chan int)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with its namespace
-		if unix.Unshare(unix.CLONE_NEWNET) != nil {
-			fd <- -1
-			return
-		}
-		n, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			n = -1
-		}
-		fd <- n
-	}()
-	n := <-fd
-	if n < 0 {
-		t.Fatal("no network namespace")
-	}
-	t.Cleanup(func() { _ = unix.Close(n) })
-	return n
-}
-
-// in runs f in a namespace.
-func in(t testing.TB, ns int, f func() error) error {
-	t.Helper()
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		if err := unix.Setns(ns, unix.CLONE_NEWNET); err != nil {
-			done <- err
-			return
-		}
-		done <- f()
-	}()
-	return <-done
-}
-
 func newLab(t testing.TB) *lab {
 	t.Helper()
 	retest.NeedRoot(t, "make network namespaces")
-	l := &lab{box: newNamespace(t), far: newNamespace(t)}
+	l := &lab{box: retest.Network(t), far: retest.Network(t)}
 	box, err := netlink.NewHandleAt(netns.NsHandle(l.box), unix.NETLINK_ROUTE)
 	must(t, err)
 	defer box.Close()
@@ -106,7 +67,7 @@ func newLab(t testing.TB) *lab {
 	eth, err := far.LinkByName("eth0")
 	must(t, err)
 	must(t, far.RouteAdd(&netlink.Route{LinkIndex: eth.Attrs().Index, Dst: netlink.NewIPNet(boxAddr6.AsSlice()), Table: unix.RT_TABLE_LOCAL}))
-	must(t, in(t, l.far, func() error {
+	must(t, host.InNetwork(l.far, func() error {
 		var err error
 		l.sniffer, err = unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, int(htons(unix.ETH_P_ALL)))
 		return err

@@ -15,6 +15,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/hatchdog/hatchdog/internal/egress"
+	"github.com/hatchdog/hatchdog/internal/host"
+	"github.com/hatchdog/hatchdog/internal/retest"
 )
 
 // sender is a socket as the resolver has it; without a mark, one of the
@@ -22,7 +24,7 @@ import (
 func (l *lab) sender(t testing.TB, marked bool) int {
 	t.Helper()
 	fd := -1
-	must(t, in(t, l.box, func() (err error) {
+	must(t, host.InNetwork(l.box, func() (err error) {
 		if fd, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err == nil && marked {
 			err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, Mark)
 		}
@@ -129,7 +131,7 @@ func TestNamesTwice(t *testing.T) {
 	if _, err := Install(Request{FD: l.box, Egress: []egress.Policy{second}, Facts: f}); !errors.Is(err, ErrNamesTwice) {
 		t.Error(err)
 	}
-	if _, err := Install(Request{FD: newNamespace(t), Egress: []egress.Policy{second, namesPolicy()}, Facts: f}); !errors.Is(err, ErrNamesTwice) {
+	if _, err := Install(Request{FD: retest.Network(t), Egress: []egress.Policy{second, namesPolicy()}, Facts: f}); !errors.Is(err, ErrNamesTwice) {
 		t.Error(err)
 	}
 }
@@ -142,7 +144,7 @@ func TestQuestionsAreLed(t *testing.T) {
 	_, err := Install(Request{FD: l.box, Egress: []egress.Policy{namesPolicy()}, Facts: f})
 	must(t, err)
 	listener := -1
-	must(t, in(t, l.box, func() (err error) {
+	must(t, host.InNetwork(l.box, func() (err error) {
 		if listener, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err == nil {
 			err = unix.Bind(listener, sockaddr(Listen4.Addr(), Listen4.Port()))
 		}

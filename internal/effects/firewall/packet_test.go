@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/hatchdog/hatchdog/internal/egress"
+	"github.com/hatchdog/hatchdog/internal/host"
 )
 
 // seen takes from the sniffer what came over the link for p, and reports
@@ -52,7 +53,7 @@ func isPacket(b []byte, p egress.Packet) bool {
 // interest: what counts is what arrives.
 func (l *lab) send(t testing.TB, p egress.Packet) {
 	t.Helper()
-	must(t, in(t, l.box, func() error {
+	must(t, host.InNetwork(l.box, func() error {
 		switch p.Proto {
 		case egress.UDP:
 			c, err := net.Dial("udp", net.JoinHostPort(p.Addr.String(), strconv.Itoa(int(p.Port))))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hatchdog/hatchdog/internal/egress"
+	"github.com/hatchdog/hatchdog/internal/host"
 )
 
 // sent measures how fast the container sends to the far end, in bytes in a
@@ -14,7 +15,7 @@ import (
 func (l *lab) sent(t testing.TB, total int) float64 {
 	t.Helper()
 	var sink net.Listener
-	must(t, in(t, l.far, func() (err error) {
+	must(t, host.InNetwork(l.far, func() (err error) {
 		sink, err = net.Listen("tcp", "10.200.0.1:9999")
 		return err
 	}))
@@ -29,7 +30,7 @@ func (l *lab) sent(t testing.TB, total int) float64 {
 		got <- time.Now()
 	}()
 	var start time.Time
-	must(t, in(t, l.box, func() error {
+	must(t, host.InNetwork(l.box, func() error {
 		c, err := net.Dial("tcp", "10.200.0.1:9999")
 		if err != nil {
 			return err

@@ -14,7 +14,7 @@ import (
 // it fails them all, and what the kernel says of it is nobody else's answer.
 func TestOneFailureFailsAll(t *testing.T) {
 	retest.NeedRoot(t, "make network namespaces")
-	ns := newNamespace(t)
+	ns := retest.Network(t)
 	k, err := open(ns)
 	must(t, err)
 	defer k.close()

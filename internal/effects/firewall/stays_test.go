@@ -25,7 +25,7 @@ import (
 func listen(t *testing.T, ns int, at string) {
 	t.Helper()
 	var l net.Listener
-	must(t, in(t, ns, func() (err error) {
+	must(t, host.InNetwork(ns, func() (err error) {
 		l, err = net.Listen("tcp", at)
 		return err
 	}))
@@ -45,7 +45,7 @@ func listen(t *testing.T, ns int, at string) {
 // connect opens a connection from one namespace and wants an answer.
 func connect(t *testing.T, ns int, from, to string) bool {
 	t.Helper()
-	err := in(t, ns, func() error {
+	err := host.InNetwork(ns, func() error {
 		d := net.Dialer{Timeout: 300 * time.Millisecond, LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 		c, err := d.Dial("tcp", to)
 		if err != nil {

@@ -11,13 +11,15 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/hatchdog/hatchdog/internal/host"
 )
 
 // sniffs is a packet socket at the far end.
 func (l *lab) sniffs(t testing.TB) int {
 	t.Helper()
 	fd := -1
-	must(t, in(t, l.far, func() (err error) {
+	must(t, host.InNetwork(l.far, func() (err error) {
 		const everyProtocol = 0x0300
 		if fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, everyProtocol); err == nil {
 			err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 1<<26)
@@ -55,7 +57,7 @@ func TestRealClients(t *testing.T) {
 	var mu sync.Mutex
 	asked := map[string]int{}
 	var ln net.Listener
-	must(t, in(t, l.far, func() (err error) {
+	must(t, host.InNetwork(l.far, func() (err error) {
 		ln, err = net.Listen("tcp4", ":80")
 		return err
 	}))

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,6 +21,8 @@ import (
 
 	"github.com/hatchdog/hatchdog/internal/effects/firewall"
 	"github.com/hatchdog/hatchdog/internal/egress"
+	"github.com/hatchdog/hatchdog/internal/host"
+	"github.com/hatchdog/hatchdog/internal/retest"
 )
 
 // program is hatchdog, built as it ships: a resolver of a test's own program would
@@ -55,17 +56,6 @@ func must(t testing.TB, err error) {
 	}
 }
 
-func needRoot(t testing.TB) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		return
-	}
-	if strings.Contains(os.Getenv("HATCHDOG_REQUIRE"), "root") {
-		t.Fatal("needs root")
-	}
-	t.Skip("needs root to make network namespaces")
-}
-
 // lab is a container's network namespace, the process that it ends with, and the
 // far end of its only link, which takes every address for its own.
 type lab struct {
@@ -77,49 +67,12 @@ type lab struct {
 	zone     *zone
 }
 
-func namespace(t testing.TB) int {
-	t.Helper()
-	fd := make(chan int)
-	go func() {
-		runtime.LockOSThread()
-		if unix.Unshare(unix.CLONE_NEWNET) != nil {
-			fd <- -1
-			return
-		}
-		n, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			n = -1
-		}
-		fd <- n
-	}()
-	n := <-fd
-	if n < 0 {
-		t.Fatal("no network namespace")
-	}
-	t.Cleanup(func() { _ = unix.Close(n) })
-	return n
-}
-
-func in(t testing.TB, ns int, f func() error) error {
-	t.Helper()
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		if err := unix.Setns(ns, unix.CLONE_NEWNET); err != nil {
-			done <- err
-			return
-		}
-		done <- f()
-	}()
-	return <-done
-}
-
 const boxAddr, farAddr = "10.200.0.2", "10.200.0.1"
 
 func newLab(t testing.TB, allow ...string) *lab {
 	t.Helper()
-	needRoot(t)
-	l := &lab{box: namespace(t), far: namespace(t), status: filepath.Join(t.TempDir(), "resolver.json"), zone: newZone()}
+	retest.NeedRoot(t, "make network namespaces")
+	l := &lab{box: retest.Network(t), far: retest.Network(t), status: filepath.Join(t.TempDir(), "resolver.json"), zone: newZone()}
 	box, err := netlink.NewHandleAt(netns.NsHandle(l.box), unix.NETLINK_ROUTE)
 	must(t, err)
 	defer box.Close()
@@ -265,7 +218,7 @@ func (z *zone) serve(t testing.TB, ns int) {
 	t.Helper()
 	var pc net.PacketConn
 	var ln net.Listener
-	must(t, in(t, ns, func() (err error) {
+	must(t, host.InNetwork(ns, func() (err error) {
 		if pc, err = net.ListenPacket("udp4", farAddr+":53"); err == nil {
 			ln, err = net.Listen("tcp4", farAddr+":53")
 		}
@@ -316,7 +269,7 @@ func (l *lab) ask(t testing.TB, network, to, name string, kind dnsmessage.Type) 
 	b, err := m.Pack()
 	must(t, err)
 	var got dnsmessage.Message
-	err = in(t, l.box, func() error {
+	err = host.InNetwork(l.box, func() error {
 		c, err := net.Dial(network, net.JoinHostPort(to, "53"))
 		if err != nil {
 			return err
@@ -371,7 +324,7 @@ func addrs(m dnsmessage.Message) string {
 // end refuses those to ports where nobody listens.
 func (l *lab) connects(t testing.TB, to string) bool {
 	t.Helper()
-	err := in(t, l.box, func() error {
+	err := host.InNetwork(l.box, func() error {
 		c, err := net.DialTimeout("tcp", to, 300*time.Millisecond)
 		if err == nil {
 			_ = c.Close()

@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 	"golang.org/x/sys/unix"
+
+	"github.com/hatchdog/hatchdog/internal/host"
 )
 
 const (
@@ -197,7 +199,7 @@ func TestSilentResolver(t *testing.T) {
 func TestGarbage(t *testing.T) {
 	l := newLab(t, "www.example.org:443/tcp")
 	l.zone.add("www.example.org", 60, "8.8.8.8")
-	must(t, in(t, l.box, func() error {
+	must(t, host.InNetwork(l.box, func() error {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			return err
