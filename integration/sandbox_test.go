@@ -194,7 +194,10 @@ func TestBoxExitCodes(t *testing.T) {
 		{[]string{"--rw", "/etc", "--", "true"}, 125},
 		{[]string{"--ro", "no-such-file", "--", "true"}, 125},
 		{[]string{"--secret", "NOT_SET_HERE", "--", "true"}, 125},
-		{[]string{"--allow", "registry.npmjs.org:443", "--", "true"}, 125},
+		{[]string{"--allow", "internet:443", "--", "true"}, 125},
+		{[]string{"--allow", "a_b!.example.org", "--", "true"}, 125},
+		{[]string{"--allow", "registries", "--", "true"}, 125},
+		{[]string{"--report", "xml", "--", "true"}, 64},
 		{[]string{}, 64},
 	} {
 		if _, errs, code := b.run(t, c.args...); code != c.code {

@@ -3,10 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/hatchdog/hatchdog/internal/sandbox"
 	"github.com/hatchdog/hatchdog/internal/sandbox/run"
@@ -24,7 +26,7 @@ type runFlags struct {
 	preset, showPreset         string
 	policyFrom, accepted       string
 	noAsk                      bool
-	set                        []string // by the preset
+	set, registries            []string // of the preset
 }
 
 func runCommand(o *options) *cobra.Command {
@@ -46,8 +48,11 @@ because the command was called from there: name what it needs.
 
 With --overlay it writes to a copy; 'hatchctl run apply' makes that count.
 
---allow takes addresses (192.0.2.7:443/tcp, 198.51.100.0/24:5432), not names: an
-address that a name has now may be another's later.
+--allow takes addresses (192.0.2.7:443/tcp, 198.51.100.0/24:5432), names
+(registry.npmjs.org, *.example.org:8443/tcp; without a port it is 443/tcp), and the
+word registries, for those that the preset names. A name opens the addresses that
+the host's resolver answers, at those ports. An answer that is private or the host's own
+is refused, but for an entry that says so: "db.internal:5432 private".
 
 Exit codes: the command's own (128 and the number of a signal that killed it);
 121 it printed more than --output, 122 it was killed for want of memory, 124
@@ -64,13 +69,19 @@ Exit codes: the command's own (128 and the number of a signal that killed it);
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, f, args) },
 	}
-	flags := cmd.Flags()
+	f.add(cmd.Flags())
+	cmd.AddCommand(changesCommands()...)
+	return cmd
+}
+
+// add are the flags of run.
+func (f *runFlags) add(flags *pflag.FlagSet) {
 	flags.SetInterspersed(false) // what follows the command is the command's
 	flags.StringArrayVar(&f.rw, "rw", nil, "let it read and write this directory or file (repeatable)")
 	flags.StringArrayVar(&f.ro, "ro", nil, "let it read this directory or file (repeatable)")
 	flags.StringArrayVar(&f.env, "env", nil, "hand on this variable of the environment, or set it: NAME or NAME=VALUE (repeatable)")
 	flags.StringArrayVar(&f.secret, "secret", nil, "hand on this variable as a file in memory, "+sandbox.Secrets+"/NAME (repeatable)")
-	flags.StringSliceVar(&f.allow, "allow", nil, "let it reach ADDRESS[/BITS][:PORT[/PROTOCOL]] (repeatable)")
+	flags.StringSliceVar(&f.allow, "allow", nil, "let it reach ADDRESS[/BITS][:PORT[/PROTOCOL]], NAME[:PORT[/PROTOCOL]] or the registries of the preset (repeatable)")
 	flags.StringVar(&f.preset, "preset", "none", "limits and variables for a kind of command: "+strings.Join(sandbox.Presets(), ", "))
 	flags.StringVar(&f.showPreset, "show-preset", "", "print this preset, and run nothing")
 	flags.BoolVar(&f.exec, "exec", false, "let programs run that lie where it can write: what it builds, what it downloads")
@@ -85,15 +96,12 @@ Exit codes: the command's own (128 and the number of a signal that killed it);
 	flags.StringVar(&f.output, "output", "64MiB", "how much it may print; 0 is as much as it likes")
 	flags.StringVar(&f.tmp, "tmp", "64MiB", "size of each of its file systems in memory: home, /tmp, /var/tmp, /run")
 	flags.StringVar(&f.name, "name", "", "its name for list, explain and net (default: run-, the command and a number)")
-	flags.StringVar(&f.report, "report", "text", "what to print at the end on standard error: text (if there is something to say), json or none")
+	flags.StringVar(&f.report, "report", "text", "what to print at the end on standard error: text (if there is something to say), json, sarif or none")
 	flags.StringVar(&f.reportFile, "report-file", "", "write the report there instead")
-	cmd.AddCommand(changesCommands()...)
-	return cmd
 }
 
 var (
 	errComplain = errors.New("the policy only records (mode: complain), so nothing would hold the command; run needs mode: enforce")
-	errNames    = errors.New("--allow takes addresses, not names: an address that a name has now may be another's later")
 	errRootless = errors.New("run needs root: without root hatchdog sets no ids aside, limits nothing and installs no network rules (sudo hatchctl run runs the command as you, not as root)")
 )
 
@@ -104,6 +112,9 @@ func (o *options) run(cmd *cobra.Command, f *runFlags, args []string) error {
 			_, err = cmd.OutOrStdout().Write(text)
 		}
 		return err
+	}
+	if !slices.Contains([]string{"text", "json", "sarif", "none"}, f.report) {
+		return usageError(cmd, "--report %q: text, json, sarif or none", f.report)
 	}
 	if err := f.usePreset(cmd.Flags().Changed); err != nil {
 		return usageError(cmd, "%v", err)

@@ -44,6 +44,11 @@ func (f *runFlags) from(b *sandbox.Box, overlay *bool, in *os.File, errs io.Writ
 	if err := f.accept(knownDir, g.Path, text, in, errs); err != nil {
 		return fmt.Errorf("--policy-from %s: %w", f.policyFrom, err)
 	}
+	if n.Allow != nil {
+		if n.Allow, err = allowed(n.Allow, f.registries); err != nil {
+			return fmt.Errorf("--policy-from %s: %w", f.policyFrom, err)
+		}
+	}
 	root := filepath.Dir(g.Path)
 	if filepath.Base(root) == ".hatchdog" {
 		root = filepath.Dir(root)

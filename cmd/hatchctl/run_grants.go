@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -136,23 +135,4 @@ func grant(cwd, p string, write bool) (sandbox.Grant, error) {
 		return sandbox.Grant{}, errors.New("it changes while it is looked at")
 	}
 	return sandbox.Grant{Path: real, Dir: st.Mode&unix.S_IFMT == unix.S_IFDIR, Write: write}, nil
-}
-
-// addresses checks the entries of --allow.
-func addresses(entries []string) ([]string, error) {
-	for _, e := range entries {
-		host, _, _ := strings.Cut(e, "/")
-		if a, err := netip.ParseAddr(host); err == nil && a.IsValid() {
-			continue
-		}
-		if strings.HasPrefix(host, "[") {
-			host, _, _ = strings.Cut(host[1:], "]")
-		} else {
-			host, _, _ = strings.Cut(host, ":")
-		}
-		if _, err := netip.ParseAddr(host); err != nil {
-			return nil, fmt.Errorf("%s: %w", e, errNames)
-		}
-	}
-	return entries, nil
 }

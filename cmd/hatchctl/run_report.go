@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"time"
 
@@ -28,61 +27,27 @@ type runReport struct {
 	Hidden []string `json:"hidden"` // paths in what was granted
 }
 
-// lack is one kind of thing that the command did not get.
-type lack struct {
-	What  string `json:"what"`
-	Count int64  `json:"count"`
-	Flag  string `json:"flag,omitempty"` // that would grant it
-}
-
 // unseen is denied without anybody counting it: that would take a probe in the
 // kernel.
-func unseen() []string {
-	return []string{"files that the box does not have", "names that were looked up", "system calls that the filter denies", "writes to what is read-only"}
+func unseen(named bool) []string {
+	all := []string{"files that the box does not have", "system calls that the filter denies", "writes to what is read-only"}
+	if !named {
+		all = append(all, "names that were looked up")
+	}
+	return all
 }
 
 func newReport(r *run.Request, out run.Outcome) runReport {
-	rep := runReport{Name: r.Box.ID, Code: out.Code, Ended: out.Ended, Changed: out.Changed, Took: out.Took.Round(time.Millisecond).String(), Unseen: unseen(), Denied: []lack{}, Hidden: []string{}}
-	l := r.Box.Limits
-	add := func(n int64, flag, format string, args ...any) {
-		if n > 0 {
-			rep.Denied = append(rep.Denied, lack{fmt.Sprintf(format, args...), n, flag})
-		}
-	}
-	for _, n := range out.Noted {
-		if n.Inbound {
-			continue
-		}
-		to := n.Addr.String()
-		if n.Port > 0 {
-			to = "[" + to + "]:" + strconv.Itoa(int(n.Port))
-			if n.Addr.Is4() {
-				to = n.Addr.String() + ":" + strconv.Itoa(int(n.Port))
-			}
-		}
-		flag := "--allow " + to + "/" + n.Proto
-		if n.Addr.IsLinkLocalUnicast() {
-			flag = "" // the cloud's credentials: nobody is led there
-		}
-		add(int64(n.Packets), flag, "packets to %s (%s)", to, n.Proto)
-	}
-	add(out.NoWay, "--allow ADDRESS:PORT", "sends to addresses, where no way leads: there is no network")
-	switch out.Ended {
-	case "time":
-		add(1, "--time "+(2*l.Time).String(), "more time than %s", l.Time)
-	case "output":
-		add(1, "--output "+units.BytesSize(float64(2*l.Output)), "more output than %s", units.BytesSize(float64(l.Output)))
-	}
-	add(out.Counted.OOMKills, "--memory "+units.BytesSize(float64(2*l.Memory)), "more memory than %s: processes killed", units.BytesSize(float64(l.Memory)))
-	add(out.Counted.PidsHits, "--pids "+strconv.FormatInt(2*l.Pids, 10), "more processes than %d: forks refused", l.Pids)
+	rep := runReport{Name: r.Box.ID, Code: out.Code, Ended: out.Ended, Changed: out.Changed, Took: out.Took.Round(time.Millisecond).String(), Unseen: unseen(r.Box.Named()), Denied: []lack{}, Hidden: []string{}}
+	rep.Denied = append(rep.Denied, lacks(r, out)...)
 	for _, h := range r.Box.Found.Hidden {
 		rep.Hidden = append(rep.Hidden, h.Path)
 	}
 	return rep
 }
 
-func report(w io.Writer, f *runFlags, to *reportFile, r *run.Request, out run.Outcome) error {
-	rep := newReport(r, out)
+func report(errs io.Writer, f *runFlags, to *reportFile, r *run.Request, out run.Outcome) error {
+	rep, w := newReport(r, out), errs
 	if to != nil {
 		defer to.file.Close()
 		if err := to.empty(); err != nil {
@@ -93,6 +58,9 @@ func report(w io.Writer, f *runFlags, to *reportFile, r *run.Request, out run.Ou
 	switch f.report {
 	case "json":
 		return json.NewEncoder(w).Encode(rep)
+	case "sarif":
+		rep.line(errs, r.Box.Limits)
+		return json.NewEncoder(w).Encode(rep.sarif(r.Box.Args[0]))
 	case "none":
 		rep.line(w, r.Box.Limits)
 		return nil

@@ -30,7 +30,7 @@ func (o *options) request(f *runFlags, args []string) (*run.Request, error) {
 	if p.Mode == policy.Complain {
 		return nil, errComplain
 	}
-	r := &run.Request{Profile: "builtin/sandbox", Base: run.Base, Overlay: f.overlay, Layers: layer.Base, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	r := &run.Request{Profile: "builtin/sandbox", Base: run.Base, Overlay: f.overlay, Layers: layer.Base, State: p.StateDir, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	if p.Profiles[sandbox.Own] != nil {
 		r.Profile = sandbox.Own
 	}
@@ -59,7 +59,7 @@ func (o *options) request(f *runFlags, args []string) (*run.Request, error) {
 	if b.ID, err = f.id(args[0]); err != nil {
 		return nil, err
 	}
-	if b.Allow, err = addresses(f.allow); err != nil {
+	if b.Allow, err = allowed(f.allow, f.registries); err != nil {
 		return nil, err
 	}
 	if err := f.grants(b, who, p.Profiles[r.Profile].Mounts); err != nil {
@@ -82,7 +82,7 @@ func (f *runFlags) usePreset(given func(flag string) bool) error {
 	if err != nil {
 		return err
 	}
-	f.set = p.Variables(os.Environ())
+	f.set, f.registries = p.Variables(os.Environ()), p.Registries
 	for _, s := range []struct {
 		flag, value string
 		to          *string

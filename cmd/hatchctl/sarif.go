@@ -62,22 +62,45 @@ type sarifLogical struct {
 	FullyQualifiedName string `json:"fullyQualifiedName"`
 }
 
+// sarifBuilder is one run of results about one file.
+type sarifBuilder struct {
+	file string
+	run  sarifRun
+	seen map[string]bool
+}
+
+func newSarif(file string) *sarifBuilder {
+	s := &sarifBuilder{file: file, run: sarifRun{Results: []sarifResult{}}, seen: map[string]bool{}}
+	s.run.Tool.Driver = sarifDriver{Name: "hatchdog", Version: version, Rules: []sarifRule{}}
+	return s
+}
+
+func (s *sarifBuilder) add(rule, level, about, field, text string) {
+	if !s.seen[rule] {
+		s.seen[rule] = true
+		s.run.Tool.Driver.Rules = append(s.run.Tool.Driver.Rules, sarifRule{rule, sarifMessage{about}})
+	}
+	at := sarifLocation{Physical: sarifPhysical{sarifArtifact{URI: (&url.URL{Path: s.file}).String()}}}
+	if field != "" {
+		at.Logical = []sarifLogical{{FullyQualifiedName: field}}
+	}
+	s.run.Results = append(s.run.Results, sarifResult{RuleID: rule, Level: level, Message: sarifMessage{text}, Locations: []sarifLocation{at}})
+}
+
+func (s *sarifBuilder) log() sarifLog {
+	return sarifLog{
+		Schema:  "https://json.schemastore.org/sarif-2.1.0.json",
+		Version: "2.1.0",
+		Runs:    []sarifRun{s.run},
+	}
+}
+
 // toSARIF makes a refusal an error and a tightening a note, with the control
 // as the rule.
 func toSARIF(file string, d decision.Decision) sarifLog {
-	run := sarifRun{Results: []sarifResult{}}
-	run.Tool.Driver = sarifDriver{Name: "hatchdog", Version: version, Rules: []sarifRule{}}
-	seen := map[string]bool{}
-	add := func(rule, level, field, text string) {
-		if !seen[rule] {
-			seen[rule] = true
-			run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{rule, sarifMessage{"hatchdog's control of " + rule}})
-		}
-		at := sarifLocation{Physical: sarifPhysical{sarifArtifact{URI: (&url.URL{Path: file}).String()}}}
-		if field != "" {
-			at.Logical = []sarifLogical{{FullyQualifiedName: field}}
-		}
-		run.Results = append(run.Results, sarifResult{RuleID: rule, Level: level, Message: sarifMessage{text}, Locations: []sarifLocation{at}})
+	s := newSarif(file)
+	add := func(control, level, field, text string) {
+		s.add(control, level, "hatchdog's control of "+control, field, text)
 	}
 	if d.Failure != "" {
 		add("start", "error", "", d.Failure)
@@ -88,9 +111,5 @@ func toSARIF(file string, d decision.Decision) sarifLog {
 	for _, c := range d.Changes {
 		add(c.Control, "note", c.Field, c.Field+": "+orDash(c.Before)+" -> "+orDash(c.After)+": "+c.Reason)
 	}
-	return sarifLog{
-		Schema:  "https://json.schemastore.org/sarif-2.1.0.json",
-		Version: "2.1.0",
-		Runs:    []sarifRun{run},
-	}
+	return s.log()
 }

@@ -2,8 +2,12 @@ package sandbox
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/hatchdog/hatchdog/internal/egress"
 )
 
 // Own is the profile that an administrator's policy may have in place of the
@@ -14,6 +18,31 @@ const Own = "sandbox"
 // the host, wherever they are: it is open where it is named by itself, and in no
 // network around it (slirp4netns(1)).
 const resolver = "10.0.2.3"
+
+// ResolvConf is the file of a box that may look names up: the process beside it, to
+// which its questions are led, asks the resolvers of the host there.
+const ResolvConf = "nameserver " + resolver + "\n"
+
+// Named reports whether the command may look names up.
+func (b *Box) Named() bool {
+	return slices.ContainsFunc(b.Allow, func(text string) bool {
+		e, err := egress.Parse(text)
+		return err == nil && e.Host != ""
+	})
+}
+
+// entries are those of egress, as a file of the policy has them.
+func entries(all []string) []any {
+	var out []any
+	for _, text := range all {
+		if name, private := strings.CutSuffix(text, egress.PrivateWord); private {
+			out = append(out, map[string]any{"name": name, "private": true})
+			continue
+		}
+		out = append(out, text)
+	}
+	return out
+}
 
 // Policy is a file of the policy for this run alone, whose rule is asked first.
 // It adds to base, the full name of a profile, what the caller granted; the
@@ -34,8 +63,11 @@ func (b *Box) Policy(base string) ([]byte, error) {
 		mounts["writableOptions"], mounts["tmpOptions"] = []any{}, []any{"nosuid", "nodev"}
 	}
 	profile := object{"extends": base, "description": "one run of hatchctl run", "mounts": mounts}
+	if b.Resolv != "" {
+		mounts["allow"] = append(mounts["allow"].([]any), object{"path": b.Resolv, "access": "ro"})
+	}
 	if len(b.Allow) > 0 {
-		profile["egress"] = object{"allow": b.Allow, "deny": []any{"inherited", resolver}}
+		profile["egress"] = object{"allow": entries(b.Allow), "deny": []any{"inherited", resolver}}
 	}
 	d := Defaults()
 	if b.Limits.Pids > d.Pids {

@@ -27,6 +27,8 @@ type Preset struct {
 	Time        time.Duration     `yaml:"time"`
 	Env         []string          `yaml:"env"` // handed on where the caller has them
 	Set         map[string]string `yaml:"set"`
+	// Registries are what --allow registries opens: names with their ports.
+	Registries []string `yaml:"registries"`
 }
 
 // ErrPreset means that there is no preset of a name.

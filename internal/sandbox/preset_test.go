@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/hatchdog/hatchdog/internal/egress"
 )
 
 func TestPresets(t *testing.T) {
@@ -18,6 +20,11 @@ func TestPresets(t *testing.T) {
 		}
 		if p.Description == "" {
 			t.Errorf("%s does not say what it is for", name)
+		}
+		for _, text := range p.Registries {
+			if e, err := egress.Parse(text); err != nil || e.Host == "" || e.Private || strings.Contains(e.Host, "*") {
+				t.Errorf("%s: %s: %v", name, text, err)
+			}
 		}
 		for name, value := range p.Set {
 			if strings.Contains(value, "/home") || strings.HasPrefix(name, "LD_") {

@@ -65,6 +65,7 @@ type Box struct {
 	Limits   Limits
 	Exec     bool     // programs in directories that can be written to may run
 	Allow    []string // entries of egress
+	Resolv   string   // the file that it has as /etc/resolv.conf, where names are allowed
 	Init     string   // our own program on the host
 	System   System
 }

@@ -95,6 +95,9 @@ func (b *Box) mounts() []specs.Mount {
 	slices.SortStableFunc(granted, func(x, y specs.Mount) int {
 		return cmp.Compare(strings.Count(x.Destination, "/"), strings.Count(y.Destination, "/"))
 	})
+	if b.Resolv != "" {
+		granted = append(granted, bind(b.Resolv, "/etc/resolv.conf", false))
+	}
 	return append(append(all, granted...), bind(b.Init, InitAt, false))
 }
 

@@ -163,7 +163,7 @@ func (s *server) asked(a asker, b []byte) {
 		s.status.refuse(q.name, "class", now)
 		s.answer(a, q, dnsmessage.RCodeRefused, nil)
 	case len(gates) == 0:
-		s.status.refuse(q.name, "not in the policy", now)
+		s.status.refuse(q.name, NotListed, now)
 		s.answer(a, q, dnsmessage.RCodeNameError, nil)
 	case !mayPass(q.q.Type):
 		s.status.ask(q.name, now)

@@ -41,6 +41,9 @@ type Refused struct {
 	Last   time.Time `json:"last"`
 }
 
+// NotListed is the reason of a name that the policy does not have.
+const NotListed = "not in the policy"
+
 // The bounds of what is kept, and how often it is written.
 const (
 	namesMost   = 128

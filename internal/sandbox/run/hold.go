@@ -7,7 +7,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/hatchdog/hatchdog/internal/decision"
 	"github.com/hatchdog/hatchdog/internal/effects/firewall"
+	"github.com/hatchdog/hatchdog/internal/effects/resolver"
 	"github.com/hatchdog/hatchdog/internal/inside"
 )
 
@@ -70,6 +72,22 @@ func (b *box) wait() unix.WaitStatus {
 	}
 }
 
+// looked reads what the resolver of the box did, when that has ended: its last
+// writing is at its end. A box without names has none.
+func (b *box) looked() resolver.Status {
+	dir := decision.Store{Base: b.State}.Dir(root, b.Box.ID)
+	of, own := decision.ResolverOf(dir)
+	if !own {
+		return resolver.Status{}
+	}
+	_ = resolver.End(of.Pid, of.Alive)
+	st, err := resolver.ReadStatus(decision.ResolverStatus(dir))
+	if err != nil {
+		return resolver.Status{}
+	}
+	return st
+}
+
 // conclude reads what was counted, and tells who ended the box.
 func (b *box) conclude(out *Outcome, s unix.WaitStatus) {
 	out.Code = s.ExitStatus()
@@ -85,6 +103,7 @@ func (b *box) conclude(out *Outcome, s unix.WaitStatus) {
 		}
 		out.NoWay = inside.NoRoutes(b.net)
 	}
+	out.Names = b.looked()
 	switch {
 	case out.Ended == "time":
 		out.Code = CodeTime

@@ -29,6 +29,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/hatchdog/hatchdog/internal/effects/firewall"
+	"github.com/hatchdog/hatchdog/internal/effects/resolver"
 	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/inside"
 	"github.com/hatchdog/hatchdog/internal/sandbox"
@@ -46,6 +47,7 @@ type Request struct {
 	Base     string   // where bundles are
 	Overlay  bool     // what can be written to is a copy (package layer)
 	Layers   string   // where copies are kept
+	State    string   // where hatchdog keeps its records
 	Stdin    *os.File
 	Stdout   *os.File
 	Stderr   *os.File
@@ -60,6 +62,7 @@ type Outcome struct {
 	Counted inside.Counted
 	Noted   []firewall.Noted // destinations of what was dropped
 	NoWay   int64            // what was sent where no way leads
+	Names   resolver.Status  // what was looked up, as the process says that answered
 	Blind   error            // why the drops are not known
 }
 
@@ -201,6 +204,12 @@ func (b *box) ready() (err error) {
 }
 
 func (b *box) write() error {
+	if b.Box.Named() {
+		b.Box.Resolv = b.place.path("resolv.conf")
+		if err := os.WriteFile(b.Box.Resolv, []byte(sandbox.ResolvConf), 0o644); err != nil { //nolint:gosec // the command reads it
+			return err
+		}
+	}
 	if err := skeleton(b.place.path("rootfs"), &b.Box); err != nil {
 		return fmt.Errorf("root file system: %w", err)
 	}
