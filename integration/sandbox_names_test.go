@@ -102,6 +102,27 @@ func TestBoxReachesNames(t *testing.T) {
 	}
 }
 
+// A host whose resolver is on its loopback, where no box comes, is asked through
+// what carries the packets.
+func TestBoxAsksAResolverOnLoopback(t *testing.T) {
+	b := newBoxed(t)
+	must(t, os.WriteFile(b.dir+"/ask.py", []byte(askNames), 0o644))
+	must(t, os.WriteFile(b.dir+"/forward.py", []byte(`import socket
+here, there = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+here.bind(("127.0.0.53", 53))
+while True:
+    q, to = here.recvfrom(4096)
+    there.sendto(q, ("192.0.2.53", 53))
+    here.sendto(there.recv(4096), to)
+`), 0o644))
+	out, errs, _ := b.far(t, `python3 forward.py & server="$server $!"
+echo "nameserver 127.0.0.53" >"$PLACE/resolv.conf"; sleep 0.5
+"$HATCHCTL" run --allow shop.example.org -- python3 ask.py shop.example.org:443 cdn.example.org:443`)
+	if out != "shop.example.org:443 200\ncdn.example.org:443 no name\n" {
+		t.Errorf("%s%s", out, errs)
+	}
+}
+
 // The registries of a preset are open where they are asked for, and not before.
 func TestBoxReachesRegistriesOfAPreset(t *testing.T) {
 	b := newBoxed(t)
