@@ -245,9 +245,9 @@ func wiredBox() box {
 			joinNetwork(s, bare(t, "hd-why"))
 		},
 		causes: []cause{
-			{target: metadataAddr + ":80", inside: "nc -w1 " + metadataAddr + " 80 </dev/null", want: why.Hatchdog, says: "the kernel dropped"},
+			{target: metadataAddr + ":80", inside: "nc -w1 " + metadataAddr + " 80 </dev/null", fails: "refused", want: why.Hatchdog, says: "the kernel dropped"},
 			{target: " = " + metadataAddr, want: why.Hatchdog, says: "egress.deny"},
-			{target: privateAddr + ":80", inside: "nc -w1 " + privateAddr + " 80 </dev/null", want: why.Hatchdog, says: privateAddr},
+			{target: privateAddr + ":80", inside: "nc -w1 " + privateAddr + " 80 </dev/null", fails: "refused", want: why.Hatchdog, says: privateAddr},
 			{target: "10.213.0.1:8080", inside: "nc -w1 10.213.0.1 8080 </dev/null", want: why.Hatchdog, says: "host"},
 			{target: "any.example:80", inside: "timeout 2 nslookup any.example", want: why.Hatchdog, says: "the question to the resolver"},
 			{target: outsideAddr + ":81 --try", inside: "nc -w1 " + outsideAddr + " 81 </dev/null", fails: "refused", want: why.Other, layer: why.LayerPort},

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,6 +75,20 @@ func TestWhyWatches(t *testing.T) {
 		said := strings.Join(append(got.Evidence, got.Why, got.Policy), "\n")
 		if got.Verdict != c.want || got.Layer != c.layer || !strings.Contains(said, c.says) || !strings.Contains(said, "seen ") {
 			t.Errorf("%s: %s %q, want %s %q and %q in\n%s", c.command, got.Verdict, got.Layer, c.want, c.layer, c.says, said)
+		}
+	}
+}
+
+// A connection that the rules reset is told from one that the other end refuses.
+func TestWhyWatchesResets(t *testing.T) {
+	m := wiredBox().make(t)
+	t.Cleanup(func() { m.stop(t) })
+	m.start(t)
+	for to, want := range map[string]why.Verdict{metadataAddr + ":80": why.Hatchdog, outsideAddr + ":81": why.Other} {
+		found, out := m.watched(t, nil, "nc -w1 "+strings.Replace(to, ":", " ", 1)+" </dev/null")
+		i := slices.IndexFunc(found, func(f why.Finding) bool { return strings.Contains(f.What, to) })
+		if i < 0 || found[i].Verdict != want {
+			t.Errorf("%s: %+v\n%s", to, found, out)
 		}
 	}
 }

@@ -133,7 +133,14 @@ func (s *subject) connected(e probe.Event, errno syscall.Errno) why.Finding {
 	case syscall.ETIMEDOUT:
 		r.TryErr = inside.ErrSilent
 	}
-	if facts, err := firewall.Resolve(s.net, ""); err == nil && r.Ruled && errno != syscall.ECONNREFUSED && errno != syscall.ENETUNREACH {
+	judged := r.Ruled && errno != syscall.ENETUNREACH
+	if judged && errno == syscall.ECONNREFUSED { // by the other end, or by the rules, which reset what they drop
+		if noted, err := s.noted(); err == nil {
+			r.Dropped, r.Ago = droppedTo(noted, r.Packet)
+		}
+		judged = r.Dropped > 0
+	}
+	if facts, err := firewall.Resolve(s.net, ""); err == nil && judged {
 		r.Facts = facts
 		if d, err := egress.Decide(r.Packet, s.c.Profile.EgressPolicies(), facts); err == nil {
 			r.Decision = d

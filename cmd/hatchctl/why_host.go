@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/spf13/cobra"
@@ -147,11 +148,7 @@ func (s *subject) reach(p egress.Packet, facts egress.Facts, dropped []firewall.
 		if r.Decision, err = egress.Decide(p, s.c.Profile.EgressPolicies(), facts); err != nil {
 			return why.Finding{}, err
 		}
-		for _, n := range dropped {
-			if !n.Inbound && n.Addr.Unmap() == p.Addr && n.Port == p.Port && n.Proto == string(p.Proto) {
-				r.Dropped, r.Ago = n.Packets, n.Ago
-			}
-		}
+		r.Dropped, r.Ago = droppedTo(dropped, p)
 	}
 	r.Own, r.NoRoute = inside.Route(s.net, p.Addr)
 	if p.Proto != egress.ICMP {
@@ -159,8 +156,22 @@ func (s *subject) reach(p egress.Packet, facts egress.Facts, dropped []firewall.
 	}
 	if try && p.Proto == egress.TCP && r.Decision.Verdict != egress.Deny && r.NoRoute == nil {
 		r.Tried, r.TryErr = true, inside.Connect(s.net, netip.AddrPortFrom(p.Addr, p.Port))
+		if after, err := s.noted(); err == nil { // the rules reset what they drop
+			r.Dropped, r.Ago = droppedTo(after, p)
+		}
 	}
 	return s.c.Reach(r), nil
+}
+
+// droppedTo is how many packets to one destination the rules dropped in the last hour,
+// and how long ago the last was.
+func droppedTo(dropped []firewall.Noted, p egress.Packet) (packets uint64, ago time.Duration) {
+	for _, n := range dropped {
+		if !n.Inbound && n.Addr.Unmap() == p.Addr && n.Port == p.Port && n.Proto == string(p.Proto) {
+			packets, ago = n.Packets, n.Ago
+		}
+	}
+	return packets, ago
 }
 
 // droppedPackets are the destinations of the last hour, or of the last hour

@@ -23,6 +23,7 @@ import (
 	"slices"
 
 	"github.com/google/nftables"
+	"golang.org/x/sys/unix"
 
 	"github.com/hatchdog/hatchdog/internal/egress"
 	"github.com/hatchdog/hatchdog/internal/host"
@@ -91,6 +92,18 @@ func (in *Installed) install(layers []layer) error {
 	if layers, err = settled(layers, before); err != nil {
 		return err
 	}
+	err = in.put(c, layers, before)
+	if errors.Is(err, unix.ENOENT) { // a kernel without nft_reject_inet
+		for i := range layers {
+			layers[i].silent = true
+		}
+		err = in.put(c, layers, before)
+	}
+	return err
+}
+
+// put sends the layers that the kernel does not have yet, and verifies them.
+func (in *Installed) put(c *kernel, layers []layer, before map[string]*nftables.Chain) error {
 	changed := false
 	programs := make([]*program, len(layers))
 	for i, l := range layers {
@@ -158,6 +171,7 @@ type layer struct {
 	inbound bool
 	chain   egress.Chain
 	facts   egress.Facts
+	silent  bool // what is dropped gets no reset
 }
 
 func compile(r Request) ([]layer, error) {

@@ -35,6 +35,7 @@ const (
 	wordForward   = "forwarded for others"
 	wordDropped   = "dropped"
 	wordNoted     = "noted"
+	wordReset     = "reset"
 )
 
 // maxComment is the longest comment that nft(8) shows.
@@ -64,6 +65,7 @@ func build(l layer) *program {
 	}
 	p.rule(base, string(l.chain.Default)+" "+wordDefault, l.verdict(l.chain.Default))
 	p.note(l, drop)
+	p.reset(l, drop)
 	p.rule(drop, wordDropped, verdict(expr.VerdictDrop, ""))
 	if !l.inbound {
 		p.rule(p.hooked(l.forward(), nftables.ChainHookForward), wordForward, verdict(expr.VerdictDrop, ""))

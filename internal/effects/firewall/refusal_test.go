@@ -1,0 +1,94 @@
+package firewall
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/hatchdog/hatchdog/internal/egress"
+	"github.com/hatchdog/hatchdog/internal/host"
+)
+
+// atOnce is far below the second after which TCP sends a SYN again.
+const atOnce = 500 * time.Millisecond
+
+// dials opens a connection from the container, or sends a datagram.
+func (l *lab) dials(t testing.TB, network, to string) (took time.Duration, err error) {
+	t.Helper()
+	must(t, host.InNetwork(l.box, func() error {
+		start := time.Now()
+		var c net.Conn
+		if c, err = net.DialTimeout(network, to, 3*time.Second); err == nil {
+			_, err = c.Write([]byte("x"))
+			_ = c.Close()
+		}
+		took = time.Since(start)
+		return nil
+	}))
+	return took, err
+}
+
+// Who sends to what is not allowed is told at once: a connection is reset, and
+// any other packet is an error of the call that sends it.
+func TestDeniedIsRefusedAtOnce(t *testing.T) {
+	for name, p := range map[string]egress.Policy{"names": namesPolicy(), "restricted": restricted()} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			_, err := Install(Request{FD: l.box, Egress: []egress.Policy{p}, Facts: labFacts()})
+			must(t, err)
+			for _, c := range []struct {
+				network, to string
+				want        error
+			}{
+				{"tcp", "169.254.169.254:80", unix.ECONNREFUSED},
+				{"tcp", "[fd00:ec2::254]:80", unix.ECONNREFUSED},
+				{"tcp", "10.99.0.7:8080", unix.ECONNREFUSED},
+				{"tcp", "[fd00:99::1]:22", unix.ECONNREFUSED},
+				{"udp", "169.254.169.254:80", unix.EPERM},
+				{"udp", "[fd00:ec2::254]:80", unix.EPERM},
+			} {
+				if took, err := l.dials(t, c.network, c.to); !errors.Is(err, c.want) || took > atOnce {
+					t.Errorf("%s %s: %v after %v", c.network, c.to, err, took)
+				}
+			}
+		})
+	}
+}
+
+// What is refused is told to the container alone: a socket with an address of
+// others as its source (IPV6_FREEBIND needs no capability) would have the reset
+// sent to them.
+func TestRefusalStaysInside(t *testing.T) {
+	l := newLab(t)
+	_, err := Install(Request{FD: l.box, Egress: []egress.Policy{namesPolicy()}, Facts: labFacts()})
+	must(t, err)
+	stranger := packet(egress.TCP, "2606:4700::66", 4444)
+	must(t, host.InNetwork(l.box, func() error {
+		fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		const ipv6Freebind = 78 // kernel, in6.h
+		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, ipv6Freebind, 1); err != nil {
+			return err
+		}
+		if err := unix.Bind(fd, sockaddr(stranger.Addr, stranger.Port)); err != nil {
+			return err
+		}
+		l.seen(stranger)
+		err = unix.Connect(fd, sockaddr(netip.MustParseAddr("2606:4700::1111"), 9))
+		if !errors.Is(err, unix.EINPROGRESS) {
+			t.Errorf("the packet was not sent: %v", err)
+		}
+		return nil
+	}))
+	time.Sleep(50 * time.Millisecond)
+	if l.seen(stranger) {
+		t.Error("a reset was sent to a stranger")
+	}
+}
