@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +20,7 @@ import (
 type runFlags struct {
 	rw, ro, env, secret, allow []string
 	name, report, reportFile   string
+	events, untilFd            string
 	memory, output, tmp        string
 	pids                       int64
 	cpu                        float64
@@ -98,6 +101,8 @@ func (f *runFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.name, "name", "", "its name for list, explain and net (default: run-, the command and a number)")
 	flags.StringVar(&f.report, "report", "text", "what to print at the end on standard error: text (if there is something to say), json, sarif or none")
 	flags.StringVar(&f.reportFile, "report-file", "", "write the report there instead")
+	flags.StringVar(&f.events, "json-events", "", "write what happens as lines of JSON to this descriptor (3 or more) or file")
+	flags.StringVar(&f.untilFd, "until-fd", "", "kill the command when this descriptor (3 or more) is at its end: when who holds the other end of a pipe closes it, or ends")
 }
 
 var (
@@ -119,36 +124,60 @@ func (o *options) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	if err := f.usePreset(cmd.Flags().Changed); err != nil {
 		return usageError(cmd, "%v", err)
 	}
-	r, err := o.request(f, args)
+	ev, err := f.openEvents()
 	if err != nil {
-		fmt.Fprintln(cmd.ErrOrStderr(), "hatchctl:", err)
+		fmt.Fprintf(cmd.ErrOrStderr(), "hatchctl: --json-events %s: %v\n", f.events, err)
 		return exitError(run.CodeFailed)
 	}
+	code, err := o.box(cmd.ErrOrStderr(), f, ev, args)
+	if err != nil {
+		fmt.Fprintln(cmd.ErrOrStderr(), "hatchctl:", err)
+		code = cmp.Or(code, run.CodeFailed)
+		if err := ev.write(event{Event: eventFailed, Message: err.Error()}); err != nil {
+			fmt.Fprintln(cmd.ErrOrStderr(), "hatchctl: --json-events:", err)
+		}
+	}
+	if code == 0 {
+		return nil
+	}
+	return exitError(code)
+}
+
+// box runs the command, and tells what became of it.
+func (o *options) box(errs io.Writer, f *runFlags, ev *events, args []string) (int, error) {
+	cancel, err := f.until()
+	if err != nil {
+		return 0, fmt.Errorf("--until-fd %s: %w", f.untilFd, err)
+	}
+	r, err := o.request(f, args)
+	if err != nil {
+		return 0, err
+	}
+	ev.named(r.Box.ID)
 	var to *reportFile
 	if f.reportFile != "" {
 		if to, err = openReport(f.reportFile); err != nil {
-			fmt.Fprintf(cmd.ErrOrStderr(), "hatchctl: --report-file %s: %v\n", f.reportFile, err)
-			return exitError(run.CodeFailed)
+			return 0, fmt.Errorf("--report-file %s: %w", f.reportFile, err)
 		}
 	}
+	r.Cancel = cancel
+	var told error
+	r.Started = func() { told = ev.started(r) }
 	out, err := run.Run(r)
 	if err != nil {
-		fmt.Fprintln(cmd.ErrOrStderr(), "hatchctl:", err)
-		if out.Code == 0 {
-			out.Code = run.CodeFailed
+		return out.Code, err
+	}
+	var changed *eventChange
+	if r.Overlay {
+		if changed, err = showLayers(errs, r.Box.ID); err != nil {
+			return 0, fmt.Errorf("changes: %w", err)
 		}
 	}
-	if err == nil && r.Overlay {
-		if err := showLayers(cmd.ErrOrStderr(), r.Box.ID); err != nil {
-			fmt.Fprintln(cmd.ErrOrStderr(), "hatchctl: changes:", err)
-			return exitError(run.CodeFailed)
-		}
+	if err := report(errs, f, to, r, out); err != nil {
+		fmt.Fprintln(errs, "hatchctl: report:", err)
 	}
-	if err := report(cmd.ErrOrStderr(), f, to, r, out); err != nil {
-		fmt.Fprintln(cmd.ErrOrStderr(), "hatchctl: report:", err)
+	if err := errors.Join(told, ev.ended(newReport(r, out), changed)); err != nil {
+		fmt.Fprintln(errs, "hatchctl: --json-events:", err)
 	}
-	if out.Code == 0 {
-		return nil
-	}
-	return exitError(out.Code)
+	return out.Code, nil
 }

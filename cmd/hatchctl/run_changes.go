@@ -86,33 +86,33 @@ func applyLayers(name string, marked bool) error {
 }
 
 // showLayers shows what a run left, or forgets that it left nothing.
-func showLayers(w io.Writer, name string) error {
+func showLayers(w io.Writer, name string) (*eventChange, error) {
 	all, err := layer.Open(layer.Base, name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var b strings.Builder
-	count := 0
+	total := &eventChange{}
 	for _, l := range all {
 		changes, err := l.Changes()
 		if err != nil {
-			return err
+			return nil, err
 		}
-		count += len(changes)
+		total.add(changes)
 		if err := showChanges(&b, l, changes); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	if count == 0 {
+	if total.Paths == 0 {
 		fmt.Fprintln(w, "hatchctl: nothing changed")
-		return layer.Discard(layer.Base, name)
+		return total, layer.Discard(layer.Base, name)
 	}
 	lines := strings.SplitAfter(b.String(), "\n")
 	if len(lines) > shownLines {
 		lines = append(lines[:shownLines], "... (the whole: hatchctl run diff "+name+")\n")
 	}
-	fmt.Fprintf(w, "hatchctl: %d paths changed, which count only with 'hatchctl run apply %s'\n%s", count, name, strings.Join(lines, ""))
-	return nil
+	fmt.Fprintf(w, "hatchctl: %d paths changed, which count only with 'hatchctl run apply %s'\n%s", total.Paths, name, strings.Join(lines, ""))
+	return total, nil
 }
 
 // showChanges lists the changes, and those of lines below. All of it is the

@@ -17,10 +17,11 @@ import (
 type runReport struct {
 	Name  string `json:"name"`
 	Code  int    `json:"code"`
-	Ended string `json:"ended,omitempty"` // time, output, memory, changed; empty: by itself
+	Ended string `json:"ended,omitempty"` // time, output, memory, changed, cancelled; empty: by itself
 	// Changed is the path that something on the host replaced.
 	Changed string `json:"changed,omitempty"`
 	Took    string `json:"took"`
+	took    time.Duration
 	Denied  []lack `json:"denied"` // worst first
 	// Unseen says what is denied without being counted.
 	Unseen []string `json:"unseen"`
@@ -38,7 +39,7 @@ func unseen(named bool) []string {
 }
 
 func newReport(r *run.Request, out run.Outcome) runReport {
-	rep := runReport{Name: r.Box.ID, Code: out.Code, Ended: out.Ended, Changed: out.Changed, Took: out.Took.Round(time.Millisecond).String(), Unseen: unseen(r.Box.Named()), Denied: []lack{}, Hidden: []string{}}
+	rep := runReport{Name: r.Box.ID, Code: out.Code, Ended: out.Ended, Changed: out.Changed, Took: out.Took.Round(time.Millisecond).String(), took: out.Took, Unseen: unseen(r.Box.Named()), Denied: []lack{}, Hidden: []string{}}
 	rep.Denied = append(rep.Denied, lacks(r, out)...)
 	for _, h := range r.Box.Found.Hidden {
 		rep.Hidden = append(rep.Hidden, h.Path)
@@ -77,6 +78,8 @@ func (rep runReport) line(w io.Writer, l sandbox.Limits) {
 		fmt.Fprintf(w, "hatchctl: ended: --time %s was over (exit code %d)\n", l.Time, rep.Code)
 	case "output":
 		fmt.Fprintf(w, "hatchctl: ended: it printed more than --output %s (exit code %d)\n", units.BytesSize(float64(l.Output)), rep.Code)
+	case "cancelled":
+		fmt.Fprintf(w, "hatchctl: ended: cancelled by who started it (exit code %d)\n", rep.Code)
 	case "changed":
 		fmt.Fprintf(w, "hatchctl: ended: %s was replaced on the host, and what is there now was open to the command: look at it (exit code %d)\n", harmless(rep.Changed), rep.Code)
 	case "memory":

@@ -25,7 +25,7 @@ func (b *box) hold(signals <-chan os.Signal) (Outcome, error) {
 	if b.Box.Limits.Time > 0 {
 		late = time.After(b.Box.Limits.Time)
 	}
-	over := spent.over
+	over, cancel := spent.over, b.Cancel
 	for {
 		select {
 		case s := <-signals:
@@ -42,6 +42,9 @@ func (b *box) hold(signals <-chan os.Signal) (Outcome, error) {
 			if out.Ended == "" {
 				out.Ended = "output"
 			}
+			b.signal(unix.SIGKILL)
+		case <-cancel:
+			out.Ended, cancel = "cancelled", nil
 			b.signal(unix.SIGKILL)
 		case out.Changed = <-b.watch.changed:
 			out.Ended = "changed"

@@ -51,12 +51,14 @@ type Request struct {
 	Stdin    *os.File
 	Stdout   *os.File
 	Stderr   *os.File
+	Started  func()          // called when the command has begun, if it is set
+	Cancel   <-chan struct{} // closed when all is to end at once; nil is never
 }
 
 // Outcome is what became of it.
 type Outcome struct {
 	Code    int
-	Ended   string // by what, where not by itself: "time", "output", "memory", "changed"
+	Ended   string // by what, where not by itself: "time", "output", "memory", "changed", "cancelled"
 	Changed string // the path that came open
 	Took    time.Duration
 	Counted inside.Counted
@@ -109,6 +111,14 @@ func Run(r *Request) (out Outcome, err error) {
 		if sig := stopped(signals); sig != 0 {
 			return Outcome{Code: 128 + int(sig)}, b.uncopy()
 		}
+		select {
+		case <-r.Cancel:
+			return Outcome{Code: 128 + int(unix.SIGKILL), Ended: "cancelled"}, b.uncopy()
+		default:
+		}
+	}
+	if r.Started != nil {
+		r.Started()
 	}
 	return b.hold(signals)
 }
