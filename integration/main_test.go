@@ -66,6 +66,7 @@ func buildTested(dir string) error {
 		{"-o", tested.hatchctl, "../cmd/hatchctl"},
 		{"-o", filepath.Join(dir, "bin", "curious"), "./curious"},
 		{"-o", filepath.Join(dir, "bin", "reach"), "./reach"},
+		{"-o", filepath.Join(dir, "bin", "prevented"), "./prevented"},
 	} {
 		cmd := exec.Command("go", append([]string{"build"}, b...)...)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")

@@ -39,6 +39,8 @@ func hasFeature(t *testing.T, feature string) bool {
 	switch feature {
 	case "apparmor":
 		return holds("/sys/kernel/security/lsm", "apparmor")
+	case "bpflsm":
+		return holds("/sys/kernel/security/lsm", "bpf") && hasFeature(t, "cgroup2")
 	case "cgroup2":
 		var fs unix.Statfs_t
 		return unix.Statfs("/sys/fs/cgroup", &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC

@@ -90,7 +90,7 @@ do what was asked. 64: it does not understand the command line.`,
 	grouped(root, "Answer", freezeCommand(o), thawCommand(o), isolateCommand(o), rejoinCommand(o), captureCommand(o))
 	grouped(root, "Write policy", checkCommand(o), policyCommand(o), seccompCommand(o))
 	grouped(root, "Engines", installCommand(), uninstallCommand(), refreshCommand(o))
-	grouped(root, "Host", doctorCommand(o), apparmorCommand(o))
+	grouped(root, "Host", doctorCommand(o), apparmorCommand(o), guardCommand(o))
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, "%v", err) })
 	root.PersistentFlags().StringVar(&o.policyFile, "policy", "", "the policy file (default: $HATCHDOG_POLICY, or /etc/hatchdog/policy.yaml, or the built-in policy)")
 	root.PersistentFlags().StringVar(&o.stateDir, "state-dir", "", "where the records are (default: what the policy says)")

@@ -28,7 +28,7 @@ func collect(cache, dir string) (payload, error) {
 	fmt.Println("vm: building the tests")
 	for _, b := range [][]string{
 		{"test", "-c", "-trimpath", "-ldflags=-s -w", "-o", dir + "/integration/integration.test", "./integration"},
-		{"build", "-trimpath", "-o", dir + "/bin/", "./cmd/hatchdog", "./cmd/hatchctl", "./integration/curious", "./integration/reach"},
+		{"build", "-trimpath", "-o", dir + "/bin/", "./cmd/hatchdog", "./cmd/hatchctl", "./integration/curious", "./integration/reach", "./integration/prevented"},
 		{"build", "-trimpath", "-tags", "hatchdog_fault", "-o", dir + "/faulty/", "./cmd/hatchdog"},
 	} {
 		cmd := exec.Command("go", b...)

@@ -15,7 +15,7 @@ type tierOf struct {
 	limit   time.Duration
 }
 
-const always = "root,netns,overlay,cgroup,cgroup2,pids,memory,swap,apparmor,crun"
+const always = "root,netns,overlay,cgroup,cgroup2,pids,memory,swap,apparmor,crun,bpflsm"
 
 // tiers are the boots of the lane. What shows the same on any host stays out:
 // the guest is some 25 times slower.
@@ -23,14 +23,14 @@ func tiers() []tierOf {
 	return []tierOf{
 		{
 			name:    "cgroupfs",
-			run:     `^Test(Cgroup2|AppArmor|Crun)|^TestDocker(Inside|ExecGetsNoMore|Life|Stop)$|^TestContainerd$/Debian`,
+			run:     `^Test(Cgroup2|AppArmor|Crun|Prevent)|^TestDocker(Inside|ExecGetsNoMore|Life|Stop)$|^TestContainerd$/Debian`,
 			require: always,
 			dockers: "20.10",
 			limit:   10 * time.Minute,
 		},
 		{
 			name:    "docker",
-			run:     `^TestDocker(Inside|ExecGetsNoMore|Life|Stop)$|^TestEgressDocker$`,
+			run:     `^TestDocker(Inside|ExecGetsNoMore|Life|Stop)$|^TestEgressDocker$|^TestPrevent$`,
 			require: always,
 			dockers: "current",
 			limit:   10 * time.Minute,

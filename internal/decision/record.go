@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	json "github.com/go-json-experiment/json/v1"
 
@@ -23,6 +24,8 @@ type Record struct {
 	Cgroup  host.Cgroup     `json:"cgroup"`
 	// Network says where the container's network rules are.
 	Network plan.Network `json:"network"`
+	// Prevent is what the kernel's guard denies it from its start on.
+	Prevent []string `json:"prevent,omitempty"`
 	// IDs are the container's ids on the host, where it has a user namespace
 	// that hatchdog gave it.
 	IDs host.IDRange `json:"ids,omitzero"`
@@ -62,6 +65,11 @@ func (c *Claim) Commit(r *Record, original []byte) error {
 	}
 	if r.Network.Kind == plan.NetworkStart || r.Network.Kind == plan.NetworkJoined && r.Ceiling != nil && r.Ceiling.NetworkRules().Named() {
 		if err := writeLink(c.dir, startLink, "network"); err != nil {
+			return err
+		}
+	}
+	if len(r.Prevent) > 0 {
+		if err := writeLink(c.dir, preventLink, strings.Join(r.Prevent, ",")); err != nil {
 			return err
 		}
 	}

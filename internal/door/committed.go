@@ -8,6 +8,7 @@ import (
 
 	"github.com/hatchdog/hatchdog/internal/decision"
 	"github.com/hatchdog/hatchdog/internal/lowlevel"
+	"github.com/hatchdog/hatchdog/internal/plan"
 )
 
 // committed is a call that the audit log and the record know, and whose document
@@ -52,7 +53,7 @@ func (p *proven) keep() error {
 	}
 	rec := &decision.Record{
 		Decision: *d, Ceiling: p.profile.HeldTo(p.doc.Value), Labels: labels(p.after.Process), Audit: p.pol.Audit, Cgroup: p.facts.Cgroup,
-		IDs: p.ids, Network: p.network,
+		IDs: p.ids, Network: p.network, Prevent: plan.Prevented(p.profile, p.facts, p.after),
 	}
 	if !rec.IDs.Empty() {
 		rec.IDsDir, rec.RootFS = p.pol.IDs.Dir, p.facts.UserNS.Root.Path

@@ -80,6 +80,7 @@ func judgeFor(r *request, who workload.Workload) (*judgement, error) {
 	if err != nil {
 		return nil, err
 	}
+	j.facts.Guard = guardFor(j.profile)
 	if err = with.check(j.facts); err == nil {
 		err = j.owners(r)
 	}

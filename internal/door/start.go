@@ -36,6 +36,9 @@ func (w World) start(call *argv.Call) error {
 	if err := w.ownAtStart(store, root, call); err != nil {
 		return errors.Join(err, w.end(store, root, path, call))
 	}
+	if err := w.preventAtStart(store, root, call); err != nil {
+		return errors.Join(err, w.end(store, root, path, call))
+	}
 	return lowlevel.Exec(path, call.Argv, w.Environ)
 }
 
@@ -85,10 +88,14 @@ func (w World) holdAtStart(store decision.Store, root string, call *argv.Call) e
 	if err = w.holdFirst(rec, store.Dir(root, call.ID)); err == nil {
 		return nil
 	}
-	err = fmt.Errorf("network rules: %w", err)
+	return w.refuseStart(rec, call, fmt.Errorf("network rules: %w", err))
+}
+
+// refuseStart logs why a container is not started.
+func (w World) refuseStart(rec *decision.Held, call *argv.Call, err error) error {
 	c := rec.Decision
 	d := decision.Decision{
-		Time: w.Now(), Door: call.Verb, ID: call.ID, Root: root, Bundle: c.Bundle, Mode: c.Mode, Profile: c.Profile, Rule: c.Rule,
+		Time: w.Now(), Door: call.Verb, ID: call.ID, Root: c.Root, Bundle: c.Bundle, Mode: c.Mode, Profile: c.Profile, Rule: c.Rule,
 		Policy: c.Policy, Workload: c.Workload, Runtime: c.Runtime, Outcome: decision.Refused, Failure: err.Error(),
 	}
 	return errors.Join(err, appendAudit(w, rec.Audit, &d))

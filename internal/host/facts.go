@@ -43,6 +43,9 @@ type Facts struct {
 	Limits map[string]Limit `json:"limits,omitempty"`
 	// UserNS holds what a user namespace would need of this host.
 	UserNS UserNS `json:"userns"`
+	// Guard says why the kernel's guard cannot hold what the profile denies while a
+	// container runs; "" where it can, or nothing is denied.
+	Guard string `json:"guard,omitempty"`
 }
 
 // FileID is a file's identity: st_dev and st_ino.

@@ -24,6 +24,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/control/hooks"
 	"github.com/hatchdog/hatchdog/internal/control/mounts"
 	"github.com/hatchdog/hatchdog/internal/control/namespaces"
+	"github.com/hatchdog/hatchdog/internal/control/prevent"
 	"github.com/hatchdog/hatchdog/internal/control/privilege"
 	"github.com/hatchdog/hatchdog/internal/control/resources"
 	"github.com/hatchdog/hatchdog/internal/control/seccomp"
@@ -71,7 +72,8 @@ func Rest(p *policy.Profile, f host.Facts, o Options) Plan {
 		sysctls.New(p, f),
 		hooks.New(p, f),
 		annotations.New(p, f),
-		egress.New(p, f, o.Starts), // after capabilities and hooks: it looks at what is left of them
+		prevent.New(p, f, o.Starts), // after namespaces: whose pids they are tells whether the guard can hold it
+		egress.New(p, f, o.Starts),  // after capabilities and hooks: it looks at what is left of them
 	}}
 }
 
@@ -91,6 +93,12 @@ const (
 // NetworkOf finds it in a spec that the plan was applied to.
 func NetworkOf(p *policy.Profile, f host.Facts, s *specs.Spec, o Options) Network {
 	return egress.PlaceOf(p, f, s, o.Starts)
+}
+
+// Prevented is what the kernel's guard is to deny the container of a spec that the
+// plan was applied to, from its start on.
+func Prevented(p *policy.Profile, f host.Facts, s *specs.Spec) []string {
+	return prevent.Held(p, f, s)
 }
 
 // UserNS is the plan for the user namespace. It comes last: what stands against

@@ -180,6 +180,18 @@ func describeApparmor(key string) string {
 	case "ApparmorRules.keep":
 		return "profiles that stay where the engine asks for them; a profile that is neither here nor known is refused"
 	}
+	return describePrevent(key)
+}
+
+func describePrevent(key string) string {
+	switch key {
+	case "Profile.prevent":
+		return "what the kernel's guard (hatchctl guard load) denies the container while it runs; docs/prevent.md"
+	case "PreventRules.deny":
+		return "drift: running what the image does not hold; mounts: mounting and unmounting; bpf; modules: asking for or loading modules of the kernel; ptrace: tasks of other containers"
+	case "PreventRules.require":
+		return "ifAvailable: where the guard is loaded; always: refuse where it is not; never: deny nothing"
+	}
 	return describeNetwork(key)
 }
 

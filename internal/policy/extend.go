@@ -130,6 +130,7 @@ func normalise(r *reader, n *yaml.Node, p *Profile) {
 			r.fail(at, "namespaces", nearest(ns, names), "%q is not a namespace", ns)
 		}
 	}
+	checkPrevent(r, n, p.Prevent)
 	checkSeccomp(r, n, p.Seccomp)
 }
 

@@ -47,6 +47,7 @@ func Meet(a, b *Profile) *Profile {
 	p.Seccomp = meetSeccomp(a.Seccomp, b.Seccomp)
 	p.Egress, p.Ingress = meetEgress(a, b), meetIngress(a, b)
 	p.Rate.Egress = least(a.Rate.Egress, b.Rate.Egress)
+	p.Prevent = meetPrevent(a.Prevent, b.Prevent)
 	p.Origin = maps.Clone(b.Origin)
 	maps.Copy(p.Origin, a.Origin)
 	return &p

@@ -189,7 +189,11 @@ var orders = map[string]func(m, p *Profile) bool{
 	"Ingress.Also":          reachedByNoMore,
 	"Ingress.From":          func(_, _ *Profile) bool { return true },
 	"Rate.Egress":           func(m, p *Profile) bool { return notAbove(m.Rate.Egress, p.Rate.Egress) },
-	"Annotations.Strip":     func(m, p *Profile) bool { return holds(m.Annotations.Strip, p.Annotations.Strip) },
+	"Prevent.Deny":          func(m, p *Profile) bool { return holds(m.Prevent.Denied(), p.Prevent.Denied()) },
+	"Prevent.Require": func(m, p *Profile) bool {
+		return len(p.Prevent.Denied()) == 0 || m.Prevent.Require == Always || m.Prevent.Require == p.Prevent.Require
+	},
+	"Annotations.Strip": func(m, p *Profile) bool { return holds(m.Annotations.Strip, p.Annotations.Strip) },
 }
 
 // within: what v maps or lets write, o does too.
@@ -294,6 +298,7 @@ func drawProfile(t *rapid.T) *Profile {
 		Egress:      EgressRules{Default: verdict(), Allow: some(drawnEntries()...), Deny: some(drawnEntries()...)},
 		Ingress:     IngressRules{Default: verdict(), Allow: some(drawnEntries()...)},
 		Rate:        RateRules{limit()},
+		Prevent:     PreventRules{some("drift", "bpf"), rapid.SampledFrom([]Require{IfAvailable, Always, Never}).Draw(t, "guard")},
 		Origin:      map[string]string{"pids": "x:1"},
 	}
 	for _, control := range []string{Capabilities, Mounts, Hooks} {

@@ -28,6 +28,7 @@ const (
 	Annotations  = "annotations"
 	Seccomp      = "seccomp"
 	Egress       = "egress"
+	Prevent      = "prevent"
 )
 
 // Profile is a resolved set of ceilings. It is never changed once built:
@@ -62,6 +63,7 @@ type Profile struct {
 	Egress       EgressRules     `json:"egress"`
 	Ingress      IngressRules    `json:"ingress"`
 	Rate         RateRules       `json:"rate"`
+	Prevent      PreventRules    `json:"prevent"`
 
 	// Origin maps a dotted key ("memory.max") to the place that set it:
 	// "builtin/restricted" or "/etc/hatchdog/policy.yaml:12".

@@ -1,0 +1,141 @@
+package integration
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// wide leaves it to the kernel's guard to deny what the tests try.
+const wide = `
+profile: wide
+profiles:
+  wide:
+    extends: builtin/baseline
+    because: a test
+    userns: {mode: off}
+    capabilities: {max: [SYS_ADMIN, SYS_PTRACE, SYS_MODULE, CHOWN, KILL, DAC_OVERRIDE]}
+    seccomp: {allow: [mount, umount2, fsopen, fsconfig, fsmount, bpf, ptrace, init_module, finit_module, memfd_create, execveat]}
+    apparmor: {require: never}
+`
+
+// guarded loads the kernel's guard, and unloads it at the end.
+func guarded(t *testing.T) {
+	t.Helper()
+	require(t, "bpflsm")
+	var fs unix.Statfs_t
+	if must(t, unix.Statfs("/sys/fs/bpf", &fs)); fs.Type != unix.BPF_FS_MAGIC {
+		must(t, unix.Mount("bpf", "/sys/fs/bpf", "bpf", 0, "mode=0700"))
+		t.Cleanup(func() { must(t, unix.Unmount("/sys/fs/bpf", unix.MNT_DETACH)) })
+	}
+	t.Cleanup(func() { mustRun(t, tested.hatchctl, "guard", "unload", "--force") })
+	mustRun(t, tested.hatchctl, "guard", "load")
+}
+
+func TestPrevent(t *testing.T) {
+	require(t, "bpflsm")
+	eachDocker(t, prevented)
+}
+
+func prevented(t *testing.T, d *docker) {
+	asked := []string{
+		"--cap-add", "SYS_ADMIN", "--cap-add", "SYS_PTRACE", "--cap-add", "SYS_MODULE", "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined",
+		"-v", filepath.Join(tested.dir, "bin", "prevented") + ":/h:ro", "-v", "/data", "--tmpfs", "/dev/shm:exec",
+	}
+	// Without: each is done, or the kernel complains about what it was given.
+	d.setPolicy(t, wide)
+	neighbour := d.background(t, "busybox", "sleep", "600")
+	try := func() map[string]string {
+		out, code := d.run(t, append(asked, "--pid", "container:"+neighbour, "busybox", "/h", "1")...)
+		if code != 0 {
+			t.Fatalf("%d: %s", code, out)
+		}
+		said := map[string]string{}
+		for line := range strings.Lines(out) {
+			name, what, _ := strings.Cut(strings.TrimSpace(line), " ")
+			said[name] = what
+		}
+		return said
+	}
+	open := try()
+	t.Log(open)
+	guarded(t)
+	d.setPolicy(t, wide+"    prevent: {deny: [drift, mounts, bpf, modules, ptrace], require: always}\n")
+	held := try()
+	t.Log(held)
+	for name, was := range open {
+		want := "EPERM"
+		if name == "image" || name == "anonymous" || name == "child" {
+			want = "done"
+		}
+		if was == "EPERM" || held[name] != want {
+			t.Errorf("%s: %s without the guard, %s with it", name, was, held[name])
+		}
+	}
+	if len(open) != len(held) || len(open) < 16 {
+		t.Errorf("%d were tried", len(open))
+	}
+	preventedLife(t, d)
+}
+
+// preventedLife is what a container that is held does all the same.
+func preventedLife(t *testing.T, d *docker) {
+	id := d.background(t, "--init", "busybox", "sh", "-c", "cp /bin/busybox /tmp/x; echo up; exec sleep 600")
+	waitFor(t, "its log", func() bool { return strings.Contains(d.do(t, "logs", id), "up") })
+	wantLines(t, d.do(t, "exec", id, "echo", "IN"), "IN")
+	if out, code := d.try(t, "exec", id, "/tmp/x", "true"); code == 0 {
+		t.Errorf("what was copied ran: %s", out)
+	}
+	wantLines(t, mustRun(t, tested.hatchctl, "guard", "status"), "it holds 1 containers")
+	mustRun(t, tested.hatchctl, "guard", "load") // in the place of what is there
+	if out, code := d.try(t, "exec", id, "/tmp/x", "true"); code == 0 {
+		t.Errorf("what was copied ran: %s", out)
+	}
+	if out, err := exec.Command(tested.hatchctl, "guard", "unload").CombinedOutput(); err == nil || !strings.Contains(string(out), "it holds 1 containers") {
+		t.Errorf("unload: %v %s", err, out)
+	}
+	d.do(t, "restart", "-t", "0", id)
+	wantLines(t, mustRun(t, tested.hatchctl, "guard", "status"), "it holds 1 containers")
+	d.do(t, "rm", "-f", id)
+	waitFor(t, "the container's entry to go", func() bool {
+		out, _ := exec.Command(tested.hatchctl, "guard", "status").Output()
+		return strings.Contains(string(out), "it holds 0 containers")
+	})
+	// The host, and containers whose policy denies nothing, are let be.
+	mine := t.TempDir() + "/true"
+	mustRun(t, "cp", "/bin/true", mine)
+	mustRun(t, mine)
+	mustRun(t, tested.hatchctl, "guard", "unload")
+	out, code := d.run(t, "busybox", "true")
+	if code == 0 {
+		t.Error("it started without the guard")
+	}
+	wantLines(t, out, "the kernel's guard is not loaded", "prevent.require")
+	d.setPolicy(t, wide+"    prevent: {deny: [drift], require: ifAvailable}\n")
+	id = d.background(t, "busybox", "sleep", "600")
+	said, _ := d.hatchctl(t, "explain", "--wide", id[:12])
+	wantLines(t, said, "drift is not denied while it runs")
+}
+
+// A container's first process may be gone, and its pid another's, by the time that
+// start looks: the guard is asked for the right one or nothing starts.
+func TestPreventRefusals(t *testing.T) {
+	guarded(t)
+	d := newPinned(t, "")
+	d.setPolicy(t, wide+"    prevent: {deny: [drift], require: always}\n")
+	out, code := d.call(t, nil, "run", "--bundle", d.bundle, "c1")
+	if code == 0 {
+		t.Error("run went through")
+	}
+	wantLines(t, out, "use create and start")
+	must(t, os.Remove("/sys/fs/bpf/hatchdog/v1/links/bprm_check_security"))
+	out, code = d.call(t, nil, "create", "--bundle", d.bundle, "c2")
+	if code == 0 {
+		t.Error("create went through without a program")
+	}
+	wantLines(t, out, "bprm_check_security is not there")
+}

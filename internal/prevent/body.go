@@ -1,0 +1,112 @@
+package prevent
+
+import "github.com/cilium/ebpf/asm"
+
+// What the kernel's headers call these.
+const (
+	protExec       = 0x4        // PROT_EXEC
+	overlayMagic   = 0x794c7630 // OVERLAYFS_SUPER_MAGIC
+	mountReadonly  = 0x40       // MNT_READONLY
+	superReadonly  = 1          // SB_RDONLY
+	firstArgument  = 0
+	secondArgument = 16 // the third word: mmap_file and file_mprotect have prot there
+)
+
+// execBody judges the file of bprm_check_security(bprm).
+func execBody(o offsets) asm.Instructions {
+	return join(
+		asm.Instructions{asm.LoadMem(asm.R8, asm.R6, firstArgument, asm.DWord)},
+		get(asm.R8, o.bprmFile, asm.DWord), into(asm.R8), file(o),
+	)
+}
+
+// mmapEarly lets mappings be that are not to run, and those of no file.
+func mmapEarly(offsets) asm.Instructions {
+	return asm.Instructions{
+		asm.LoadMem(asm.R0, asm.R6, secondArgument, asm.DWord),
+		asm.And.Imm(asm.R0, protExec),
+		asm.JEq.Imm(asm.R0, 0, "out"),
+		asm.LoadMem(asm.R0, asm.R6, firstArgument, asm.DWord),
+		asm.JEq.Imm(asm.R0, 0, "out"),
+	}
+}
+
+// mmapBody judges the file of mmap_file(file, reqprot, prot, flags).
+func mmapBody(o offsets) asm.Instructions {
+	return join(asm.Instructions{asm.LoadMem(asm.R8, asm.R6, firstArgument, asm.DWord)}, file(o))
+}
+
+// mprotectEarly lets mappings be that are not to run.
+func mprotectEarly(offsets) asm.Instructions {
+	return asm.Instructions{
+		asm.LoadMem(asm.R0, asm.R6, secondArgument, asm.DWord),
+		asm.And.Imm(asm.R0, protExec),
+		asm.JEq.Imm(asm.R0, 0, "out"),
+	}
+}
+
+// mprotectBody judges the file of file_mprotect(vma, reqprot, prot).
+func mprotectBody(o offsets) asm.Instructions {
+	return join(
+		asm.Instructions{asm.LoadMem(asm.R8, asm.R6, firstArgument, asm.DWord)},
+		get(asm.R8, o.areaFile, asm.DWord), into(asm.R8),
+		asm.Instructions{asm.JEq.Imm(asm.R8, 0, "out")}, // memory of no file
+		file(o),
+	)
+}
+
+// file denies R8, a file, unless it is the image's or lies where nothing in the
+// container can have written: on an overlay what has no upper part, elsewhere what is
+// on a read-only mount. It asks the entry of the path, which stands for what the
+// container sees: the inode of a mapping of an overlay is that of the layer.
+func file(o offsets) asm.Instructions {
+	return join(
+		get(asm.R8, o.fileMount, asm.DWord), into(asm.R9),
+		get(asm.R9, o.mountFlags, asm.Word),
+		asm.Instructions{asm.StoreMem(asm.RFP, atFlags, asm.R0, asm.DWord)},
+		get(asm.R8, o.fileEntry, asm.DWord), into(asm.R9),
+		get(asm.R9, o.entryInode, asm.DWord), into(asm.R8),
+		asm.Instructions{asm.JEq.Imm(asm.R8, 0, "deny")},
+		get(asm.R8, o.inodeSuper, asm.DWord), into(asm.R9),
+		get(asm.R9, o.superMagic, asm.DWord),
+		asm.Instructions{
+			asm.LoadImm(asm.R1, overlayMagic, asm.DWord),
+			asm.JEq.Reg(asm.R0, asm.R1, "overlay"),
+			asm.LoadMem(asm.R1, asm.RFP, atFlags, asm.DWord),
+			asm.And.Imm(asm.R1, mountReadonly),
+			asm.JNE.Imm(asm.R1, 0, "out"),
+		},
+		get(asm.R9, o.superFlags, asm.DWord),
+		asm.Instructions{
+			asm.And.Imm(asm.R0, superReadonly),
+			asm.JNE.Imm(asm.R0, 0, "out"),
+			asm.Ja.Label("deny"),
+			asm.Mov.Imm(asm.R0, 0).WithSymbol("overlay"),
+		},
+		get(asm.R8, o.overlayUpper, asm.DWord),
+		asm.Instructions{asm.JEq.Imm(asm.R0, 0, "out")},
+	)
+}
+
+// ptraceBody judges the task of ptrace_access_check(child, mode): it has to be in the
+// control group that the container was found by.
+func ptraceBody(o offsets) asm.Instructions {
+	return join(
+		asm.Instructions{asm.LoadMem(asm.R8, asm.R6, firstArgument, asm.DWord)},
+		get(asm.R8, o.taskGroups, asm.DWord), into(asm.R8),
+		get(asm.R8, o.groupsDefault, asm.DWord), into(asm.R8),
+		get(asm.R8, o.cgroupLevel, asm.Word),
+		asm.Instructions{
+			asm.LoadMem(asm.R9, asm.RFP, atDepth, asm.DWord),
+			asm.JLT.Reg(asm.R0, asm.R9, "deny"), // it lies above
+			asm.LSh.Imm(asm.R9, 3),
+			asm.Add.Reg(asm.R9, asm.R8),
+		},
+		get(asm.R9, o.cgroupAncestors, asm.DWord),
+		o.ancestorID(),
+		asm.Instructions{
+			asm.LoadMem(asm.R1, asm.RFP, atMatched, asm.DWord),
+			asm.JEq.Reg(asm.R0, asm.R1, "out"),
+		},
+	)
+}
