@@ -116,6 +116,9 @@ func TestPackageLife(t *testing.T) {
 
 	s.dpkg(t, "--remove", "hatchdog")
 	wantLines(t, read(t, s.dir+"/var/lib/dpkg/systemctl"), "enable hatchdog-apparmor.service", "disable hatchdog-apparmor.service")
+	if strings.Contains(read(t, s.dir+"/var/lib/dpkg/systemctl"), "enable hatchdog-guard") {
+		t.Error("the guard's unit is on by itself")
+	}
 	s.wantAsBefore(t, containerdConfig, dockerConfig)
 	if got := read(t, s.dir+"/etc/hatchdog/policy.yaml"); got != policy {
 		t.Error("only a purge takes the policy")

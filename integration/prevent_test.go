@@ -139,3 +139,20 @@ func TestPreventRefusals(t *testing.T) {
 	}
 	wantLines(t, out, "bprm_check_security is not there")
 }
+
+// In a user namespace the container's root is an overlay of hatchdog's own.
+func TestUserNSPrevented(t *testing.T) {
+	require(t, "bpflsm")
+	d := dockers[0].start(t)
+	guarded(t)
+	d.setPolicy(t, "profile: held\nprofiles:\n  held: {extends: builtin/restricted, userns: {mode: required}, prevent: {deny: [drift], require: always}}\n")
+	id := d.background(t, "busybox", "sh", "-c", "cp /bin/busybox /bin/copied; echo up; exec sleep 600")
+	waitFor(t, "its log", func() bool { return strings.Contains(d.do(t, "logs", id), "up") })
+	wantLines(t, d.do(t, "exec", id, "cat", "/proc/self/uid_map"), " 65536")
+	if out, code := d.try(t, "exec", id, "copied", "true"); code == 0 {
+		t.Errorf("what was copied ran: %s", out)
+	}
+	if out, code := d.try(t, "exec", id, "sh", "-c", "chmod 755 /bin/busybox; busybox true"); code == 0 {
+		t.Errorf("a program of the image ran after it was changed: %s", out)
+	}
+}

@@ -11,9 +11,9 @@ for engine in docker containerd; do
 	hatchctl install $engine --binary /usr/bin/hatchdog || echo "hatchdog: $engine was left as it is; see: hatchctl doctor" >&2
 done
 
-# The units, if this package brings some and systemd is here.
+# The units that are on by themselves, if systemd is here.
 command -v systemctl >/dev/null 2>&1 || exit 0
-for unit in /usr/lib/systemd/system/hatchdog-*.service; do
+for unit in /usr/lib/systemd/system/hatchdog-apparmor.service; do
 	[ -e "$unit" ] || continue
 	systemctl enable "${unit##*/}" || echo "hatchdog: ${unit##*/} was not enabled" >&2
 	[ -d /run/systemd/system ] || continue

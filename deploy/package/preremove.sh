@@ -23,6 +23,7 @@ for engine in docker containerd; do
 	}
 done
 hatchctl apparmor unload >/dev/null 2>&1 || true # where there is AppArmor, and nothing runs under them
+hatchctl guard unload >/dev/null 2>&1 || true # where it is loaded, and holds nothing
 command -v systemctl >/dev/null 2>&1 || exit 0
 for unit in /usr/lib/systemd/system/hatchdog-*.service; do
 	[ -e "$unit" ] || continue

@@ -22,6 +22,7 @@ func kinds() []Kind {
 			{"docs/egress.md", "Limit the network"},
 			{"docs/sandbox.md", "Run a command in a box"},
 			{"docs/apparmor.md", "Confine with AppArmor"},
+			{"docs/prevent.md", "Hold a container while it runs"},
 			{"docs/upgrade.md", "Upgrade"},
 			{"docs/troubleshooting.md", "Find out why it refused"},
 			{"docs/why.md", "Find out why a program fails"},

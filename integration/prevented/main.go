@@ -152,6 +152,5 @@ func child() error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	defer cmd.Process.Kill()
-	return trace(cmd.Process.Pid)
+	return errors.Join(trace(cmd.Process.Pid), cmd.Process.Kill())
 }

@@ -38,7 +38,7 @@ func tiers() []tierOf {
 		{
 			// The oldest kernel that has all of it, without mappings for tmpfs.
 			name:    "userns",
-			run:     `^TestUserNS(Docker|Ownership|Devices|Volumes|Joined|Copies|EveryStep|DebiansRunc)$|^TestCounts$`,
+			run:     `^TestUserNS(Docker|Ownership|Devices|Volumes|Joined|Copies|Prevented|EveryStep|DebiansRunc)$|^TestCounts$`,
 			require: always,
 			dockers: "20.10",
 			limit:   10 * time.Minute,

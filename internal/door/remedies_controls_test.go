@@ -80,6 +80,16 @@ func remediesOfControls() []remedy {
 			r.joins("network", host.JoinedNamespace{ID: host.FileID{Dev: 4, Ino: 100}, Owner: host.UserNSOwner{Host: true}})
 		}, follow: capable()},
 
+		{site: "control/prevent:Apply#1", profile: ", prevent: {deny: [bpf], require: always}", ask: func(r *asking) {
+			r.facts.Guard = "the kernel's guard is not loaded"
+		}, follow: func(r *asking) { r.facts.Guard = "" }},
+		{site: "control/prevent:Apply#1", name: "at once", profile: ", prevent: {deny: [bpf], require: always}", ask: func(r *asking) {
+			r.line = "run --bundle /b c1"
+		}, follow: func(r *asking) { r.line = "create --bundle /b c1" }},
+		{site: "control/prevent:Apply#1", name: "the host's pids", profile: ", prevent: {deny: [bpf], require: always}, namespaces: {host: [pid]}", ask: func(r *asking) {
+			r.namespace("pid", nil)
+		}, follow: func(r *asking) { r.namespace("pid", new(string)) }},
+
 		{site: "control/resources:missing#1", from: "untrusted", ask: func(r *asking) { r.facts.Cgroup.Controllers = nil }, follow: func(r *asking) {
 			r.facts.Cgroup.Controllers = []string{"pids", "memory", "cpu"}
 		}},

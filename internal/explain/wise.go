@@ -50,6 +50,8 @@ func wise(g control.Grant) string {
 		return "no, but for agents of the host: the type decides what SELinux keeps from the container"
 	case strings.HasPrefix(key, "apparmor."):
 		return "where the host cannot have the profile: AppArmor then keeps nothing from the container"
+	case key == "prevent.require":
+		return "where the kernel cannot have the guard: what the profile denies while it runs is not denied"
 	case key == "userns.mode":
 		return "where nothing else helps: root in the container is then root of the host, less what else is taken away"
 	case key == "userns.size.max":

@@ -20,7 +20,7 @@ func TestOrder(t *testing.T) {
 	for _, c := range p.controls {
 		names = append(names, c.Name())
 	}
-	if got := strings.Join(names, " "); got != "namespaces capabilities seccomp privilege apparmor mounts devices resources sysctls hooks annotations egress userns" {
+	if got := strings.Join(names, " "); got != "namespaces capabilities seccomp privilege apparmor mounts devices resources sysctls hooks annotations prevent egress userns" {
 		t.Error(got)
 	}
 }

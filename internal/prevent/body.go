@@ -2,7 +2,7 @@ package prevent
 
 import "github.com/cilium/ebpf/asm"
 
-// What the kernel's headers call these.
+// Numbers of the kernel's headers, and places among a hook's arguments.
 const (
 	protExec       = 0x4        // PROT_EXEC
 	overlayMagic   = 0x794c7630 // OVERLAYFS_SUPER_MAGIC

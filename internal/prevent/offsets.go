@@ -6,6 +6,8 @@ import (
 
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
+
+	"github.com/hatchdog/hatchdog/internal/kerneltypes"
 )
 
 // offsets are where the kernel keeps what the programs read, in bytes.
@@ -81,7 +83,7 @@ func (t *types) structOf(name string) *btf.Struct {
 func (t *types) size(name string) int32 { return int32(t.structOf(name).Size) } //nolint:gosec // small
 
 func (t *types) member(in, name string) int32 {
-	at, ok := memberOf(t.structOf(in).Members, name)
+	at, ok := kerneltypes.Member(t.structOf(in).Members, name)
 	if !ok {
 		t.err = errors.Join(t.err, fmt.Errorf("the kernel's types: %s has no %s", in, name))
 	}
@@ -90,32 +92,8 @@ func (t *types) member(in, name string) int32 {
 
 // either is the place of the first of two names, or of the second.
 func (t *types) either(in, first, second string) (at int32, isSecond bool) {
-	if at, ok := memberOf(t.structOf(in).Members, first); ok {
+	if at, ok := kerneltypes.Member(t.structOf(in).Members, first); ok {
 		return at, false
 	}
 	return t.member(in, second), true
-}
-
-// memberOf looks in members without a name as well.
-func memberOf(members []btf.Member, name string) (int32, bool) {
-	for _, m := range members {
-		at := int32(m.Offset.Bytes()) //nolint:gosec // small
-		if m.Name == name {
-			return at, true
-		}
-		if m.Name != "" {
-			continue
-		}
-		var inner []btf.Member
-		switch t := btf.UnderlyingType(m.Type).(type) {
-		case *btf.Struct:
-			inner = t.Members
-		case *btf.Union:
-			inner = t.Members
-		}
-		if in, ok := memberOf(inner, name); ok {
-			return at + in, true
-		}
-	}
-	return 0, false
 }

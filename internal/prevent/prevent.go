@@ -91,7 +91,7 @@ func (g Guard) Load() error {
 	if err != nil {
 		return err
 	}
-	defer held.Close()
+	defer held.Close() //nolint:errcheck // a descriptor
 	if err := g.sweep(held, o); err != nil {
 		return err
 	}
@@ -144,11 +144,11 @@ func (g Guard) containers() (*ebpf.Map, error) {
 
 // sweep has a container's entry go with its control group.
 func (g Guard) sweep(held *ebpf.Map, o offsets) error {
-	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{Name: "hatchdog_sweep", Type: ebpf.RawTracepoint, Instructions: sweep(held, o), License: "GPL"})
+	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{Name: "hatchdog_sweep", Type: ebpf.RawTracepoint, Instructions: sweep(held.FD(), o), License: "GPL"})
 	if err != nil {
 		return fmt.Errorf("cgroup_rmdir: %w", err)
 	}
-	defer prog.Close()
+	defer prog.Close() //nolint:errcheck // a descriptor
 	l, err := link.AttachRawTracepoint(link.RawTracepointOptions{Name: "cgroup_rmdir", Program: prog})
 	if err != nil {
 		return fmt.Errorf("cgroup_rmdir: %w", err)
@@ -159,12 +159,12 @@ func (g Guard) sweep(held *ebpf.Map, o offsets) error {
 func (g Guard) place(h hook, held *ebpf.Map, o offsets) error {
 	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{
 		Name: "hatchdog_guard", Type: ebpf.LSM, AttachType: ebpf.AttachLSMMac, AttachTo: h.name,
-		Instructions: program(h, held, o), License: "GPL",
+		Instructions: program(h, held.FD(), o), License: "GPL",
 	})
 	if err != nil {
 		return err
 	}
-	defer prog.Close()
+	defer prog.Close() //nolint:errcheck // a descriptor
 	l, err := link.AttachLSM(link.LSMOptions{Program: prog})
 	if err != nil {
 		return err
@@ -201,7 +201,7 @@ func (g Guard) Held() (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("the map of containers: %w", err)
 	}
-	defer m.Close()
+	defer m.Close() //nolint:errcheck // a descriptor
 	n := 0
 	var key uint64
 	var value [pins.ValueSize]byte

@@ -3,7 +3,6 @@ package prevent
 import (
 	"fmt"
 
-	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 
 	pins "github.com/hatchdog/hatchdog/internal/effects/prevent"
@@ -50,9 +49,10 @@ func join(parts ...asm.Instructions) asm.Instructions {
 	return all
 }
 
-// program answers EPERM where a container does what it is denied. R6 is the hook's
+// program answers EPERM where a container does what it is denied. held is the
+// descriptor of the map, R6 is the hook's
 // arguments, R7 what the task is denied.
-func program(h hook, held *ebpf.Map, o offsets) asm.Instructions {
+func program(h hook, held int, o offsets) asm.Instructions {
 	all := asm.Instructions{asm.Mov.Reg(asm.R6, asm.R1)}
 	if h.early != nil {
 		all = append(all, h.early(o)...)
@@ -78,7 +78,7 @@ func program(h hook, held *ebpf.Map, o offsets) asm.Instructions {
 // is in the map, and its pid namespace is the container's or below it. The low-level
 // runtime is in the group before it is in the namespace, and is let be. A process
 // leaves neither. R8 and R9 are lost.
-func find(held *ebpf.Map, o offsets) asm.Instructions {
+func find(held int, o offsets) asm.Instructions {
 	all := join(
 		asm.Instructions{asm.FnGetCurrentTask.Call()},
 		into(asm.R8), get(asm.R8, o.taskPid, asm.DWord), into(asm.R8),
@@ -92,7 +92,7 @@ func find(held *ebpf.Map, o offsets) asm.Instructions {
 }
 
 // at looks at the task's control group of one depth.
-func at(depth int32, held *ebpf.Map, o offsets) asm.Instructions {
+func at(depth int32, held int, o offsets) asm.Instructions {
 	next := fmt.Sprintf("below%d", depth)
 	return join(
 		asm.Instructions{
@@ -100,7 +100,7 @@ func at(depth int32, held *ebpf.Map, o offsets) asm.Instructions {
 			asm.FnGetCurrentAncestorCgroupId.Call(),
 			asm.JEq.Imm(asm.R0, 0, "found"), // it has none so deep
 			asm.StoreMem(asm.RFP, atGroup, asm.R0, asm.DWord),
-			asm.LoadMapPtr(asm.R1, held.FD()),
+			asm.LoadMapPtr(asm.R1, held),
 			asm.Mov.Reg(asm.R2, asm.RFP),
 			asm.Add.Imm(asm.R2, atGroup),
 			asm.FnMapLookupElem.Call(),
@@ -134,13 +134,13 @@ func at(depth int32, held *ebpf.Map, o offsets) asm.Instructions {
 }
 
 // sweep takes out a control group that is removed.
-func sweep(held *ebpf.Map, o offsets) asm.Instructions {
+func sweep(held int, o offsets) asm.Instructions {
 	return join(
 		asm.Instructions{asm.LoadMem(asm.R6, asm.R1, 0, asm.DWord)},
 		get(asm.R6, o.cgroupNode, asm.DWord), into(asm.R6), get(asm.R6, o.nodeID, asm.DWord),
 		asm.Instructions{
 			asm.StoreMem(asm.RFP, atGroup, asm.R0, asm.DWord),
-			asm.LoadMapPtr(asm.R1, held.FD()),
+			asm.LoadMapPtr(asm.R1, held),
 			asm.Mov.Reg(asm.R2, asm.RFP),
 			asm.Add.Imm(asm.R2, atGroup),
 			asm.FnMapDeleteElem.Call(),

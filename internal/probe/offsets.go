@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/cilium/ebpf/btf"
+
+	"github.com/hatchdog/hatchdog/internal/kerneltypes"
 )
 
 // offsets are where the kernel keeps the pid namespaces of a task, in bytes.
@@ -53,32 +55,8 @@ func member(spec *btf.Spec, in, name string) (int32, error) {
 	if err := spec.TypeByName(in, &s); err != nil {
 		return 0, fmt.Errorf("the kernel's types: %s: %w", in, err)
 	}
-	if at, ok := find(s.Members, name); ok {
+	if at, ok := kerneltypes.Member(s.Members, name); ok {
 		return at, nil
 	}
 	return 0, fmt.Errorf("the kernel's types: %s has no %s", in, name)
-}
-
-// find looks in members without a name as well.
-func find(members []btf.Member, name string) (int32, bool) {
-	for _, m := range members {
-		at := int32(m.Offset.Bytes()) //nolint:gosec // small
-		if m.Name == name {
-			return at, true
-		}
-		if m.Name != "" {
-			continue
-		}
-		var inner []btf.Member
-		switch t := btf.UnderlyingType(m.Type).(type) {
-		case *btf.Struct:
-			inner = t.Members
-		case *btf.Union:
-			inner = t.Members
-		}
-		if in, ok := find(inner, name); ok {
-			return at + in, true
-		}
-	}
-	return 0, false
 }

@@ -101,6 +101,9 @@ func both(a, b lift) lift {
 
 // callThrough: no filter stops it. The capability that it needs is left to look at.
 func (c *Container) callThrough(what string, call Call) Finding {
+	if f := c.prevented(what, call.Name); f != nil {
+		return *f
+	}
 	name := needed(call)
 	if name == "" || c.Process == nil {
 		return undetermined(what, "no filter stops it: the kernel, a limit or a security module does, or nothing")

@@ -46,7 +46,11 @@ func (c *Container) Path(p *inside.Place, use Use) Finding {
 			return *f
 		}
 	}
-	return c.allowed(what, p)
+	f := c.allowed(what, p)
+	if use == Execute && slices.Contains(c.Prevent, drift) {
+		return f.with("the kernel's guard denies running what the image does not hold (" + c.where("prevent.deny") + "): a file that was written since, or that lies where the container can write")
+	}
+	return f
 }
 
 // allowed: nothing that can be seen from here stops it.

@@ -128,6 +128,7 @@ type Container struct {
 	Given   *lowlevel.Given // nil where it is gone
 	Process *inside.Process // nil where it does not run
 	User    *User           // another than the process's
+	Prevent []string        // what the kernel's guard denies it
 	// Held is false in complain mode.
 	Held bool
 }

@@ -57,7 +57,7 @@ func (g Guard) Loaded(d Deny) error {
 			return fmt.Errorf("%s: %w", dir, errForeign)
 		}
 	}
-	for _, name := range d.hooks() {
+	for _, name := range d.Hooks() {
 		if _, err := os.Lstat(filepath.Join(g.Dir, Links, name)); err != nil {
 			return fmt.Errorf("%w: the program at %s is not there", ErrNotLoaded, name)
 		}

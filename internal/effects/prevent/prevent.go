@@ -20,7 +20,7 @@ import (
 // Deny is what a container is denied, bit by bit.
 type Deny uint32
 
-// What can be denied.
+// A policy can deny these.
 const (
 	Drift   Deny = 1 << iota // running what the image does not hold
 	Mounts                   // mounting, unmounting, moving mounts
@@ -42,9 +42,12 @@ const (
 // The map: a control group's id to what is denied, and the level and inode of the
 // container's pid namespace.
 const (
-	KeySize, ValueSize         = 8, 16
-	AtDenied, AtLevel, AtInode = 0, 4, 8
-	Most                       = 1 << 16
+	KeySize   = 8
+	ValueSize = 16
+	AtDenied  = 0
+	AtLevel   = 4
+	AtInode   = 8
+	Most      = 1 << 16
 	// Deepest is the depth of the deepest control group that the programs look at.
 	Deepest = 10
 )
@@ -67,8 +70,8 @@ func Of(names []string) (Deny, error) {
 // Names are what a policy calls them, in the order of the bits.
 func Names() []string { return []string{"drift", "mounts", "bpf", "modules", "ptrace"} }
 
-// hooks are the links that deny something.
-func (d Deny) hooks() []string {
+// Hooks are the links that deny something, and that which takes containers out.
+func (d Deny) Hooks() []string {
 	all := [][]string{
 		{"bprm_check_security", "mmap_file", "file_mprotect"},
 		{"sb_mount", "sb_kern_mount", "sb_umount", "sb_pivotroot", "move_mount"},
