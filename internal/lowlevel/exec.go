@@ -7,23 +7,40 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// Exec becomes the low-level runtime. It returns only when it cannot.
+// Exec becomes the low-level runtime, with the environment that Environ makes. It
+// returns only when it cannot.
 func Exec(path string, argv, environ []string) error {
 	args := append([]string{path}, argv[min(1, len(argv)):]...)
-	return fmt.Errorf("low-level runtime %s: %w", path, unix.Exec(path, args, environ))
+	return fmt.Errorf("low-level runtime %s: %w", path, unix.Exec(path, args, Environ(path, environ)))
+}
+
+// Environ is the environment for the low-level runtime at path. runc and its own
+// processes get GOMAXPROCS=1, if the caller has not set it: they do one thing
+// after the other, and the threads for more cost them processor time and memory.
+// runc gives a container nothing of its environment; a hook has it
+// that has no environment of its own in the spec.
+func Environ(path string, environ []string) []string {
+	const name = "GOMAXPROCS="
+	if strings.HasPrefix(filepath.Base(path), "crun") || slices.ContainsFunc(environ, func(v string) bool { return strings.HasPrefix(v, name) }) {
+		return environ
+	}
+	return append(slices.Clone(environ), name+"1")
 }
 
 // Run runs the low-level runtime and returns its exit code. Signals to us are
 // passed on.
 func Run(path string, argv, environ []string, stdin io.Reader, stdout, stderr io.Writer) (int, error) {
 	cmd := exec.Command(path, argv[min(1, len(argv)):]...)
-	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = environ, stdin, stdout, stderr
+	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = Environ(path, environ), stdin, stdout, stderr
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT)
 	defer signal.Stop(signals)
