@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/hatchdog/hatchdog/internal/door"
+	_ "github.com/hatchdog/hatchdog/internal/straight" // hands over what needs nothing of the rest
 )
 
 // version is set by the linker.

@@ -3,6 +3,7 @@ package door
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"github.com/hatchdog/hatchdog/internal/argv"
 	"github.com/hatchdog/hatchdog/internal/decision"
@@ -39,6 +40,7 @@ func (w World) create(call *argv.Call) error {
 	if err := w.at("read"); err != nil {
 		return err
 	}
+	defer collectLess()()
 	lowlevel.Hasten()
 	pol, err := policy.Load(w.Getenv)
 	if err != nil {
@@ -62,6 +64,15 @@ func (w World) create(call *argv.Call) error {
 		err = &about{c.known.Workload, err}
 	}
 	return errors.Join(err, c.undo(err))
+}
+
+// collectLess has the collector of memory wait until there is five times as much as
+// is in use, and returns what undoes that. The process ends soon, and with a large
+// spec the collector ran for longer than what it ran beside.
+func collectLess() func() {
+	const percent = 400
+	was := debug.SetGCPercent(percent)
+	return func() { debug.SetGCPercent(was) }
 }
 
 // locate finds where the low-level runtime keeps the container.
