@@ -16,6 +16,9 @@ esac
 # The tools whose presets are tried and the clients that look names up, wherever they come from.
 if [ "$1" = all ]; then
 	for tool in npm curl python3; do command -v $tool >/dev/null || packages="$packages $tool"; done
+	command -v javac >/dev/null || packages="$packages default-jdk-headless"
+	command -v psql >/dev/null || packages="$packages postgresql-client"
+	command -v musl-gcc >/dev/null || packages="$packages musl-tools"
 	/usr/bin/python3 -m pip --version >/dev/null 2>&1 || packages="$packages python3-pip"
 fi
 

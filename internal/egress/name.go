@@ -160,12 +160,18 @@ func (g Gate) rules() []Rule {
 }
 
 // Never are the addresses that no name opens: an answer with one of them is not
-// an address to reach.
+// an address to reach. Neither are those of IPv6 through which a gateway reaches one
+// of IPv4 that is shut (NAT64, RFC 6052), or any (6to4, RFC 3056; Teredo, RFC 4380;
+// the local NAT64 of RFC 8215, where only the gateway knows which).
 func Never() []netip.Prefix {
-	return slices.Concat(
-		prefixes("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4", "::/96", "::ffff:0:0/96", "ff00::/8"),
-		linkLocal(), metadataPrefixes(),
-	)
+	four := prefixes("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4")
+	all := slices.Concat(four, prefixes("::/16", "ff00::/8", "2002::/16", "2001::/32", "64:ff9b:1::/48"), linkLocal(), metadataPrefixes())
+	for _, n := range slices.Concat(four, linkLocal()) {
+		if n.Addr().Is4() {
+			all = append(all, netip.PrefixFrom(throughNAT64(n.Addr()), n.Bits()+nat64.Bits()))
+		}
+	}
+	return merge(all)
 }
 
 // Shut are the addresses that a gate does not open: those of Never, and, where

@@ -70,3 +70,63 @@ func TestNoGateOpens(t *testing.T) {
 		}
 	}
 }
+
+// Whatever form an address has that is inside, a name does not stand for it but where
+// it may be private; some it stands for in no case.
+func TestRebinding(t *testing.T) {
+	f := Facts{Host: prefixes("11.0.0.1/32", "2600:db9::1/128", "203.0.114.255/32")}
+	for addr, opened := range map[string]struct{ public, private bool }{
+		"8.8.8.8":              {true, true},
+		"2606:4700::1":         {true, true},
+		"10.0.0.1":             {false, true},
+		"172.16.0.1":           {false, true},
+		"192.168.0.1":          {false, true},
+		"100.64.0.1":           {false, true}, // CGNAT
+		"100.127.255.254":      {false, true},
+		"198.18.0.1":           {false, true},
+		"192.0.0.1":            {false, true},
+		"fd00::1":              {false, true},
+		"11.0.0.1":             {false, true}, // of the host, on whatever interface
+		"2600:db9::1":          {false, true},
+		"203.0.114.255":        {false, true}, // the broadcast address of one of its networks
+		"64:ff9b::8.8.8.8":     {false, true}, // NAT64
+		"64:ff9b::10.0.0.1":    {false, true},
+		"64:ff9b::127.0.0.1":   {},
+		"64:ff9b::169.254.1.1": {},
+		"64:ff9b::224.0.0.1":   {},
+		"64:ff9b::0.0.0.0":     {},
+		"64:ff9b:1::8.8.8.8":   {},
+		"2002:808:808::1":      {}, // 6to4
+		"2002:a00:1::1":        {},
+		"2002:7f00:1::1":       {},
+		"2001:0:808:808::1":    {}, // Teredo
+		"::ffff:8.8.8.8":       {}, // IPv4-mapped
+		"::ffff:10.0.0.1":      {},
+		"::ffff:0:10.0.0.1":    {}, // IPv4-translated
+		"::10.0.0.1":           {}, // IPv4-compatible
+		"::":                   {},
+		"::1":                  {},
+		"0.0.0.0":              {},
+		"0.1.2.3":              {},
+		"127.0.0.1":            {},
+		"127.0.0.11":           {},
+		"127.255.255.254":      {},
+		"169.254.0.1":          {},
+		"169.254.169.254":      {},
+		"fe80::1":              {},
+		"ff02::1":              {},
+		"ff0e::1":              {},
+		"224.0.0.1":            {},
+		"239.255.255.250":      {},
+		"240.0.0.1":            {},
+		"255.255.255.255":      {},
+	} {
+		a := netip.MustParseAddr(addr)
+		if got := (Gate{}).Opens(a, f); got != opened.public {
+			t.Errorf("%s: opened %v", addr, got)
+		}
+		if got := (Gate{Private: true}).Opens(a, f); got != opened.private {
+			t.Errorf("%s, where it may be private: opened %v", addr, got)
+		}
+	}
+}

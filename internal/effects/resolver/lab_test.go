@@ -331,5 +331,5 @@ func (l *lab) connects(t testing.TB, to string) bool {
 		}
 		return nil
 	}))
-	return sent(sniffer)[to+"/6"] > 0
+	return sent(sniffer)[to+"/6"+opens] > 0
 }
