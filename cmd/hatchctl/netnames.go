@@ -104,7 +104,7 @@ func byName(p *policy.Profile, name string, port uint16, proto egress.Proto) (an
 	if !p.NetworkRules().Named() {
 		return answer{}, false, nil
 	}
-	a := answer{Name: name, Port: port, Proto: proto, Verdict: egress.Deny, Reason: "the name is not in the policy: the container's question gets NXDOMAIN"}
+	a := answer{Name: name, Port: port, Proto: proto, Verdict: egress.Deny, Reason: "the name is not in the policy: the container's question gets " + unlisted(p)}
 	host := strings.ToLower(strings.TrimSuffix(name, "."))
 	for _, one := range p.EgressPolicies() {
 		c, err := egress.Compile(one, egress.Facts{})
@@ -127,6 +127,16 @@ func byName(p *policy.Profile, name string, port uint16, proto egress.Proto) (an
 		}
 	}
 	return a, true, nil
+}
+
+// unlisted is the answer for a name that the policy does not have.
+func unlisted(p *policy.Profile) string {
+	for _, one := range p.EgressPolicies() {
+		if c, err := egress.Compile(one, egress.Facts{}); err == nil && len(c.Gates) > 0 && one.Refused {
+			return "REFUSED"
+		}
+	}
+	return "NXDOMAIN"
 }
 
 // entryOf is the entry for which a gate opens for a name.

@@ -19,7 +19,7 @@ func startResolver(in *firewall.Installed, pid int, dir string) error {
 		return nil
 	}
 	of, err := resolver.Start(resolver.Request{
-		Namespace: in.FD(), Pid: pid, Gates: in.Gates, Facts: in.Facts, Status: decision.ResolverStatus(dir),
+		Namespace: in.FD(), Pid: pid, Gates: in.Gates, Refused: in.Refused, Facts: in.Facts, Status: decision.ResolverStatus(dir),
 	})
 	if errors.Is(err, resolver.ErrThere) {
 		return nil

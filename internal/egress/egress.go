@@ -70,6 +70,9 @@ type Policy struct {
 	Default Verdict
 	Allow   []string
 	Deny    []string
+	// Refused has names that are not allowed answered with REFUSED, in place of
+	// NXDOMAIN.
+	Refused bool `json:",omitempty"`
 }
 
 // Trivial is a policy that stops nothing.

@@ -209,6 +209,10 @@ func describeNetwork(key string) string {
 		return "entries `TARGET[:PORTS][/PROTOCOL]` that may be reached, with TARGET an address, a group or, where default is deny, a name with its ports; `{name: NAME:PORTS, private: true}` lets the name stand for private addresses; the longest prefix of allow and deny wins"
 	case "EgressRules.deny":
 		return "entries that may not be reached; groups are metadata, link-local, host, private, internet, dns"
+	case "EgressRules.names":
+		return "how names that egress.allow has are looked up"
+	case "NameRules.unlisted":
+		return "the answer for a name that is not allowed: nxdomain, that there is none, or refused"
 	case "IngressRules.default":
 		return "allow or deny, for what no entry matches"
 	case "IngressRules.allow":

@@ -39,6 +39,8 @@ func valuesOf(t reflect.Type) []string {
 		return []string{string(RefuseMissing), string(ContinueMissing)}
 	case reflect.TypeFor[egress.Verdict]():
 		return []string{string(egress.Allow), string(egress.Deny)}
+	case reflect.TypeFor[Unlisted]():
+		return []string{string(AnswerNXDomain), string(AnswerRefused)}
 	case reflect.TypeFor[UserNSMode]():
 		return []string{string(UserNSAuto), string(UserNSRequired), string(UserNSOff)}
 	case reflect.TypeFor[VolumeMode]():

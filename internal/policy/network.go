@@ -18,12 +18,29 @@ type EgressRules struct {
 	Default egress.Verdict `json:"default"`
 	Allow   []string       `json:"allow"`
 	Deny    []string       `json:"deny"`
+	Names   NameRules      `json:"names"`
 	// Also are the rules of the profiles that this one was met with. A packet
 	// must pass them all.
 	Also []EgressRules `json:"also,omitempty" policy:"-"`
 	// From is the profile that rules of Also are from.
 	From string `json:"from,omitempty" policy:"-"`
 }
+
+// NameRules say how names are looked up.
+type NameRules struct {
+	// Unlisted is the answer for a name that is not allowed; "" in a record of before
+	// there was a choice.
+	Unlisted Unlisted `json:"unlisted"`
+}
+
+// Unlisted is the answer for a name that is not allowed.
+type Unlisted string
+
+// The answers, as DNS has them (RFC 1035, 4.1.1).
+const (
+	AnswerNXDomain Unlisted = "nxdomain" // there is no such name
+	AnswerRefused  Unlisted = "refused"  // the resolver will not say
+)
 
 // IngressRules say who may open connections to a container.
 type IngressRules struct {
@@ -57,7 +74,7 @@ func (p *Profile) NetworkRules() *NetworkRules {
 func (n *NetworkRules) EgressPolicies() []egress.Policy {
 	var all []egress.Policy
 	for _, r := range append([]EgressRules{n.Egress}, n.Egress.Also...) {
-		all = appendPolicy(all, egress.Policy{Name: cmp.Or(r.From, n.Name), Default: r.Default, Allow: r.Allow, Deny: r.Deny})
+		all = appendPolicy(all, egress.Policy{Name: cmp.Or(r.From, n.Name), Default: r.Default, Allow: r.Allow, Deny: r.Deny, Refused: r.Names.Unlisted == AnswerRefused})
 	}
 	return all
 }

@@ -39,10 +39,18 @@ profiles:
 	if at := p.WhereEntry("egress", "allow", want[2]); !strings.HasSuffix(at, "policy.yaml:10") {
 		t.Error(at)
 	}
+	if p.EgressPolicies()[0].Refused {
+		t.Error("the answer is REFUSED, and nobody asked for it")
+	}
+	refused, err := load("version: 1\nprofile: p\nprofiles:\n  p: {extends: builtin/untrusted, egress: {names: {unlisted: refused}, allow: [\"example.org:443\"]}}\n")
+	if err != nil || !refused.Profiles["p"].EgressPolicies()[0].Refused {
+		t.Errorf("%v", err)
+	}
 	if pol.Profiles["builtin/untrusted"].NetworkRules().Named() {
 		t.Error("no names are names")
 	}
 	for entry, want := range map[string]string{
+		`egress: {names: {unlisted: drop}}`:                              "not one of nxdomain, refused",
 		`egress: {allow: ["example.org"]}`:                               "needs its ports",
 		`egress: {allow: ["*.org:443"]}`:                                 "whole label",
 		`egress: {allow: ["bücher.example:443"]}`:                        "xn--",

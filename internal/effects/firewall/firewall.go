@@ -49,6 +49,8 @@ type Installed struct {
 	// made with.
 	Gates []egress.Gate
 	Facts egress.Facts
+	// Refused is Policy.Refused of the policy with the names.
+	Refused bool
 }
 
 var errUnverified = errors.New("the kernel does not hold the rules as they were sent")
@@ -63,7 +65,7 @@ func Install(r Request) (*Installed, error) {
 	in := &Installed{fd: r.FD, Facts: r.Facts}
 	for _, l := range layers {
 		if l.named() {
-			in.Gates = l.chain.Gates
+			in.Gates, in.Refused = l.chain.Gates, l.refused
 		}
 	}
 	if len(layers) > 0 {
@@ -172,6 +174,7 @@ type layer struct {
 	chain   egress.Chain
 	facts   egress.Facts
 	silent  bool // what is dropped gets no reset
+	refused bool // as Policy.Refused has it
 }
 
 func compile(r Request) ([]layer, error) {
@@ -185,7 +188,7 @@ func compile(r Request) ([]layer, error) {
 			if err != nil {
 				return nil, err
 			}
-			l := layer{key: layerKey(p, r.Facts), inbound: dir.inbound, chain: c, facts: r.Facts}
+			l := layer{key: layerKey(p, r.Facts), inbound: dir.inbound, chain: c, facts: r.Facts, refused: p.Refused}
 			if !slices.ContainsFunc(all, func(o layer) bool { return o.base() == l.base() }) {
 				all = append(all, l)
 			}
@@ -195,6 +198,7 @@ func compile(r Request) ([]layer, error) {
 }
 
 func key(p egress.Policy) string {
+	p.Refused = false          // says nothing of packets
 	p.Name = ""                // two profiles with the same rules are one layer
 	data, _ := json.Marshal(p) // strings and lists of strings always encode
 	sum := sha256.Sum256(data)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -107,16 +108,17 @@ func newLab(t testing.TB, allow ...string) *lab {
 
 func (l *lab) start(t testing.TB, allow []string) {
 	t.Helper()
+	allow, refused := cutWord(allow, answersRefused)
 	l.facts = egress.Facts{Host: []netip.Prefix{netip.MustParsePrefix("198.51.7.0/24")}, Asked: []netip.Addr{netip.MustParseAddr(farAddr)}}
-	p := egress.Policy{Name: "lab", Default: egress.Deny, Allow: allow}
-	_, err := firewall.Install(firewall.Request{FD: l.box, Egress: []egress.Policy{p}, Facts: l.facts})
+	p := egress.Policy{Name: "lab", Default: egress.Deny, Allow: allow, Refused: refused}
+	in, err := firewall.Install(firewall.Request{FD: l.box, Egress: []egress.Policy{p}, Facts: l.facts})
 	must(t, err)
 	c, err := egress.Compile(p, l.facts)
 	must(t, err)
 	l.first = exec.Command("sleep", "1000")
 	must(t, l.first.Start())
 	t.Cleanup(func() { _ = l.first.Process.Kill(); _ = l.first.Wait() })
-	l.pid, err = Start(Request{Namespace: l.box, Pid: l.first.Process.Pid, Gates: c.Gates, Facts: l.facts, Status: l.status, Program: program})
+	l.pid, err = Start(Request{Namespace: l.box, Pid: l.first.Process.Pid, Gates: c.Gates, Refused: in.Refused, Facts: l.facts, Status: l.status, Program: program})
 	must(t, err)
 	t.Cleanup(func() {
 		_ = l.first.Process.Kill()
@@ -124,6 +126,14 @@ func (l *lab) start(t testing.TB, allow []string) {
 			t.Error("the resolver outlived its container")
 		}
 	})
+}
+
+// answersRefused stands among what is allowed for a policy that has REFUSED answered.
+const answersRefused = "unlisted: refused"
+
+func cutWord(all []string, word string) ([]string, bool) {
+	rest := slices.DeleteFunc(slices.Clone(all), func(s string) bool { return s == word })
+	return rest, len(rest) < len(all)
 }
 
 // gone waits for the resolver to end. It is a child of this process, which has

@@ -32,6 +32,8 @@ type Config struct {
 	Gates  []egress.Gate `json:"gates"`
 	Asked  []netip.Addr  `json:"asked"`
 	Behind []netip.Addr  `json:"behind,omitempty"`
+	// Refused is the answer for a name that has no gate, in place of NXDOMAIN.
+	Refused bool `json:"refused,omitempty"`
 	// The descriptors that it has, in this order, from firstFD on.
 	Listeners, Streams   int // of UDP and TCP
 	Datagrams4, Streams4 int // that ask

@@ -391,3 +391,19 @@ func FuzzAnswer(f *testing.F) {
 		}
 	})
 }
+
+// The policy chooses the answer for a name that it does not have.
+func TestUnlistedIsRefused(t *testing.T) {
+	l := newLab(t, "www.example.org:443/tcp", answersRefused)
+	l.zone.add("www.example.org", 60, "8.8.8.8")
+	for name, want := range map[string]dnsmessage.RCode{"other.example.org": dnsmessage.RCodeRefused, "www.example.org": dnsmessage.RCodeSuccess} {
+		for _, network := range []string{"udp", "tcp"} {
+			if got, err := l.ask(t, network, anyResolver, name, typeA); err != nil || got.RCode != want {
+				t.Errorf("%s %s: %v %v", network, name, got.Header, err)
+			}
+		}
+	}
+	if asked := len(l.zone.asked); asked != 2 {
+		t.Errorf("%d questions went to another resolver", asked)
+	}
+}

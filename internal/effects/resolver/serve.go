@@ -164,7 +164,7 @@ func (s *server) asked(a asker, b []byte) {
 		s.answer(a, q, dnsmessage.RCodeRefused, nil)
 	case len(gates) == 0:
 		s.status.refuse(q.name, NotListed, now)
-		s.answer(a, q, dnsmessage.RCodeNameError, nil)
+		s.answer(a, q, s.unlisted(), nil)
 	case !mayPass(q.q.Type):
 		s.status.ask(q.name, now)
 		s.answer(a, q, dnsmessage.RCodeSuccess, nil)
@@ -179,6 +179,14 @@ func (s *server) asked(a asker, b []byte) {
 		s.queue = append(s.queue, &lookup{asker: a, question: q, gates: gates, list: s.whom(q)})
 		s.next(now)
 	}
+}
+
+// unlisted is the answer for a name that the policy does not have.
+func (s *server) unlisted() dnsmessage.RCode {
+	if s.cfg.Refused {
+		return dnsmessage.RCodeRefused
+	}
+	return dnsmessage.RCodeNameError
 }
 
 // whom is who is asked. Where an engine's own resolver is being asked the same

@@ -25,6 +25,7 @@ type Request struct {
 	Namespace int // a descriptor of the network namespace, in which the rules are
 	Pid       int // the container's first process, with which it ends
 	Gates     []egress.Gate
+	Refused   bool // answers REFUSED for a name that has no gate, in place of NXDOMAIN
 	Facts     egress.Facts
 	Status    string // the file that it writes
 	Program   string // hatchdog; "" is this one
@@ -71,7 +72,7 @@ func (m *made) close() {
 func start(r Request) (int, error) {
 	var m, sockets made
 	defer func() { m.close(); sockets.close() }()
-	cfg := Config{Gates: r.Gates, Asked: r.Facts.Asked, Behind: r.Facts.Behind}
+	cfg := Config{Gates: r.Gates, Asked: r.Facts.Asked, Behind: r.Facts.Behind, Refused: r.Refused}
 	if err := sockets.all(&cfg); err != nil {
 		return 0, err
 	}
