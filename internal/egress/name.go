@@ -160,7 +160,7 @@ func (g Gate) rules() []Rule {
 }
 
 // Never are the addresses that no name opens: an answer with one of them is not
-// an address to reach. Neither are those of IPv6 through which a gateway reaches one
+// an address to reach. Among them are those of IPv6 through which a gateway reaches one
 // of IPv4 that is shut (NAT64, RFC 6052), or any (6to4, RFC 3056; Teredo, RFC 4380;
 // the local NAT64 of RFC 8215, where only the gateway knows which).
 func Never() []netip.Prefix {

@@ -26,6 +26,7 @@ import (
 //     datagram names into the set of the gate that it names, for the time that it
 //     names, where the gate opens for that address. It has no other way to a set,
 //     and an order has no other effect.
+//     By another order the kernel takes it out again.
 //   - Whatever else it sends is dropped.
 const Mark = 0x68646f67
 
@@ -46,15 +47,21 @@ const dnsPort = 53
 const Grace = 30 * time.Second
 
 // Lives are the times that an address can be entered for, without Grace. An
-// answer lives no longer than the last.
+// answer lives no longer than the last. They are few because each is a rule for each
+// gate: a rule has one time, and the kernel takes none from the order. The resolver
+// takes an address out when its own time is over (Closing); these are what is left of it
+// when the resolver was killed.
 func Lives() []time.Duration { return []time.Duration{time.Minute, 5 * time.Minute, time.Hour} }
 
 // enteredMost is how many addresses a gate holds of each family. A set that is
 // full takes no more.
 const enteredMost = 4096
 
+// Closing is the number of an order's life by which an address is taken out.
+func Closing() int { return len(Lives()) }
+
 // Order is what the resolver sends to Enter: the gate's number in
-// egress.Chain.Gates, the number of one of Lives, the family (4 or 6) and the
+// egress.Chain.Gates, the number of one of Lives or Closing, the family (4 or 6) and the
 // address.
 func Order(gate, life int, a netip.Addr) []byte {
 	return append(order(gate, life, a.Is6()), a.AsSlice()...)
@@ -80,6 +87,7 @@ const (
 	wordLed      = "led to the resolver"
 	wordAsked    = "the resolver asks"
 	wordEntered  = "entered for "
+	wordTakenOut = "taken out for "
 	wordUnmade   = "not entered"
 	wordSelfMade = "an answer to the resolver from within"
 )
@@ -193,11 +201,17 @@ func (p *program) orders(l layer, c *nftables.Chain) {
 					},
 				}, verdict(expr.VerdictDrop, ""))
 			}
+			p.rule(c, wordTakenOut+g.Text(), enter, p.orderOf(l, i, Closing(), v6), []expr.Any{
+				&expr.Dynset{SrcRegKey: 1, SetName: gateSet(l.base(), i, v6), Operation: dynsetDelete},
+			}, verdict(expr.VerdictDrop, ""))
 		}
 	}
 	p.rule(c, wordUnmade, enter, verdict(expr.VerdictAccept, ""))
 	p.rule(c, wordDropped, verdict(expr.VerdictDrop, ""))
 }
+
+// dynsetDelete is NFT_DYNSET_OP_DELETE (kernel, nf_tables.h), since Linux 5.4.
+const dynsetDelete = 2
 
 // orderOf matches an order, and loads its address into register 1.
 func (p *program) orderOf(l layer, gate, life int, v6 bool) []expr.Any {

@@ -91,6 +91,22 @@ func TestOrders(t *testing.T) {
 			t.Errorf("%v: %v", p, got)
 		}
 	}
+	// By another order the address is taken out, and it alone.
+	beside := netip.MustParseAddr("8.8.4.4")
+	if err := enter(ours, Order(gate("names:443/tcp"), 0, beside)); !errors.Is(err, unix.EPERM) {
+		t.Fatal("not entered: ", err)
+	}
+	if err := enter(theirs, Order(gate("names:443/tcp"), Closing(), public)); err == nil && !l.reaches(t, web) {
+		t.Error("a socket without the mark closed a gate")
+	}
+	for range 2 { // the second finds nothing
+		if err := enter(ours, Order(gate("names:443/tcp"), Closing(), public)); !errors.Is(err, unix.EPERM) {
+			t.Fatal("not taken out: ", err)
+		}
+	}
+	if l.reaches(t, web) || !l.reaches(t, packet(egress.TCP, "8.8.4.4", 443)) {
+		t.Error("another address was taken out than the one of the order")
+	}
 	// A marked socket reaches nobody but those whom it asks.
 	must(t, unix.SetsockoptTimeval(ours, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &unix.Timeval{Sec: 1}))
 	for _, to := range []string{"8.8.8.8:443", "9.9.9.9:54"} {

@@ -15,12 +15,18 @@ import (
 // gatekeeper has the kernel open gates.
 type gatekeeper struct {
 	gates []egress.Gate
-	until map[opening]time.Time // how long the kernel keeps each open, Grace left out
-	order func([]byte) bool     // sends an order, and reports whether it was followed
+	until map[opening]kept
+	next  time.Time         // when the first of them may have to be closed; zero is never
+	order func([]byte) bool // sends an order, and reports whether it was followed
 }
+
+// kept is how long an address is open, Grace left out: as long as its record lives, and
+// until when the kernel closes it by itself.
+type kept struct{ record, kernel time.Time }
 
 type opening struct {
 	gate uint8
+	v6   bool
 	addr [16]byte
 }
 
@@ -41,24 +47,25 @@ func (k *gatekeeper) open(gates []int, a netip.Addr, ttl time.Duration, now time
 	opened := false
 	lives := firewall.Lives()
 	for _, g := range gates {
-		key := opening{uint8(g), a.As16()} //nolint:gosec // at most egress.MostGates
-		life := lifeOf(ttl, lives)
-		if left := k.until[key].Sub(now); left > lives[life] { // the kernel would shorten it
-			life = lifeOf(left, lives)
+		key := opening{uint8(g), a.Is6(), a.As16()} //nolint:gosec // at most egress.MostGates
+		until := now.Add(ttl)
+		if before := k.until[key].record; before.After(until) { // another record's, or name's
+			until = before
 		}
+		life := lifeOf(until.Sub(now), lives)
 		if !k.order(firewall.Order(g, life, a)) {
 			continue
 		}
 		opened = true
-		k.remember(key, now.Add(lives[life]), now)
+		k.remember(key, kept{until, now.Add(lives[life])}, now)
 	}
 	return opened
 }
 
-func (k *gatekeeper) remember(key opening, until, now time.Time) {
+func (k *gatekeeper) remember(key opening, until kept, now time.Time) {
 	if len(k.until) >= remembered {
 		for old, t := range k.until {
-			if t.Before(now) {
+			if t.kernel.Before(now) {
 				delete(k.until, old)
 			}
 		}
@@ -67,6 +74,35 @@ func (k *gatekeeper) remember(key opening, until, now time.Time) {
 		}
 	}
 	k.until[key] = until
+	if at := until.record.Add(firewall.Grace); k.next.IsZero() || at.Before(k.next) {
+		k.next = at
+	}
+}
+
+// close has the addresses closed whose time is over. What the kernel closes at that
+// moment by itself is forgotten alone.
+func (k *gatekeeper) close(now time.Time) {
+	if k.next.IsZero() || now.Before(k.next) {
+		return
+	}
+	k.next = time.Time{}
+	for key, until := range k.until {
+		at := until.record.Add(firewall.Grace)
+		if now.Before(at) {
+			if k.next.IsZero() || at.Before(k.next) {
+				k.next = at
+			}
+			continue
+		}
+		a := netip.AddrFrom16(key.addr)
+		if !key.v6 {
+			a = a.Unmap()
+		}
+		if now.Before(until.kernel.Add(firewall.Grace)) {
+			k.order(firewall.Order(int(key.gate), firewall.Closing(), a))
+		}
+		delete(k.until, key)
+	}
 }
 
 // of are the numbers of the gates of a name. star is true where it is one by a

@@ -68,7 +68,7 @@ func prepare() (*server, int, error) {
 		return nil, 0, fmt.Errorf("config: %w", err)
 	}
 	now := time.Now()
-	s.gates = gatekeeper{gates: s.cfg.Gates, until: map[opening]time.Time{}, order: send}
+	s.gates = gatekeeper{gates: s.cfg.Gates, until: map[opening]kept{}, order: send}
 	s.rate = bucket{rate: perSecond, most: burst, have: burst, last: now}
 	s.starRate = bucket{rate: starPerSecond, most: starBurst, have: starBurst, last: now}
 	s.buf = make([]byte, maxAnswer)

@@ -51,6 +51,7 @@ func (s *server) serve() error {
 	for {
 		now := time.Now()
 		s.expire(now)
+		s.gates.close(now)
 		s.next(now)
 		if s.status.due(now) {
 			s.status.write(now, "")
@@ -127,8 +128,10 @@ func (s *server) soonest(now time.Time) (time.Duration, bool) {
 	for _, c := range s.conns {
 		take(c.deadline)
 	}
-	if t := s.status.at(); !t.IsZero() {
-		take(t)
+	for _, t := range []time.Time{s.status.at(), s.gates.next} {
+		if !t.IsZero() {
+			take(t)
+		}
 	}
 	return at.Sub(now), !at.IsZero()
 }
