@@ -79,8 +79,8 @@ func (k *gatekeeper) remember(key opening, until kept, now time.Time) {
 	}
 }
 
-// close has the addresses closed whose time is over. What the kernel closes at that
-// moment by itself is forgotten alone.
+// close has the addresses closed whose time is over. The kernel gets no order for those
+// that it has closed by itself.
 func (k *gatekeeper) close(now time.Time) {
 	if k.next.IsZero() || now.Before(k.next) {
 		return
