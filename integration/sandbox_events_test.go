@@ -45,7 +45,7 @@ func TestBoxTellsPrograms(t *testing.T) {
 	b := newBoxed(t)
 	lines, out, code := b.events(t, 0, "--rw", ".", "--overlay", "--name", "told", "--", "sh", "-c",
 		`ls /proc/self/fd | wc -l; echo x >new; python3 -c 'import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("192.0.2.9", 9))' 2>/dev/null; exit 5`)
-	t.Cleanup(func() { _ = exec.Command(tested.hatchctl, "run", "discard", "told").Run() })
+	t.Cleanup(func() { _ = exec.Command(tested.hatchctl, "run", boxDir(), "discard", "told").Run() })
 	if code != 5 || !strings.HasPrefix(out, "4\n") { // 0 to 2, and the directory's own
 		t.Errorf("%d: %s", code, out)
 	}

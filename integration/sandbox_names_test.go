@@ -50,7 +50,7 @@ func (b *boxed) far(t *testing.T, script string, env ...string) (out, errs, aske
 	cmd := exec.Command("unshare", "--mount", "--net", "--propagation", "private", "sh", "-c", farAway+script)
 	cmd.Dir = b.dir
 	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(pinnedRunc(t))+":"+os.Getenv("PATH"), "HATCHDOG_POLICY=",
-		"PLACE="+place, "HATCHCTL="+tested.hatchctl, "SERVER="+server)
+		"PLACE="+place, "HATCHCTL="+tested.hatchctl, "BOXES="+boxDir(), "SERVER="+server)
 	cmd.Env = append(cmd.Env, env...)
 	var files []*os.File
 	for _, name := range []string{"out", "errs"} {
@@ -69,7 +69,7 @@ func (b *boxed) far(t *testing.T, script string, env ...string) (out, errs, aske
 func TestBoxReachesNames(t *testing.T) {
 	b := newBoxed(t)
 	must(t, os.WriteFile(b.dir+"/ask.py", []byte(askNames), 0o644))
-	const ask = `"$HATCHCTL" run $ALLOW -- python3 ask.py shop.example.org:8080 shop.example.org:443 cdn.example.org:8080 db.example.org:8080 trap.example.org:8080 the-secret.evil.example.com:443 93.184.216.35:8080`
+	const ask = `"$HATCHCTL" run "$BOXES" $ALLOW -- python3 ask.py shop.example.org:8080 shop.example.org:443 cdn.example.org:8080 db.example.org:8080 trap.example.org:8080 the-secret.evil.example.com:443 93.184.216.35:8080`
 	for _, c := range []struct{ allow, want, said string }{
 		{
 			"--allow shop.example.org:8080/tcp",
@@ -96,7 +96,7 @@ func TestBoxReachesNames(t *testing.T) {
 			t.Errorf("%s: left the box:\n%s", c.allow, asked)
 		}
 	}
-	private := `"$HATCHCTL" run --allow "*.example.org:8080 private" -- python3 ask.py db.example.org:8080 trap.example.org:8080`
+	private := `"$HATCHCTL" run "$BOXES" --allow "*.example.org:8080 private" -- python3 ask.py db.example.org:8080 trap.example.org:8080`
 	if out, errs, _ := b.far(t, private); out != "db.example.org:8080 200\ntrap.example.org:8080 no name\n" {
 		t.Errorf("private: %s%s", out, errs)
 	}
@@ -117,7 +117,7 @@ while True:
 `), 0o644))
 	out, errs, _ := b.far(t, `python3 forward.py & server="$server $!"
 echo "nameserver 127.0.0.53" >"$PLACE/resolv.conf"; sleep 0.5
-"$HATCHCTL" run --allow shop.example.org -- python3 ask.py shop.example.org:443 cdn.example.org:443`)
+"$HATCHCTL" run "$BOXES" --allow shop.example.org -- python3 ask.py shop.example.org:443 cdn.example.org:443`)
 	if out != "shop.example.org:443 200\ncdn.example.org:443 no name\n" {
 		t.Errorf("%s%s", out, errs)
 	}
@@ -128,7 +128,7 @@ func TestBoxReachesRegistriesOfAPreset(t *testing.T) {
 	b := newBoxed(t)
 	must(t, os.WriteFile(b.dir+"/ask.py", []byte(askNames), 0o644))
 	const names = "registry.npmjs.org:443 shop.example.org:443"
-	const script = `"$HATCHCTL" run --preset npm $ALLOW -- python3 ask.py ` + names
+	const script = `"$HATCHCTL" run "$BOXES" --preset npm $ALLOW -- python3 ask.py ` + names
 	for allow, want := range map[string]string{
 		"--allow registries": "registry.npmjs.org:443 200\nshop.example.org:443 no name\n",
 		"":                   "registry.npmjs.org:443 no name\nshop.example.org:443 no name\n",
@@ -143,7 +143,7 @@ func TestBoxReachesRegistriesOfAPreset(t *testing.T) {
 func TestBoxReportsNamesForPrograms(t *testing.T) {
 	b := newBoxed(t)
 	must(t, os.WriteFile(b.dir+"/ask.py", []byte(askNames), 0o644))
-	script := `"$HATCHCTL" run --report sarif --report-file "$PLACE/report" --allow shop.example.org -- python3 ask.py evil.example.com:443 evil.example.com:443 169.254.169.254:80 93.184.216.35:8080 10.7.7.7:5432
+	script := `"$HATCHCTL" run "$BOXES" --report sarif --report-file "$PLACE/report" --allow shop.example.org -- python3 ask.py evil.example.com:443 evil.example.com:443 169.254.169.254:80 93.184.216.35:8080 10.7.7.7:5432
 cat "$PLACE/report"`
 	out, errs, _ := b.far(t, script)
 	at := strings.Index(out, "{")

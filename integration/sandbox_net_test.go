@@ -17,7 +17,7 @@ ip link set lo up; ip addr add 192.0.2.1/24 dev lo; ip addr add 169.254.169.254/
 python3 -m http.server 8080 >/dev/null 2>&1 & server=$!
 trap "kill $server" EXIT
 for i in 1 2 3 4 5 6 7 8 9; do python3 -c 'import socket; socket.create_connection(("127.0.0.1", 8080))' 2>/dev/null && break; sleep 0.3; done
-"$HATCHCTL" run $ALLOW -- python3 reach.py 192.0.2.1:8080 192.0.2.1:8081 169.254.169.254:8080 10.0.2.2:8080 127.0.0.1:8080
+"$HATCHCTL" run "$BOXES" $ALLOW -- python3 reach.py 192.0.2.1:8080 192.0.2.1:8081 169.254.169.254:8080 10.0.2.2:8080 127.0.0.1:8080
 ls "$PLACE/below"
 `
 
@@ -55,7 +55,7 @@ func TestBoxReachesWhatIsListedAlone(t *testing.T) {
 		cmd := exec.Command("unshare", "--mount", "--net", "--propagation", "private", "sh", "-c", wayOut)
 		cmd.Dir = b.dir
 		cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(pinnedRunc(t))+":"+os.Getenv("PATH"), "HATCHDOG_POLICY=",
-			"PLACE="+t.TempDir(), "HATCHCTL="+tested.hatchctl, "ALLOW="+c.allow)
+			"PLACE="+t.TempDir(), "HATCHCTL="+tested.hatchctl, "BOXES="+boxDir(), "ALLOW="+c.allow)
 		var out, errs strings.Builder
 		cmd.Stdout, cmd.Stderr = &out, &errs
 		_ = cmd.Run()

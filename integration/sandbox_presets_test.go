@@ -128,7 +128,7 @@ rm -f background; sleep 3; kill $server`)
 	must(t, err)
 	cmd.Dir = b.dir
 	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(pinnedRunc(t))+":"+os.Getenv("PATH"), "HATCHDOG_POLICY=", "SERVER="+server,
-		"VICTIM="+b.victim(), "HATCHCTL="+tested.hatchctl, "MY_SECRET=the-token", "npm_config_cache="+b.victim()+"/cache")
+		"VICTIM="+b.victim(), "HATCHCTL="+tested.hatchctl, "BOXES="+boxDir(), "MY_SECRET=the-token", "npm_config_cache="+b.victim()+"/cache")
 	file, err := os.OpenFile(b.victim()+"/out", os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o644)
 	must(t, err)
 	defer file.Close()
@@ -174,11 +174,11 @@ func TestThiefOutsideOfABox(t *testing.T) {
 // The work of each tool is done in its preset, and the thief among it gets nothing.
 func TestPresetsDoRealWorkAndStopThieves(t *testing.T) {
 	for _, c := range []struct{ preset, command, works string }{
-		{"make", `"$HATCHCTL" run --preset make --rw . -- make`, "it works"},
-		{"npm", `"$HATCHCTL" run --preset npm --rw . --allow 192.0.2.1:8080/tcp -- sh -c 'npm install --foreground-scripts --registry ` + registry + `/npm/ && node -p "require(\"evil\")"'`, "it works"},
-		{"pip", `"$HATCHCTL" run --preset pip --rw . --allow 192.0.2.1:8080/tcp -- sh -c '/usr/bin/python3 -m pip install --target lib --no-build-isolation --index-url ` + registry + `/simple --trusted-host 192.0.2.1 evil && PYTHONPATH=lib /usr/bin/python3 -m evil'`, "it works"},
-		{"go", `cd gopher && "$HATCHCTL" run --preset go --rw "$PWD/.." --allow 192.0.2.1:8080/tcp --env GOPROXY=` + registry + `/go --env GONOSUMDB=* --env GONOSUMCHECK=1 --env GOFLAGS=-mod=mod -- go run .`, "it works"},
-		{"shell", `"$HATCHCTL" run --preset shell --rw . -- sh -c 'sh thief.sh; git init -q new && cd new && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m first && git log --format="it works"'`, "it works"},
+		{"make", `"$HATCHCTL" run "$BOXES" --preset make --rw . -- make`, "it works"},
+		{"npm", `"$HATCHCTL" run "$BOXES" --preset npm --rw . --allow 192.0.2.1:8080/tcp -- sh -c 'npm install --foreground-scripts --registry ` + registry + `/npm/ && node -p "require(\"evil\")"'`, "it works"},
+		{"pip", `"$HATCHCTL" run "$BOXES" --preset pip --rw . --allow 192.0.2.1:8080/tcp -- sh -c '/usr/bin/python3 -m pip install --target lib --no-build-isolation --index-url ` + registry + `/simple --trusted-host 192.0.2.1 evil && PYTHONPATH=lib /usr/bin/python3 -m evil'`, "it works"},
+		{"go", `cd gopher && "$HATCHCTL" run "$BOXES" --preset go --rw "$PWD/.." --allow 192.0.2.1:8080/tcp --env GOPROXY=` + registry + `/go --env GONOSUMDB=* --env GONOSUMCHECK=1 --env GOFLAGS=-mod=mod -- go run .`, "it works"},
+		{"shell", `"$HATCHCTL" run "$BOXES" --preset shell --rw . -- sh -c 'sh thief.sh; git init -q new && cd new && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m first && git log --format="it works"'`, "it works"},
 	} {
 		t.Run(c.preset, func(t *testing.T) {
 			b := newTheft(t)

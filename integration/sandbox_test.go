@@ -32,9 +32,13 @@ func newBoxed(t *testing.T) *boxed {
 	return &boxed{dir}
 }
 
+// boxDir keeps the boxes of these tests apart from those of the host and of other
+// runs of the tests.
+func boxDir() string { return "--box-dir=" + filepath.Join(tested.dir, "boxes") }
+
 func (b *boxed) command(t *testing.T, args ...string) (*exec.Cmd, *bytes.Buffer, *bytes.Buffer) {
 	t.Helper()
-	cmd := exec.Command(tested.hatchctl, append([]string{"run"}, args...)...)
+	cmd := exec.Command(tested.hatchctl, append([]string{"run", boxDir()}, args...)...)
 	cmd.Dir = b.dir
 	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(pinnedRunc(t))+":"+os.Getenv("PATH"), "HATCHDOG_POLICY=")
 	var out, errs bytes.Buffer
@@ -304,7 +308,7 @@ func TestBoxWithTheNameOfOthers(t *testing.T) {
 func TestBoxWhoseReaderGoes(t *testing.T) {
 	b := newBoxed(t)
 	cmd, _, _ := b.command(t)
-	sh := exec.Command("sh", "-c", `"$0" run --rw . --time 20s -- yes | head -n 1; ls -a`, tested.hatchctl)
+	sh := exec.Command("sh", "-c", `"$0" run "$1" --rw . --time 20s -- yes | head -n 1; ls -a`, tested.hatchctl, boxDir())
 	sh.Dir, sh.Env = cmd.Dir, cmd.Env
 	began := time.Now()
 	out, err := sh.CombinedOutput()

@@ -48,7 +48,7 @@ func newApparmorHost(t *testing.T, loaded string) apparmorHost {
 
 func (h apparmorHost) run(args ...string) (string, error) {
 	var out bytes.Buffer
-	root := newRoot()
+	root := newRoot(false)
 	root.SetOut(&out)
 	root.SetErr(&out)
 	root.SetArgs(append([]string{"apparmor", "--kernel-root", h.root, "--parser", h.parser, "--policy", h.policy}, args...))

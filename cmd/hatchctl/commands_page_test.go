@@ -40,7 +40,7 @@ func outputs() map[string]string {
 func TestGoldenCommands(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(commandsOpening)
-	root := newRoot()
+	root := newRoot(false)
 	show := outputs()
 	for _, g := range root.Groups() {
 		fmt.Fprintf(&b, "\n## %s\n", strings.TrimSuffix(g.Title, ":"))

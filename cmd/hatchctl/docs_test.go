@@ -102,7 +102,7 @@ func TestDocsNameWhatIsThere(t *testing.T) {
 // understood reads a command line as main does, without running it. In a
 // sentence a command may be named without its arguments.
 func understood(args []string, whole bool) error {
-	cmd, rest, err := newRoot().Find(args)
+	cmd, rest, err := newRoot(false).Find(args)
 	if err != nil {
 		return err
 	}

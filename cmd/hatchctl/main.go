@@ -19,6 +19,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/policy"
 	"github.com/hatchdog/hatchdog/internal/sandbox"
 	"github.com/hatchdog/hatchdog/internal/sandbox/run"
+	"github.com/hatchdog/hatchdog/internal/sandbox/run/enter"
 )
 
 // version is set by the linker.
@@ -33,18 +34,30 @@ func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 type options struct {
 	policyFile string
 	stateDir   string
+	entered    bool // as an ordinary user, a user namespace of our own
 }
 
 func main() {
 	if len(os.Args) > 1 && os.Args[0] == sandbox.InitAt && os.Args[1] == sandbox.InitVerb {
 		os.Exit(run.Inside(os.Args[2:]))
 	}
+	entered := len(os.Args) > 2 && os.Args[1] == enter.Verb
+	if entered {
+		if err := enter.Entered(os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, "hatchctl:", err)
+			os.Exit(run.CodeFailed)
+		}
+		os.Args = append(os.Args[:1:1], os.Args[3:]...)
+	}
+	if user := owner.User(); user != 0 && os.Getenv("XDG_RUNTIME_DIR") == "" {
+		_ = os.Setenv("XDG_RUNTIME_DIR", run.Runtime(user, os.Getenv))
+	}
 	out, errs := plain.Writer(os.Stdout), plain.Writer(os.Stderr)
 	painted := &painter{w: os.Stdout}
 	if coloured(os.Stdout, os.Getenv) {
 		out = plain.Writer(painted)
 	}
-	root := newRoot()
+	root := newRoot(entered)
 	root.SetOut(out)
 	root.SetErr(errs)
 	err := root.Execute()
@@ -67,8 +80,8 @@ func main() {
 // exitFailure is apart from the codes 1 and 2 with which `check` answers.
 const exitFailure = 3
 
-func newRoot() *cobra.Command {
-	o := &options{}
+func newRoot(entered bool) *cobra.Command {
+	o := &options{entered: entered}
 	root := &cobra.Command{
 		Use:   "hatchctl",
 		Short: "See, check and explain what hatchdog does",

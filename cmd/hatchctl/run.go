@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/hatchdog/hatchdog/internal/sandbox"
 	"github.com/hatchdog/hatchdog/internal/sandbox/run"
+	"github.com/hatchdog/hatchdog/internal/sandbox/run/enter"
 )
 
 // runFlags are those of run, as they were given.
@@ -28,6 +30,7 @@ type runFlags struct {
 	exec, overlay              bool
 	preset, showPreset         string
 	policyFrom, accepted       string
+	boxDir                     string
 	noAsk                      bool
 	set, registries            []string // of the preset
 }
@@ -73,7 +76,8 @@ Exit codes: the command's own (128 and the number of a signal that killed it);
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, f, args) },
 	}
 	f.add(cmd.Flags())
-	cmd.AddCommand(changesCommands()...)
+	cmd.PersistentFlags().StringVar(&f.boxDir, "box-dir", "", "where boxes, copies and what was accepted are kept (default: root's in /var/lib and /run, a user's in XDG_RUNTIME_DIR and XDG_STATE_HOME)")
+	cmd.AddCommand(changesCommands(f)...)
 	return cmd
 }
 
@@ -105,10 +109,19 @@ func (f *runFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.untilFd, "until-fd", "", "kill the command when this descriptor (3 or more) is at its end: when who holds the other end of a pipe closes it, or ends")
 }
 
-var (
-	errComplain = errors.New("the policy only records (mode: complain), so nothing would hold the command; run needs mode: enforce")
-	errRootless = errors.New("run needs root: without root hatchdog sets no ids aside, limits nothing and installs no network rules (sudo hatchctl run runs the command as you, not as root)")
-)
+var errComplain = errors.New("the policy only records (mode: complain), so nothing would hold the command; run needs mode: enforce")
+
+// alone runs the same command line as the root of a user namespace.
+func (f *runFlags) alone() (int, error) {
+	p, err := f.places()
+	if err == nil {
+		err = p.Make(false)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return enter.Again(os.Args[1:])
+}
 
 func (o *options) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	if f.showPreset != "" {
@@ -123,6 +136,17 @@ func (o *options) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	}
 	if err := f.usePreset(cmd.Flags().Changed); err != nil {
 		return usageError(cmd, "%v", err)
+	}
+	if os.Geteuid() != 0 {
+		code, err := f.alone()
+		if err != nil {
+			fmt.Fprintln(cmd.ErrOrStderr(), "hatchctl:", err)
+			code = run.CodeFailed
+		}
+		if code == 0 {
+			return nil
+		}
+		return exitError(code)
 	}
 	ev, err := f.openEvents()
 	if err != nil {
@@ -169,7 +193,7 @@ func (o *options) box(errs io.Writer, f *runFlags, ev *events, args []string) (i
 	}
 	var changed *eventChange
 	if r.Overlay {
-		if changed, err = showLayers(errs, r.Box.ID); err != nil {
+		if changed, err = f.showLayers(errs, r.Box.ID); err != nil {
 			return 0, fmt.Errorf("changes: %w", err)
 		}
 	}

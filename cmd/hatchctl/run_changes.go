@@ -4,19 +4,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/hatchdog/hatchdog/internal/owner"
 	"github.com/hatchdog/hatchdog/internal/plain"
 	"github.com/hatchdog/hatchdog/internal/sandbox/layer"
+	"github.com/hatchdog/hatchdog/internal/sandbox/run"
 )
 
 // shownLines bounds what a run prints of its changes by itself.
 const shownLines = 200
 
 // changesCommands are for what a command with --overlay left.
-func changesCommands() []*cobra.Command {
+func changesCommands(f *runFlags) []*cobra.Command {
 	var marked, asJSON bool
 	apply := &cobra.Command{
 		Use:   "apply NAME",
@@ -30,7 +33,7 @@ list: nothing is written with one of them unless --marked is given.`,
 		Example: `  hatchctl run apply run-npm-1a2b3c4d
   hatchctl run apply --marked run-npm-1a2b3c4d`,
 		Args: between(1, 1),
-		RunE: func(_ *cobra.Command, args []string) error { return applyLayers(args[0], marked) },
+		RunE: func(_ *cobra.Command, args []string) error { return f.applyLayers(args[0], marked) },
 	}
 	apply.Flags().BoolVar(&marked, "marked", false, "also what is marked with !")
 	diff := &cobra.Command{
@@ -39,7 +42,7 @@ list: nothing is written with one of them unless --marked is given.`,
 		Example: `  hatchctl run diff run-npm-1a2b3c4d`,
 		Args:    between(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			all, err := layer.Open(layer.Base, args[0])
+			all, err := f.layers(args[0])
 			if err != nil {
 				return err
 			}
@@ -63,13 +66,33 @@ list: nothing is written with one of them unless --marked is given.`,
 		Short:   "Forget what a command with --overlay changed",
 		Example: `  hatchctl run discard run-npm-1a2b3c4d`,
 		Args:    between(1, 1),
-		RunE:    func(_ *cobra.Command, args []string) error { return layer.Discard(layer.Base, args[0]) },
+		RunE:    func(_ *cobra.Command, args []string) error { return f.discard(args[0]) },
 	}
 	return []*cobra.Command{apply, diff, discard}
 }
 
-func applyLayers(name string, marked bool) error {
-	all, err := layer.Open(layer.Base, name)
+func (f *runFlags) places() (run.Places, error) {
+	return run.PlacesOf(f.boxDir, owner.User(), os.Getenv)
+}
+
+func (f *runFlags) layers(name string) ([]*layer.Layer, error) {
+	p, err := f.places()
+	if err != nil {
+		return nil, err
+	}
+	return layer.Open(p.Layers, name)
+}
+
+func (f *runFlags) discard(name string) error {
+	p, err := f.places()
+	if err != nil {
+		return err
+	}
+	return layer.Discard(p.Layers, name)
+}
+
+func (f *runFlags) applyLayers(name string, marked bool) error {
+	all, err := f.layers(name)
 	if err != nil {
 		return err
 	}
@@ -82,12 +105,12 @@ func applyLayers(name string, marked bool) error {
 			return errors.New(plain.Text(err.Error()))
 		}
 	}
-	return layer.Discard(layer.Base, name)
+	return f.discard(name)
 }
 
 // showLayers shows what a run left, or forgets that it left nothing.
-func showLayers(w io.Writer, name string) (*eventChange, error) {
-	all, err := layer.Open(layer.Base, name)
+func (f *runFlags) showLayers(w io.Writer, name string) (*eventChange, error) {
+	all, err := f.layers(name)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +128,7 @@ func showLayers(w io.Writer, name string) (*eventChange, error) {
 	}
 	if total.Paths == 0 {
 		fmt.Fprintln(w, "hatchctl: nothing changed")
-		return total, layer.Discard(layer.Base, name)
+		return total, f.discard(name)
 	}
 	lines := strings.SplitAfter(b.String(), "\n")
 	if len(lines) > shownLines {

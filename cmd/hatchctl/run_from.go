@@ -18,14 +18,11 @@ import (
 	"github.com/hatchdog/hatchdog/internal/sandbox"
 )
 
-// knownDir keeps which text of which repository's file was accepted.
-const knownDir = "/var/lib/hatchdog-known"
-
 // maxNarrow bounds the file of a repository, in bytes.
 const maxNarrow = 64 << 10
 
 // from narrows the box by the file of a repository.
-func (f *runFlags) from(b *sandbox.Box, overlay *bool, in *os.File, errs io.Writer) error {
+func (f *runFlags) from(b *sandbox.Box, known string, overlay *bool, in *os.File, errs io.Writer) error {
 	if f.policyFrom == "" {
 		return nil
 	}
@@ -41,7 +38,7 @@ func (f *runFlags) from(b *sandbox.Box, overlay *bool, in *os.File, errs io.Writ
 	if err != nil {
 		return fmt.Errorf("--policy-from %s: %w", f.policyFrom, err)
 	}
-	if err := f.accept(knownDir, g.Path, text, in, errs); err != nil {
+	if err := f.accept(known, g.Path, text, in, errs); err != nil {
 		return fmt.Errorf("--policy-from %s: %w", f.policyFrom, err)
 	}
 	if n.Allow != nil {

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/hatchdog/hatchdog/internal/owner"
 	"github.com/hatchdog/hatchdog/internal/policy"
 	"github.com/hatchdog/hatchdog/internal/sandbox"
 )
@@ -26,7 +27,11 @@ var errSudo = errors.New("SUDO_UID and SUDO_GID do not name a user and a group: 
 // caller is the user behind sudo, or root.
 func caller(getenv func(string) string) (person, error) {
 	var p person
-	if u, g := getenv("SUDO_UID"), getenv("SUDO_GID"); u != "" || g != "" {
+	if owner.User() != 0 {
+		if owner.Others() {
+			p.uid, p.gid = uint32(owner.User()), uint32(owner.Group())
+		}
+	} else if u, g := getenv("SUDO_UID"), getenv("SUDO_GID"); u != "" || g != "" {
 		uid, err := strconv.ParseUint(u, 10, 32)
 		gid, errG := strconv.ParseUint(g, 10, 32)
 		if err != nil || errG != nil {

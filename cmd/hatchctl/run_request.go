@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,17 +13,15 @@ import (
 	"github.com/docker/go-units"
 	"golang.org/x/sys/unix"
 
+	"github.com/hatchdog/hatchdog/internal/host"
+	"github.com/hatchdog/hatchdog/internal/owner"
 	"github.com/hatchdog/hatchdog/internal/policy"
 	"github.com/hatchdog/hatchdog/internal/sandbox"
-	"github.com/hatchdog/hatchdog/internal/sandbox/layer"
 	"github.com/hatchdog/hatchdog/internal/sandbox/run"
 )
 
 // request is what the flags ask for.
 func (o *options) request(f *runFlags, args []string) (*run.Request, error) {
-	if os.Geteuid() != 0 {
-		return nil, errRootless
-	}
 	p, err := o.policy()
 	if err != nil {
 		return nil, err
@@ -30,7 +29,7 @@ func (o *options) request(f *runFlags, args []string) (*run.Request, error) {
 	if p.Mode == policy.Complain {
 		return nil, errComplain
 	}
-	r := &run.Request{Profile: "builtin/sandbox", Base: run.Base, Overlay: f.overlay, Layers: layer.Base, State: p.StateDir, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	r := &run.Request{Profile: "builtin/sandbox", Overlay: f.overlay, State: p.StateDir, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	if p.Profiles[sandbox.Own] != nil {
 		r.Profile = sandbox.Own
 	}
@@ -38,6 +37,9 @@ func (o *options) request(f *runFlags, args []string) (*run.Request, error) {
 		return nil, err
 	}
 	if r.Hatchdog, err = besideUs("hatchdog"); err != nil {
+		return nil, err
+	}
+	if err = o.place(f, r, p); err != nil {
 		return nil, err
 	}
 	who, err := caller(os.Getenv)
@@ -65,7 +67,7 @@ func (o *options) request(f *runFlags, args []string) (*run.Request, error) {
 	if err := f.grants(b, who, p.Profiles[r.Profile].Mounts); err != nil {
 		return nil, err
 	}
-	if err := f.from(b, &r.Overlay, os.Stdin, os.Stderr); err != nil {
+	if err := f.from(b, r.Places.Known, &r.Overlay, os.Stdin, os.Stderr); err != nil {
 		return nil, err
 	}
 	if b.Env, err = sandbox.Environ(os.Environ(), f.env, append(f.set, "PWD="+b.Workdir()), b.Sees); err != nil {
@@ -74,6 +76,37 @@ func (o *options) request(f *runFlags, args []string) (*run.Request, error) {
 	b.Terminal = isTerminal(0) && isTerminal(1)
 	r.Secrets, err = secrets(f.secret, os.LookupEnv)
 	return r, err
+}
+
+// place says where the box is kept and who holds it.
+func (o *options) place(f *runFlags, r *run.Request, p *policy.Policy) (err error) {
+	if r.Places, err = f.places(); err != nil {
+		return err
+	}
+	if err := r.Places.Make(o.entered); err != nil {
+		return err
+	}
+	if r.Box.Alone = owner.User() != 0; r.Box.Alone {
+		r.Box.Held = host.Beside("/")
+	}
+	r.Box.Own, err = own(r.Places, p)
+	return err
+}
+
+// own are the directories that no grant may reach: what is kept there is believed.
+func own(places run.Places, p *policy.Policy) ([]string, error) {
+	var all []string
+	for _, dir := range append(places.All(), p.StateDir, filepath.Dir(p.Audit.Path)) {
+		real, err := filepath.EvalSymlinks(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			real, err = dir, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, real)
+	}
+	return all, nil
 }
 
 // usePreset sets what no flag was given for.

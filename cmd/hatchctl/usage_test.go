@@ -29,7 +29,7 @@ func TestEveryCommandHasALineAndAnExample(t *testing.T) {
 			each(c)
 		}
 	}
-	each(newRoot())
+	each(newRoot(false))
 	if seen < 20 {
 		t.Errorf("only %d commands", seen)
 	}

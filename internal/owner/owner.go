@@ -60,8 +60,10 @@ func overflow() uint32 {
 // line is one of a user namespace's mapping (user_namespaces(7)).
 type line struct{ inside, outside, size uint32 }
 
-func mapping() []line {
-	data, err := os.ReadFile("/proc/self/uid_map")
+func mapping() []line { return mapped("/proc/self/uid_map") }
+
+func mapped(file string) []line {
+	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil
 	}
@@ -87,6 +89,24 @@ func mapping() []line {
 // rootIsMapped is true where it cannot be told: then nobody is nobody.
 func rootIsMapped(all []line) bool {
 	return len(all) == 0 || slices.ContainsFunc(all, func(l line) bool { return l.outside == 0 })
+}
+
+// Group is ours, as User is.
+func Group() int {
+	us := unix.Getegid()
+	all := mapped("/proc/self/gid_map")
+	i := slices.IndexFunc(all, func(l line) bool { return l.inside == 0 })
+	if us != 0 || i < 0 || rootIsMapped(all) {
+		return us
+	}
+	return int(all[i].outside)
+}
+
+// Others reports whether our user namespace has more ids than root's: 1, which is
+// no user's.
+func Others() bool {
+	one := func(l line) bool { return l.inside <= 1 && l.inside+l.size > 1 }
+	return slices.ContainsFunc(mapping(), one) && slices.ContainsFunc(mapped("/proc/self/gid_map"), one)
 }
 
 // User is who we are: in a user namespace without the host's root, outside of it.

@@ -62,12 +62,19 @@ type Box struct {
 	Before   []Grant   // what the caller granted, where a repository narrowed it
 	Found    Found     // in the grants
 	Hide     []Pattern // what is hidden beyond the table
+	Own      []string  // directories of hatchdog's own: never granted, hidden below a grant
 	Limits   Limits
 	Exec     bool     // programs in directories that can be written to may run
 	Allow    []string // entries of egress
 	Resolv   string   // the file that it has as /etc/resolv.conf, where names are allowed
 	Init     string   // our own program on the host
 	System   System
+	// Alone is without root on the host: the command is the user who called, in a
+	// user namespace below the one that we are the root of. UID and GID are 0 there
+	// where that has no other id.
+	Alone bool
+	// Held are the controllers whose limits are held, where Alone.
+	Held []string
 }
 
 // System is where a host has its programs and libraries.
@@ -151,6 +158,11 @@ func (b *Box) Grant(g Grant) error {
 	}
 	if strings.HasPrefix(g.Path, "/var/lib/hatchdog") {
 		return fmt.Errorf("%w: hatchdog keeps its own state there", ErrGrant)
+	}
+	for _, own := range b.Own {
+		if below(own, g.Path) || g.Write && below(g.Path, own) {
+			return fmt.Errorf("%w: hatchdog keeps its own state in %s; name a directory without it", ErrGrant, own)
+		}
 	}
 	if strings.ContainsAny(g.Path, "\n\x00") {
 		return fmt.Errorf("%w: its name has a line break", ErrGrant)

@@ -153,6 +153,9 @@ func (s *search) hides(root *os.Root, full, name string, d fs.DirEntry) string {
 	if d.Type()&fs.ModeSocket != 0 {
 		return "a socket of the host: whoever can talk to it can have a service of the host act for them"
 	}
+	if slices.Contains(s.box.Own, full) {
+		return "hatchdog's own state"
+	}
 	if reason := Hidden(full); reason != "" {
 		return reason
 	}

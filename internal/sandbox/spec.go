@@ -24,19 +24,12 @@ func (b *Box) Spec() *specs.Spec {
 		Process: &specs.Process{
 			Terminal: b.Terminal, Args: append([]string{InitAt, InitVerb}, b.Args...), Env: b.Env, Cwd: b.Workdir(),
 			User: specs.User{UID: b.UID, GID: b.GID, Umask: &umask}, Capabilities: noCaps, NoNewPrivileges: true, OOMScoreAdj: &score,
-			Rlimits: []specs.POSIXRlimit{{Type: "RLIMIT_CORE"}, {Type: "RLIMIT_NOFILE", Soft: 1024, Hard: 16384}},
+			Rlimits: b.rlimits(),
 		},
 		Mounts: b.mounts(),
 		Linux: &specs.Linux{
-			Namespaces: []specs.LinuxNamespace{
-				{Type: specs.PIDNamespace},
-				{Type: specs.NetworkNamespace},
-				{Type: specs.MountNamespace},
-				{Type: specs.IPCNamespace},
-				{Type: specs.UTSNamespace},
-				{Type: specs.CgroupNamespace},
-			},
-			CgroupsPath: "/hatchdog-box-" + b.ID, Resources: b.resources(), Seccomp: noSetuid(), RootfsPropagation: "private",
+			Namespaces: b.namespaces(), UIDMappings: b.ids(b.UID), GIDMappings: b.ids(b.GID),
+			CgroupsPath: b.cgroup(), Resources: b.resources(), Seccomp: noSetuid(), RootfsPropagation: "private",
 			MaskedPaths: paths(b.Found.Hidden), ReadonlyPaths: paths(b.Found.Kept),
 		},
 	}
@@ -46,14 +39,17 @@ func (b *Box) Spec() *specs.Spec {
 const InitVerb = "in-the-box"
 
 func (b *Box) resources() *specs.LinuxResources {
-	r := &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: false, Access: "rwm"}}}
-	if n := b.Limits.Pids; n > 0 {
+	r := &specs.LinuxResources{}
+	if !b.Alone { // the kernel gives a user namespace no devices but those that are bound in
+		r.Devices = []specs.LinuxDeviceCgroup{{Allow: false, Access: "rwm"}}
+	}
+	if n := b.Limits.Pids; n > 0 && b.holds("pids") {
 		r.Pids = &specs.LinuxPids{Limit: &n}
 	}
-	if n := b.Limits.Memory; n > 0 {
+	if n := b.Limits.Memory; n > 0 && b.holds("memory") {
 		r.Memory = &specs.LinuxMemory{Limit: &n, Swap: &n}
 	}
-	if b.Limits.CPU > 0 {
+	if b.Limits.CPU > 0 && b.holds("cpu") {
 		quota, p := int64(b.Limits.CPU*period), uint64(period)
 		r.CPU = &specs.LinuxCPU{Quota: &quota, Period: &p}
 	}

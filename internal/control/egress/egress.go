@@ -7,7 +7,8 @@
 // own hook where the same call makes and starts the container; the container
 // has no capability with which it could change the rules or go around them.
 // Does not cover: a container that somebody starts by the low-level runtime itself;
-// a user other than root, who may not reach into the namespace: the record says so.
+// a user other than root, who may not reach into the namespace but as the root of a
+// user namespace: the record says so.
 // Requires: facts on the network namespace that is joined and on our own
 // executable.
 // Spec fields touched: hooks.createRuntime; process.capabilities where the

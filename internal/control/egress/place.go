@@ -19,7 +19,7 @@ const (
 	Hooked Kind = "hooked" // a new namespace, whose processes start with the same call
 	Joined Kind = "joined" // a namespace that is there already
 	// Loopback is a new namespace of a user other than root, who cannot reach
-	// into it, and whose engine wires it from inside or not at all.
+	// into it but as the root of a user namespace, and whose engine wires it from inside or not at all.
 	Loopback Kind = "loopback"
 	Hosts    Kind = "host" // the host's
 )
@@ -45,7 +45,7 @@ func PlaceOf(p *policy.Profile, f host.Facts, s *specs.Spec, starts bool) Place 
 		place.Kind = Hosts
 	case ns.Path == "":
 		switch {
-		case f.Euid != 0 && !wired(s.Hooks):
+		case f.Euid != 0 && !f.MayMount && !wired(s.Hooks):
 			place.Kind = Loopback
 		case starts:
 			place.Kind = Hooked

@@ -23,9 +23,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Base holds the layers that wait, by the name of their run.
-const Base = "/var/lib/hatchdog-layers"
-
 // Bounds of one copy.
 const (
 	maxEntries = 500_000

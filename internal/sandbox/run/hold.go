@@ -78,7 +78,7 @@ func (b *box) wait() unix.WaitStatus {
 // looked reads what the resolver of the box did, when that has ended: its last
 // writing is at its end. A box without names has none.
 func (b *box) looked() resolver.Status {
-	dir := decision.Store{Base: b.State}.Dir(root, b.Box.ID)
+	dir := decision.Store{Base: b.State}.Dir(b.Places.Runtime, b.Box.ID)
 	of, own := decision.ResolverOf(dir)
 	if !own {
 		return resolver.Status{}

@@ -39,6 +39,7 @@ const lineFd = 3
 // spec, no record and no log.
 type order struct {
 	Secrets map[string][]byte `json:"secrets,omitempty"`
+	Data    uint64            `json:"data,omitempty"` // bytes of each process (RLIMIT_DATA)
 }
 
 // Inside is the first process of a box: it starts the command, hands signals on,
@@ -66,6 +67,11 @@ func Inside(args []string) int {
 	signal.Notify(signals, crashes...)
 	signal.Notify(signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGCONT, unix.SIGCHLD, unix.SIGPIPE, unix.SIGTTOU, unix.SIGTTIN)
 	enoughThreads()
+	if o.Data > 0 {
+		if err := unix.Setrlimit(unix.RLIMIT_DATA, &unix.Rlimit{Cur: o.Data, Max: o.Data}); err != nil {
+			return failed(CodeFailed, "setrlimit: %v", err)
+		}
+	}
 	over := make(chan struct{})
 	go func() {
 		_, _ = io.Copy(io.Discard, line)

@@ -14,6 +14,9 @@ import (
 // ErrNoWay means that there is no way out for a box.
 var ErrNoWay = errors.New("--allow needs slirp4netns (apt-get install slirp4netns), which carries a box's packets without touching the host's network")
 
+// tun is what makes the interface in the box (the kernel's networking/tuntap.rst).
+const tun = "/dev/net/tun"
+
 // wayOut is the process that carries a box's packets, from its network namespace to
 // sockets of its own on the host. The rules in the namespace, which are there
 // before the command, decide what may be reached.
@@ -28,6 +31,9 @@ func connect(pid int) (*wayOut, error) {
 	path, err := exec.LookPath("slirp4netns")
 	if err != nil {
 		return nil, ErrNoWay
+	}
+	if err := unix.Access(tun, unix.R_OK|unix.W_OK); err != nil {
+		return nil, fmt.Errorf("--allow: %s: %w; it is for all users where udev made it (as root: chmod 0666 %s)", tun, err, tun)
 	}
 	ready, tell, err := os.Pipe()
 	if err != nil {
@@ -46,9 +52,6 @@ func connect(pid int) (*wayOut, error) {
 	// host is shared, all below it would go from the host as well: it gets a mount
 	// namespace from which nothing spreads (os/exec makes all of it private).
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
-	if os.Geteuid() != 0 {
-		cmd.Args = append(cmd.Args[:len(cmd.Args)-3], "--userns-path="+fmt.Sprintf("/proc/%d/ns/user", pid), "--netns-type=path", fmt.Sprintf("/proc/%d/ns/net", pid), "tap0")
-	}
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(err, tell.Close(), until.Close(), stop.Close())
 	}

@@ -10,10 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Base holds the bundles of the runs that are under way. It is no place that a
-// boot empties: tmpfs takes no id mappings before Linux 6.3.
-const Base = "/var/lib/hatchdog-run"
-
 // place is the bundle of one run, which is its own as long as it holds the lock.
 type place struct {
 	dir  string
@@ -21,9 +17,6 @@ type place struct {
 }
 
 func newPlace(base, id string) (*place, error) {
-	if err := os.MkdirAll(base, 0o711); err != nil {
-		return nil, err
-	}
 	all, err := lockAll(base)
 	if err != nil {
 		return nil, err

@@ -44,9 +44,8 @@ type Request struct {
 	Profile  string   // full name of the profile that the run's extends
 	Policy   []string // files of the policy in force
 	Homes    []string // home directories of the host
-	Base     string   // where bundles are
+	Places   Places   // made
 	Overlay  bool     // what can be written to is a copy (package layer)
-	Layers   string   // where copies are kept
 	State    string   // where hatchdog keeps its records
 	Stdin    *os.File
 	Stdout   *os.File
@@ -91,7 +90,7 @@ type box struct {
 
 // Run runs it.
 func Run(r *Request) (out Outcome, err error) {
-	for _, p := range left(r.Base) {
+	for _, p := range left(r.Places.Bundles) {
 		forget(r, p)
 	}
 	b := &box{Request: r, pidfd: -1, net: -1}
@@ -145,7 +144,7 @@ func (b *box) prepare() (err error) {
 	if err := b.Box.Search(b.Homes); err != nil {
 		return err
 	}
-	if b.place, err = newPlace(b.Base, b.Box.ID); err != nil {
+	if b.place, err = newPlace(b.Places.Bundles, b.Box.ID); err != nil {
 		return err
 	}
 	if b.Overlay {
@@ -162,7 +161,7 @@ func (b *box) prepare() (err error) {
 // copy puts a copy in the place of each directory that can be written to. It has
 // nothing that is hidden.
 func (b *box) copy() error {
-	if _, err := os.Lstat(filepath.Join(b.Layers, b.Box.ID)); err == nil {
+	if _, err := os.Lstat(filepath.Join(b.Places.Layers, b.Box.ID)); err == nil {
 		return fmt.Errorf("changes of a run %s wait: hatchctl run apply or discard", b.Box.ID)
 	}
 	for i := range b.Box.Grants {
@@ -176,9 +175,9 @@ func (b *box) copy() error {
 		if inner := b.Box.InnerOf(g.Path); inner != "" {
 			return fmt.Errorf("--overlay: %s lies in %s: grant one of them", inner, g.Path)
 		}
-		l, err := layer.Copy(b.Layers, b.Box.ID, i, g.Path, b.Box.Hides)
+		l, err := layer.Copy(b.Places.Layers, b.Box.ID, i, g.Path, b.Box.Hides)
 		if err != nil {
-			return errors.Join(fmt.Errorf("--overlay: %w", err), layer.Discard(b.Layers, b.Box.ID))
+			return errors.Join(fmt.Errorf("--overlay: %w", err), layer.Discard(b.Places.Layers, b.Box.ID))
 		}
 		g.From = l.Tree()
 		b.copied = true
@@ -193,7 +192,7 @@ func (b *box) uncopy() error {
 	if !b.copied {
 		return nil
 	}
-	return layer.Discard(b.Layers, b.Box.ID)
+	return layer.Discard(b.Places.Layers, b.Box.ID)
 }
 
 // ready does what the command must not be started without.
@@ -234,17 +233,13 @@ func (b *box) write() error {
 	return errors.Join(os.WriteFile(b.place.path("config.json"), spec, 0o600), os.WriteFile(b.place.path("policy.yaml"), policy, 0o600))
 }
 
-// root is where the low-level runtime keeps the boxes, apart from the containers
-// of others: a name that one of those has is none of ours, and is not deleted.
-const root = "/run/hatchdog-run"
-
 // ours are variables that are not handed on to hatchdog. By the last four a service
 // manager talks to its service: runc would hand that line into the box.
 var ours = []string{"HATCHDOG_POLICY", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"}
 
 // call is a call of hatchdog under the policy of this run.
 func (b *box) call(args ...string) *exec.Cmd {
-	cmd := exec.Command(b.Hatchdog, append([]string{"--root", root}, args...)...)
+	cmd := exec.Command(b.Hatchdog, append([]string{"--root", b.Places.Runtime}, args...)...)
 	for _, e := range os.Environ() {
 		if name, _, _ := strings.Cut(e, "="); !slices.Contains(ours, name) {
 			cmd.Env = append(cmd.Env, e)
@@ -288,9 +283,13 @@ func (b *box) create() error {
 	if b.pidfd, err = unix.PidfdOpen(b.pid, 0); err != nil {
 		return fmt.Errorf("pidfd_open: %w", err)
 	}
-	b.groups, err = groups(b.pid)
+	if !b.Box.Alone || len(b.Box.Held) > 0 { // else it has ours
+		b.groups, err = groups(b.pid)
+	}
 	return err
 }
+
+var errNoRules = errors.New("the box has a way out, and no network rules")
 
 func (b *box) start() error {
 	var said bytes.Buffer
@@ -299,10 +298,16 @@ func (b *box) start() error {
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("hatchdog start: %w: %s", err, strings.TrimSpace(said.String()))
 	}
+	if b.way != nil {
+		// They are there since start: with a way out, nothing runs without them.
+		if r, err := firewall.Read(b.net); err != nil || len(r.Layers) == 0 {
+			return errors.Join(errNoRules, err)
+		}
+	}
 	if err := b.streams.attach(b.Stdin); err != nil {
 		return fmt.Errorf("terminal: %w", err)
 	}
-	return json.NewEncoder(b.line).Encode(order{Secrets: b.Secrets})
+	return json.NewEncoder(b.line).Encode(order{Secrets: b.Secrets, Data: b.Box.Data()})
 }
 
 // end takes all away. It is done whatever came before.
@@ -348,7 +353,7 @@ func forget(r *Request, p *place) {
 	gone.Box.ID = filepath.Base(p.dir)
 	b := &box{Request: &gone, place: p}
 	if err := b.delete(); err != nil {
-		if _, there := os.Lstat(filepath.Join(root, gone.Box.ID)); there == nil {
+		if _, there := os.Lstat(filepath.Join(r.Places.Runtime, gone.Box.ID)); there == nil {
 			_ = p.lock.Close() // the next run may
 			return
 		}
