@@ -25,7 +25,10 @@ func TestCommandIsArgvs(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		args := append([]string{"hatchdog"}, rapid.SliceOfN(word, 0, 4).Draw(t, "before")...)
 		if rapid.Bool().Draw(t, "usual") {
-			args = append(args, "--root", "/r/a", "--log", "/l", rapid.SampledFrom([]string{"state", "kill"}).Draw(t, "verb"))
+			if rapid.Bool().Draw(t, "alone") {
+				args = args[:1]
+			}
+			args = append(args, "--root", "/r/a", "--log", "/l", rapid.SampledFrom([]string{"state", "kill"}).Draw(t, "verb"), "c1")
 		}
 		args = append(args, rapid.SliceOfN(word, 0, 3).Draw(t, "behind")...)
 		root, id, ok := command(args)
