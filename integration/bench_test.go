@@ -48,6 +48,7 @@ func TestBenchPrintsEveryRow(t *testing.T) {
 		"run with a user namespace, beside 3 containers", "create, few records and 3, with a runtime that does nothing",
 		"getppid, no filter against restricted", "openat and close, Docker's filter against restricted", "socket and close, Docker's filter against restricted",
 		"TCP stream, no firewall against restricted", "TCP round trip, no firewall against restricted",
+		"look-up of a name, no firewall against names", "TCP stream, no firewall against names", "TCP round trip, no firewall against names",
 	} {
 		if !benchRow(what).Match(out) {
 			t.Errorf("no row %q in\n%s", what, out)

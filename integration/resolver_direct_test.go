@@ -99,6 +99,10 @@ func TestNamesWiredBeforeStart(t *testing.T) {
 		t.Fatal("no resolver")
 	}
 	wantReach(t, h.output(t, len(want)), want)
+	group := func(pid string) string { return read(t, "/proc/"+pid+"/cgroup") }
+	if its, first := group(strconv.Itoa(pid)), group(strings.TrimSpace(read(t, dir+"/named.pid"))); its == first {
+		t.Errorf("the resolver is in the container's control group: %s", its)
+	}
 	time.Sleep(1500 * time.Millisecond)
 	out := mustRun(t, tested.hatchctl, "--policy", dir+"/policy.yaml", "net", "named")
 	wantLines(t, out, "public.example.test", internetAddr, "other.example.test", "not in the policy")
@@ -135,7 +139,13 @@ func TestNamesResolverKilled(t *testing.T) {
 // In a namespace that is there already, the resolver is there before the first
 // instruction too: 200 containers send at once, and the far end sees nothing but
 // what the names stand for.
-func TestNamesNoWindow(t *testing.T) {
+func TestNamesNoWindow(t *testing.T) { namesNoWindow(t, starts) }
+
+// As many as make soak is asked for.
+func TestSoakNames(t *testing.T) { namesNoWindow(t, *cycles) }
+
+func namesNoWindow(t *testing.T, starts int) {
+	t.Helper()
 	o := startOutside(t)
 	path := bare(t, "hd-names")
 	dir := openDir(t)
@@ -273,4 +283,48 @@ func TestNamesManyContainers(t *testing.T) {
 	if left, _ := filepath.Glob(dir + "/state/*/*/resolver*"); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
+}
+
+// Containers of one network namespace have one resolver, and a packet passes the
+// policies of all: one with other names is refused, and one that allows less holds the
+// first as well.
+func TestNamesTwoPolicies(t *testing.T) {
+	startOutside(t)
+	path := bare(t, "hd-two")
+	dir := openDir(t)
+	policyFile(t, dir, namesProfile(namesMounts(dir)))
+	joined := func(s *specs.Spec) { withResolver(t, dir)(s); joinNetwork(s, path) }
+	h := createBundle(t, dir, "first", bundleOf(t, []string{"sleep=200s"}, joined))
+	if out, code := h.hatchdog(t, "start", h.id); code != 0 {
+		t.Fatal(out)
+	}
+	first := func(want bool) {
+		t.Helper()
+		out, _ := h.hatchdog(t, "exec", h.id, "/bin/reach", "tcp=public.example.test:80")
+		wantReach(t, out, map[string]bool{"tcp=public.example.test:80": want})
+	}
+	first(true)
+	second := bundleOf(t, []string{"name=public.example.test", "tcp=public.example.test:80", "tcp=" + internetAddr + ":80"}, joined)
+	for names, want := range map[string]bool{
+		`"public.example.test:80/tcp", "*.wild.example.test:80/tcp", {name: "private.example.test:80/tcp", private: true}, {name: "metadata.example.test:80/tcp", private: true}`: true, // the same
+		`"public.example.test:80/tcp", "*.example.test:80/tcp"`: false,
+		`"public.example.test:80/tcp"`:                          false,
+	} {
+		policyFile(t, dir, "profile: second\nprofiles:\n  second:\n    extends: builtin/restricted\n    others: admit\n    egress: {default: deny, deny: [metadata, link-local], allow: ["+names+"]}\n"+namesMounts(dir))
+		out, code := runOutside(t, dir, "second", second)
+		if (code == 0) != want || !want && !strings.Contains(out, "two policies with names meet") {
+			t.Errorf("%s: exit code %d\n%s", names, code, out)
+		}
+		if want {
+			wantReach(t, out, map[string]bool{"name=public.example.test": true, "tcp=public.example.test:80": true, "tcp=" + internetAddr + ":80": true})
+		}
+	}
+	// One that allows nothing holds them both.
+	policyFile(t, dir, "profile: second\nprofiles:\n  second:\n    extends: builtin/restricted\n    others: admit\n    egress: {default: deny, allow: []}\n"+namesMounts(dir))
+	out, code := runOutside(t, dir, "second", second)
+	if code != 0 {
+		t.Fatal(out)
+	}
+	wantReach(t, out, map[string]bool{"name=public.example.test": false, "tcp=public.example.test:80": false, "tcp=" + internetAddr + ":80": false})
+	first(false)
 }

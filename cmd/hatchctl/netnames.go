@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/hatchdog/hatchdog/internal/decision"
 	"github.com/hatchdog/hatchdog/internal/effects/resolver"
@@ -105,6 +106,9 @@ func byName(p *policy.Profile, name string, port uint16, proto egress.Proto) (an
 		return answer{}, false, nil
 	}
 	a := answer{Name: name, Port: port, Proto: proto, Verdict: egress.Deny, Reason: "the name is not in the policy: the container's question gets " + unlisted(p)}
+	if strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return a, true, fmt.Errorf("--to %q: %w", name, egress.ErrASCII)
+	}
 	host := strings.ToLower(strings.TrimSuffix(name, "."))
 	for _, one := range p.EgressPolicies() {
 		c, err := egress.Compile(one, egress.Facts{})

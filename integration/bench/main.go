@@ -107,7 +107,7 @@ func measure(b *bench, specFile string) error {
 		b.print(os.Stdout, "peer", "other runtimes and Podman", before)
 		return nil
 	}
-	for _, part := range []func() error{b.own, b.lifecycle, b.runs, b.network, b.burst, b.loads, b.userns, b.crowd, b.callCosts, b.traffic, b.measurePhases, b.memory, b.sizes, b.engines} {
+	for _, part := range []func() error{b.own, b.lifecycle, b.runs, b.network, b.burst, b.loads, b.userns, b.crowd, b.callCosts, b.traffic, b.names, b.measurePhases, b.memory, b.sizes, b.engines} {
 		if err := part(); err != nil {
 			return err
 		}

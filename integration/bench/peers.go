@@ -82,7 +82,7 @@ func (b *bench) besideRunsc() error {
 	}
 	defer f.close()
 	if all, err = b.alternate(sides, func(s side, id string) (map[string]float64, error) {
-		return b.trafficOf(f, s, "traffic-"+id)
+		return b.trafficOf(f, s, "traffic-"+id, "net", farAddr)
 	}); err != nil {
 		return err
 	}

@@ -60,10 +60,11 @@ func (b *bench) prepare(specFile string) error {
 		}
 	}
 	for name, text := range map[string]string{
-		"etc/resolv.conf": "", "etc/hostname": "bench\n", "etc/hosts": "127.0.0.1 localhost\n",
+		"etc/resolv.conf": "nameserver " + farAddr + "\n", "etc/hostname": "bench\n", "etc/hosts": "127.0.0.1 localhost\n",
 		"policy.yaml":      b.policy(b.runc),
 		"complain.yaml":    "mode: complain\n" + b.base(b.runc),
 		"open.yaml":        b.base(b.runc) + "profile: p\nprofiles: {p: {extends: builtin/restricted, others: admit, userns: {mode: off}, egress: {default: allow, allow: [], deny: []}}}\n",
+		"named.yaml":       b.namedPolicy(),
 		"noop/policy.yaml": b.policy(b.path("noop/runc")),
 		"copy/policy.yaml": b.policy(b.path("copy/runc")),
 	} {

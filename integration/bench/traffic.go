@@ -31,6 +31,7 @@ const (
 type far struct {
 	ns     netns.NsHandle
 	listen []net.Listener
+	names  net.PacketConn // answers for every name
 }
 
 // traffic measures what the firewall leaves of a container's network: a
@@ -43,7 +44,7 @@ func (b *bench) traffic() error {
 	}
 	defer f.close()
 	all, err := b.alternate([2]side{b.direct(), b.wrapped()}, func(s side, id string) (map[string]float64, error) {
-		return b.trafficOf(f, s, "traffic-"+id)
+		return b.trafficOf(f, s, "traffic-"+id, "net", farAddr)
 	})
 	if err != nil {
 		return err
@@ -54,8 +55,8 @@ func (b *bench) traffic() error {
 }
 
 // trafficOf creates a container, wires it, starts it and reads what it printed.
-func (b *bench) trafficOf(f *far, s side, id string) (map[string]float64, error) {
-	spec, err := b.spec(s, id, "/bin/inside", "net", farAddr)
+func (b *bench) trafficOf(f *far, s side, id string, args ...string) (map[string]float64, error) {
+	spec, err := b.spec(s, id, append([]string{"/bin/inside"}, args...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -146,6 +147,11 @@ func farHere() (*far, error) {
 		f.listen = append(f.listen, l)
 		go accept(l, serve)
 	}
+	if f.names, err = net.ListenPacket("udp4", ":53"); err != nil {
+		f.close()
+		return nil, err
+	}
+	go resolves(f.names)
 	return f, nil
 }
 
@@ -165,6 +171,9 @@ func accept(l net.Listener, serve func(net.Conn)) {
 func (f *far) close() {
 	for _, l := range f.listen {
 		_ = l.Close()
+	}
+	if f.names != nil {
+		_ = f.names.Close()
 	}
 	_ = f.ns.Close()
 }

@@ -23,14 +23,14 @@ func tiers() []tierOf {
 	return []tierOf{
 		{
 			name:    "cgroupfs",
-			run:     `^Test(Cgroup2|AppArmor|Crun|Prevent)|^TestDocker(Inside|ExecGetsNoMore|Life|Stop)$|^TestContainerd$/Debian`,
+			run:     `^Test(Cgroup2|AppArmor|Crun|Prevent)|^TestNames(WiredBeforeStart|ResolverKilled|ContainerKilled)$|^TestDocker(Inside|ExecGetsNoMore|Life|Stop)$|^TestContainerd$/Debian`,
 			require: always,
 			dockers: "20.10",
 			limit:   10 * time.Minute,
 		},
 		{
 			name:    "docker",
-			run:     `^TestDocker(Inside|ExecGetsNoMore|Life|Stop)$|^TestEgressDocker$|^TestPrevent$`,
+			run:     `^TestDocker(Inside|ExecGetsNoMore|Life|Stop)$|^Test(Egress|Names)Docker$|^TestPrevent$`,
 			require: always,
 			dockers: "current",
 			limit:   10 * time.Minute,

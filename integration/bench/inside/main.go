@@ -1,7 +1,7 @@
 // Command inside is what the bench runs in a container: it prints what a system
-// call takes there, or what a connection gives.
+// call takes there, or what a connection gives, or a look-up.
 //
-// usage: inside calls | inside net HOST
+// usage: inside calls | inside net HOST | inside names NAME RESOLVER
 package main
 
 import (
@@ -28,8 +28,10 @@ func main() {
 		err = calls()
 	case len(os.Args) == 3 && os.Args[1] == "net":
 		err = network(os.Args[2])
+	case len(os.Args) == 4 && os.Args[1] == "names":
+		err = names(os.Args[2], os.Args[3])
 	default:
-		err = fmt.Errorf("usage: inside calls | inside net HOST")
+		err = fmt.Errorf("usage: inside calls | inside net HOST | inside names NAME RESOLVER")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "inside:", err)

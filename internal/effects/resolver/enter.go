@@ -34,6 +34,9 @@ type opening struct {
 // sets hold of two gates; what is forgotten is entered as if it were new.
 const remembered = 8192
 
+// closeEvery bounds how often all that is remembered is gone through.
+const closeEvery = time.Second
+
 // send gives an order to the kernel, which refuses to send it on where it was
 // followed (package firewall).
 func send(order []byte) bool {
@@ -102,6 +105,9 @@ func (k *gatekeeper) close(now time.Time) {
 			k.order(firewall.Order(int(key.gate), firewall.Closing(), a))
 		}
 		delete(k.until, key)
+	}
+	if soon := now.Add(closeEvery); !k.next.IsZero() && k.next.Before(soon) {
+		k.next = soon
 	}
 }
 
