@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -87,7 +88,7 @@ func TestBoxEndsWithItsProgram(t *testing.T) {
 	if code != 137 || time.Since(start) > 20*time.Second || len(lines) == 0 || lines[len(lines)-1]["ended"] != "cancelled" {
 		t.Errorf("%d after %v: %v %s", code, time.Since(start), lines, out)
 	}
-	if left, _ := os.ReadDir("/var/lib/hatchdog-run/let-go"); len(left) > 0 {
+	if left, _ := os.ReadDir(filepath.Join(tested.dir, "boxes/boxes/let-go")); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
 	// It is let go before there is a box.

@@ -22,7 +22,8 @@ import (
 type runFlags struct {
 	rw, ro, env, secret, allow []string
 	name, report, reportFile   string
-	events, untilFd            string
+	events, untilFd, narrowFd  string
+	workdir                    string
 	memory, output, tmp        string
 	pids                       int64
 	cpu                        float64
@@ -75,26 +76,24 @@ Exit codes: the command's own (128 and the number of a signal that killed it);
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, f, args) },
 	}
-	f.add(cmd.Flags())
-	cmd.PersistentFlags().StringVar(&f.boxDir, "box-dir", "", "where boxes, copies and what was accepted are kept (default: root's in /var/lib and /run, a user's in XDG_RUNTIME_DIR and XDG_STATE_HOME)")
+	f.addBox(cmd.Flags())
+	f.addRun(cmd.Flags())
+	f.addPlaces(cmd.PersistentFlags())
 	cmd.AddCommand(changesCommands(f)...)
 	return cmd
 }
 
-// add are the flags of run.
-func (f *runFlags) add(flags *pflag.FlagSet) {
-	flags.SetInterspersed(false) // what follows the command is the command's
+// addBox are the flags that say what the command gets.
+func (f *runFlags) addBox(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.rw, "rw", nil, "let it read and write this directory or file (repeatable)")
 	flags.StringArrayVar(&f.ro, "ro", nil, "let it read this directory or file (repeatable)")
 	flags.StringArrayVar(&f.env, "env", nil, "hand on this variable of the environment, or set it: NAME or NAME=VALUE (repeatable)")
 	flags.StringArrayVar(&f.secret, "secret", nil, "hand on this variable as a file in memory, "+sandbox.Secrets+"/NAME (repeatable)")
 	flags.StringSliceVar(&f.allow, "allow", nil, "let it reach ADDRESS[/BITS][:PORT[/PROTOCOL]], NAME[:PORT[/PROTOCOL]] or the registries of the preset (repeatable)")
 	flags.StringVar(&f.preset, "preset", "none", "limits and variables for a kind of command: "+strings.Join(sandbox.Presets(), ", "))
-	flags.StringVar(&f.showPreset, "show-preset", "", "print this preset, and run nothing")
 	flags.BoolVar(&f.exec, "exec", false, "let programs run that lie where it can write: what it builds, what it downloads")
 	flags.BoolVar(&f.overlay, "overlay", false, "let it write to a copy of each --rw directory; show what changed, and apply it only with 'hatchctl run apply'")
 	flags.StringVar(&f.policyFrom, "policy-from", "", "narrow the box by this file of a repository, as .hatchdog/sandbox.yaml; it cannot widen it")
-	flags.BoolVar(&f.noAsk, "no-ask", false, "fail where that file is new or changed, instead of asking")
 	flags.StringVar(&f.accepted, "policy-accept", "", "accept that file if it has this SHA-256")
 	flags.StringVar(&f.memory, "memory", "512MiB", "memory, with what its file systems in memory hold")
 	flags.Float64Var(&f.cpu, "cpu", 1, "CPUs")
@@ -102,14 +101,28 @@ func (f *runFlags) add(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.time, "time", time.Hour, "how long it may take; 0 is as long as it likes")
 	flags.StringVar(&f.output, "output", "64MiB", "how much it may print; 0 is as much as it likes")
 	flags.StringVar(&f.tmp, "tmp", "64MiB", "size of each of its file systems in memory: home, /tmp, /var/tmp, /run")
+}
+
+// addRun are those of one run.
+func (f *runFlags) addRun(flags *pflag.FlagSet) {
+	flags.SetInterspersed(false) // what follows the command is the command's
+	flags.StringVar(&f.showPreset, "show-preset", "", "print this preset, and run nothing")
+	flags.BoolVar(&f.noAsk, "no-ask", false, "fail where that file is new or changed, instead of asking")
 	flags.StringVar(&f.name, "name", "", "its name for list, explain and net (default: run-, the command and a number)")
 	flags.StringVar(&f.report, "report", "text", "what to print at the end on standard error: text (if there is something to say), json, sarif or none")
 	flags.StringVar(&f.reportFile, "report-file", "", "write the report there instead")
 	flags.StringVar(&f.events, "json-events", "", "write what happens as lines of JSON to this descriptor (3 or more) or file")
 	flags.StringVar(&f.untilFd, "until-fd", "", "kill the command when this descriptor (3 or more) is at its end: when who holds the other end of a pipe closes it, or ends")
+	flags.StringVar(&f.workdir, "workdir", "", "start the command in this directory, which it sees")
+	flags.StringVar(&f.narrowFd, "narrow-fd", "", "narrow the box by what this descriptor (3 or more) has, a text as --policy-from takes it with paths from /; nobody is asked")
 }
 
 var errComplain = errors.New("the policy only records (mode: complain), so nothing would hold the command; run needs mode: enforce")
+
+// addPlaces is the flag that says where all of it is kept.
+func (f *runFlags) addPlaces(flags *pflag.FlagSet) {
+	flags.StringVar(&f.boxDir, "box-dir", "", "where boxes, copies and what was accepted are kept (default: root's in /var/lib and /run, a user's in XDG_RUNTIME_DIR and XDG_STATE_HOME)")
+}
 
 // alone runs the same command line as the root of a user namespace.
 func (f *runFlags) alone() (int, error) {

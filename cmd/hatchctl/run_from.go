@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/docker/go-units"
 	"golang.org/x/sys/unix"
 
 	"github.com/hatchdog/hatchdog/internal/plain"
@@ -41,18 +40,11 @@ func (f *runFlags) from(b *sandbox.Box, known string, overlay *bool, in *os.File
 	if err := f.accept(known, g.Path, text, in, errs); err != nil {
 		return fmt.Errorf("--policy-from %s: %w", f.policyFrom, err)
 	}
-	if n.Allow != nil {
-		if n.Allow, err = allowed(n.Allow, f.registries); err != nil {
-			return fmt.Errorf("--policy-from %s: %w", f.policyFrom, err)
-		}
-	}
 	root := filepath.Dir(g.Path)
 	if filepath.Base(root) == ".hatchdog" {
 		root = filepath.Dir(root)
 	}
-	*overlay = *overlay || n.Overlay != nil
-	err = n.Apply(b, root, units.RAMInBytes, func(p string) (sandbox.Grant, error) { return grant(root, p, true) })
-	if err != nil {
+	if err := f.narrowBy(n, b, overlay, root); err != nil {
 		return fmt.Errorf("--policy-from %s: %w", f.policyFrom, err)
 	}
 	return nil

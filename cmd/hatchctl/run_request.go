@@ -70,6 +70,12 @@ func (o *options) request(f *runFlags, args []string) (*run.Request, error) {
 	if err := f.from(b, r.Places.Known, &r.Overlay, os.Stdin, os.Stderr); err != nil {
 		return nil, err
 	}
+	if err := f.narrow(b, &r.Overlay); err != nil {
+		return nil, fmt.Errorf("--narrow-fd %s: %w", f.narrowFd, err)
+	}
+	if err := f.start(b); err != nil {
+		return nil, err
+	}
 	if b.Env, err = sandbox.Environ(os.Environ(), f.env, append(f.set, "PWD="+b.Workdir()), b.Sees); err != nil {
 		return nil, err
 	}

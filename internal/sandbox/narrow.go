@@ -133,7 +133,9 @@ func (n *Narrow) writable(b *Box, root string, open func(p string) (Grant, error
 		}
 	}
 	before := Box{Grants: was}
-	b.Before = was // what that leaves closed stays so
+	if b.Before == nil { // a second narrowing opens nothing either
+		b.Before = was // what that leaves closed stays so
+	}
 	for _, p := range n.RW {
 		g, err := open(p)
 		if err != nil {

@@ -99,6 +99,9 @@ func below(dir, p string) bool {
 	return p == dir || dir == "/" || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
 }
 
+// Below reports whether p is dir or lies below it. Both are absolute and clean.
+func Below(dir, p string) bool { return below(dir, p) }
+
 // granted finds the innermost grant that p lies in.
 func (b *Box) granted(p string) *Grant {
 	var in *Grant
