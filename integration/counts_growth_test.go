@@ -6,8 +6,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/hatchdog/hatchdog/internal/host"
 )
@@ -36,6 +39,45 @@ func TestCountsDoNotGrow(t *testing.T) {
 				t.Errorf("beside %s %s takes %d calls, not %d", step.what, door, is.Syscalls, was.Syscalls)
 			}
 		}
+	}
+}
+
+// Each mount of the host is asked for once, and by create alone.
+func TestCountsBesideMounts(t *testing.T) {
+	t.Run("apart", func(t *testing.T) { // the thread ends with it, and its mounts
+		runtime.LockOSThread()
+		must(t, unix.Unshare(unix.CLONE_FS|unix.CLONE_NEWNS))
+		must(t, unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
+		c := newCaller(t, "profile: p\nprofiles: {p: {extends: builtin/restricted, userns: {mode: required}}}\n")
+		c.life(t, "warm")
+		few := c.life(t, "few")
+		const n = 500
+		overlays(t, n)
+		for door, is := range c.life(t, "many") {
+			was := few[door]
+			most := was.Syscalls + was.Syscalls/20 + 4
+			if door == "create" {
+				most += n
+			}
+			if is.Syscalls > most {
+				t.Errorf("beside %d mounts %s takes %d calls, not %d", n, door, is.Syscalls, was.Syscalls)
+			}
+		}
+	})
+}
+
+// overlays mounts some in the mount namespace of this thread.
+func overlays(t *testing.T, n int) {
+	t.Helper()
+	dir := t.TempDir()
+	must(t, unix.Mount("tmpfs", dir, "tmpfs", 0, ""))
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	for i := range n {
+		of := filepath.Join(dir, fmt.Sprint(i))
+		for _, sub := range []string{"lower", "upper", "work", "merged"} {
+			must(t, os.MkdirAll(filepath.Join(of, sub), 0o755))
+		}
+		must(t, unix.Mount("overlay", of+"/merged", "overlay", 0, fmt.Sprintf("lowerdir=%[1]s/lower,upperdir=%[1]s/upper,workdir=%[1]s/work", of)))
 	}
 }
 

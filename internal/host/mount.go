@@ -11,15 +11,25 @@ import (
 )
 
 // mount is a line of mountinfo, taken apart as far as every line is looked at: a
-// host of a thousand containers has some thousands of them.
+// host of a thousand containers has some thousands of them. Or it is what
+// statmount says of that.
 type mount struct {
 	ID, Major, Minor int
 	Root, Mountpoint string
-	line             string
+	line             string // "" is one of statmount's
+	key              uint64 // for statmount
+	kind             string // the file system's type, of statmount
 }
 
 // mounts are those of this thread, which may have a mount namespace of its own.
 func mounts() ([]mount, error) {
+	if all, ok := listMounts(); ok {
+		return all, nil
+	}
+	return tableMounts()
+}
+
+func tableMounts() ([]mount, error) {
 	raw, err := os.ReadFile("/proc/thread-self/mountinfo")
 	if err != nil {
 		return nil, fmt.Errorf("mounts of this host: %w", err)
@@ -59,10 +69,13 @@ func parseMounts(table string) ([]mount, error) {
 }
 
 // overlay reports whether an overlay may be mounted there. info tells.
-func (m *mount) overlay() bool { return strings.Contains(m.line, " - overlay ") }
+func (m *mount) overlay() bool { return m.kind == "overlay" || strings.Contains(m.line, " - overlay ") }
 
-// info is the whole line.
+// info is the whole line, or of statmount's all that is asked for here.
 func (m *mount) info() (*mountinfo.Info, error) {
+	if m.line == "" {
+		return infoOf(m)
+	}
 	all, err := mountinfo.GetMountsFromReader(strings.NewReader(m.line), nil)
 	if err != nil {
 		return nil, err

@@ -33,7 +33,10 @@ func overlayAt(path string) (*Overlay, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := mounts()
+	if m, ok := mountAt(path, at.mount); ok {
+		return overlayOf(at, []mount{m})
+	}
+	all, err := tableMounts()
 	if err != nil {
 		return nil, err
 	}
