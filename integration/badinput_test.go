@@ -3,6 +3,7 @@ package integration
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -44,11 +45,14 @@ func TestBadSpecs(t *testing.T) {
 			must(t, os.Rename(config(d), config(d)+"x"))
 			must(t, os.Symlink(config(d)+"x", config(d)))
 		}, "symbolic link"},
-		"directory":      {func(t *testing.T, d *direct) { must(t, os.Remove(config(d))); must(t, os.Mkdir(config(d), 0o700)) }, "not a regular file"},
-		"not there":      {func(t *testing.T, d *direct) { must(t, os.Remove(config(d))) }, "no such file"},
-		"no bundle":      {func(_ *testing.T, d *direct) { d.bundle += "/nowhere" }, "no such file"},
-		"open to others": {func(t *testing.T, d *direct) { must(t, os.Chmod(config(d), 0o666)) }, "writable by users"},
-		"spec of other":  {func(t *testing.T, d *direct) { must(t, os.Chown(config(d), 1000, 1000)) }, "owned by another user"},
+		"directory": {func(t *testing.T, d *direct) { must(t, os.Remove(config(d))); must(t, os.Mkdir(config(d), 0o700)) }, "not a regular file"},
+		"not there": {func(t *testing.T, d *direct) { must(t, os.Remove(config(d))) }, "no such file"},
+		"no bundle": {func(_ *testing.T, d *direct) { d.bundle += "/nowhere" }, "no such file"},
+		"open to others": {func(t *testing.T, d *direct) {
+			must(t, os.Chmod(config(d), 0o666))
+			must(t, os.Chmod(filepath.Dir(d.bundle), 0o755))
+		}, "writable by users"},
+		"spec of other": {func(t *testing.T, d *direct) { must(t, os.Chown(config(d), 1000, 1000)) }, "owned by another user"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDirect(t)

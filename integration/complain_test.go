@@ -48,6 +48,7 @@ func TestComplainGoesOn(t *testing.T) {
 		"not JSON": func(t *testing.T, d *direct) { must(t, os.WriteFile(d.bundle+"/config.json", []byte(`{`), 0o600)) },
 		"open to others": func(t *testing.T, d *direct) {
 			must(t, os.Chmod(d.bundle+"/config.json", 0o666))
+			must(t, os.Chmod(filepath.Dir(d.bundle), 0o755))
 		},
 		"a link": func(t *testing.T, d *direct) {
 			must(t, os.Rename(d.bundle+"/config.json", d.bundle+"/real.json"))

@@ -53,7 +53,7 @@ func (d *docker) config(t *testing.T) {
 // up starts dockerd, the first time and again.
 func (d *docker) up(t *testing.T) {
 	t.Helper()
-	d.cmd = daemonIn(t, d.ns, d.dir+"/dockerd.log", d.env(t), d.program(t, d.dockerd), "--config-file", d.dir+"/daemon.json")
+	d.cmd = daemonIn(t, d.ns, d.dir+"/dockerd.log", append(d.env(t), d.more...), d.program(t, d.dockerd), "--config-file", d.dir+"/daemon.json")
 	t.Cleanup(func() {
 		if t.Failed() {
 			log, _ := run(t, "tail", "-n", "30", d.dir+"/dockerd.log")
@@ -77,6 +77,7 @@ func (d *docker) end() {
 	for _, id := range ids { // of containers that outlived their dockerd
 		removeGroups("/sys/fs/cgroup/*/docker/" + filepath.Base(id))
 	}
+	removeGroups("/sys/fs/cgroup/*/docker/buildkit")
 	unmountBelow(d.dir)
 }
 

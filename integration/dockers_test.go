@@ -25,6 +25,7 @@ type docker struct {
 	ready      bool
 	dir, ns    string
 	cli        string
+	more       []string // of its environment
 	cmd, below *exec.Cmd
 }
 

@@ -23,8 +23,11 @@ func require(t *testing.T, features ...string) {
 			t.Fatalf("this host lacks %s, which HATCHDOG_REQUIRE lists", f)
 		}
 		lane := "test-vm"
-		if f == "kubernetes" {
+		switch f {
+		case "kubernetes":
 			lane = "test-k8s"
+		case "buildkit", "nerdctl", "crio":
+			lane = "test-engines"
 		}
 		t.Skipf("this host lacks %s; make %s has it", f, lane)
 	}
@@ -36,6 +39,10 @@ func hasFeature(t *testing.T, feature string) bool {
 		data, err := os.ReadFile(path)
 		return err == nil && strings.Contains(string(data), text)
 	}
+	built := func(pattern string) bool {
+		found, _ := filepath.Glob(filepath.Join(os.Getenv("HATCHDOG_CACHE"), pattern))
+		return len(found) > 0
+	}
 	switch feature {
 	case "apparmor":
 		return holds("/sys/kernel/security/lsm", "apparmor")
@@ -45,8 +52,13 @@ func hasFeature(t *testing.T, feature string) bool {
 		var fs unix.Statfs_t
 		return unix.Statfs("/sys/fs/cgroup", &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC
 	case "kubernetes":
-		found, _ := filepath.Glob(filepath.Join(os.Getenv("HATCHDOG_CACHE"), "kubernetes-v*", "kubelet"))
-		return len(found) > 0
+		return built("kubernetes-v*/kubelet")
+	case "buildkit":
+		return built("buildkit-v*/buildkitd")
+	case "nerdctl":
+		return built("nerdctl-v*/nerdctl")
+	case "crio":
+		return built("crio-v*/crio")
 	case "crun":
 		_, err := exec.LookPath("crun")
 		return err == nil

@@ -8,6 +8,8 @@ const opening = "# What it was tried with\n\n" +
 	"## Engines\n\nEach cell names the test. Docker 20.10 is Debian's, over containerd 1.6; Docker 29 is moby\n" +
 	"v2.0.0-beta.24 over containerd 2.4, with containerd's image store; Podman is Debian's of\n" +
 	"bookworm (4.3) and of sid (5.8), each with its own conmon.\n" +
+	"nerdctl v2.2.2 over containerd 2.4: run, exec, logs, volumes, networks, ports and refusals (`TestNerdctl`),\n" +
+	"compose (`TestNerdctlCompose`). buildkitd v0.34.2: `TestBuildKit`. Both with `make test-engines`.\n" +
 	"Kubernetes is v1.36.3 over containerd 2.4 (`make test-k8s`, docs/kubernetes.md).\n\n"
 
 var engines = []string{"Docker 20.10", "Docker 29", "containerd 1.6", "containerd 2.4", "CRI of containerd 2.4", "Podman 4.3 and 5.8", "Podman 4.3 without root", "Kubernetes 1.36"}
@@ -26,6 +28,7 @@ var features = []struct {
 	{"health checks, restart on failure", both("TestDockerHealthAndRestart", "", "", "", "TestPodmanFurther (checks)", "", "TestCluster")},
 	{"volumes, volumes of others", both("TestDockerVolumes", "", "", "", "TestPodmanLife", "TestPodmanWithoutRoot", "TestCluster")},
 	{"a part of a volume", []string{"no such option", "TestDockerVolumes", "", "", "", "", "", "TestCluster"}},
+	{"BuildKit's RUN through hatchdog", []string{"no: it calls runc by its name", "TestDockerBuild", "", "", "", "no: of Docker", "no: of Docker", "no: of Docker"}},
 	{"play kube, build with RUN through hatchdog", []string{"", "", "", "", "", "TestPodmanFurther", "", "no: of Podman"}},
 	{"Compose v5.6", []string{"", "TestCompose", "", "", "", "", "", "no: of Docker"}},
 	{"update of limits", both("TestDockerLimitsOnTheHost", "", "", "", "", "", "TestCluster")},

@@ -2,7 +2,7 @@
 # Builds pinned programs through the Go module proxy, from their own go.mod,
 # into CACHE/NAME-VERSION. There already: nothing to do.
 #
-# usage: build.sh CACHE runc|old-runc-2019|old-runc-2021|old-runc-2023|old-runc-2024|old-runc-2025|containerd|containerd-oldest|shim|dockerd|docker-cli|runsc|kubernetes|compose
+# usage: build.sh CACHE runc|old-runc-2019|old-runc-2021|old-runc-2023|old-runc-2024|old-runc-2025|containerd|containerd-oldest|shim|dockerd|docker-cli|runsc|kubernetes|compose|buildx|buildkit|nerdctl|crio
 set -eu
 
 cache=$1
@@ -68,6 +68,30 @@ compose)
 	module=github.com/docker/compose/v5@$version
 	programs="./cmd"
 	;;
+buildx)
+	version=$BUILDX_VERSION cgo=0 tags= ldflags="-s -w -X github.com/docker/buildx/version.Version=$BUILDX_VERSION"
+	programs="github.com/docker/buildx/cmd/buildx@$version"
+	;;
+buildkit)
+	# Its go.mod has an exclude, which "go install" at a version does not take.
+	version=$BUILDKIT_VERSION cgo=0 tags= ldflags="-s -w"
+	module=github.com/moby/buildkit@$version
+	programs="./cmd/buildkitd ./cmd/buildctl"
+	;;
+nerdctl)
+	version=$NERDCTL_VERSION cgo=0 tags= ldflags="-s -w -X github.com/containerd/nerdctl/v2/pkg/version.Version=$NERDCTL_VERSION"
+	# The module proxy has no list of its releases, which "go install" wants.
+	module=github.com/containerd/nerdctl/v2@$version
+	programs="./cmd/nerdctl"
+	;;
+crio)
+	version=$CRIO_VERSION cgo=1 tags="seccomp containers_image_openpgp exclude_graphdriver_btrfs" ldflags="-s -w"
+	# The module proxy does not have the version of go-criu that it names.
+	module=github.com/cri-o/cri-o@$version
+	replace="github.com/checkpoint-restore/go-criu/v8@$GO_CRIU_VERSION"
+	programs="./cmd/crio"
+	time="five to fifteen minutes"
+	;;
 kubernetes)
 	# Its go.mod points to folders that the module proxy does not hand out; the
 	# same modules are there under versions of their own.
@@ -115,6 +139,12 @@ if [ -n "$module" ]; then
 		sed -i 's/\(criuVersionRPC\.M[a-z]*\))/\1Number)/; s/state\.Status = \(status\.String()\)/state.Status = specs.ContainerState(\1)/' libcontainer/container_linux.go
 	}
 	[ $name != kubernetes ] || sed -i "s|=> ./staging/src/\(.*\)|=> \1 v0.${version#v1.}|" go.mod
+	# A part of its tests stands among its commands, and needs a module that the
+	# proxy does not have.
+	[ $name != nerdctl ] || {
+		rm cmd/nerdctl/helpers/testing*.go
+		go mod edit -droprequire github.com/containerd/nerdctl/mod/tigron -dropreplace github.com/containerd/nerdctl/mod/tigron@v0.0.0
+	}
 	[ -z "$replace" ] || GOFLAGS=-mod=mod go mod edit -require "$replace"
 	compile="build -mod=mod -o $tmp/bin/"
 else
@@ -132,5 +162,7 @@ if ! wait $compiler; then
 	tail -n 20 "$tmp/log" >&2
 	exit 1
 fi
+# What keeps its namespaces is of C.
+[ $name != crio ] || { make -s -C pinns >"$tmp/log" 2>&1 && cp bin/pinns "$tmp/bin/"; }
 [ $name != compose ] || mv "$tmp/bin/cmd" "$tmp/bin/docker-compose"
 mv "$tmp/bin" "$out"

@@ -19,6 +19,13 @@ DOCKER_CLI_VERSION=v29.9.3+incompatible
 SWARMKIT_VERSION=v2.1.3-0.20260828175525-ad0357aedfca
 # The newest Compose that our Go builds.
 COMPOSE_VERSION=v5.6.0
+# What builds images, for make test-engines.
+BUILDX_VERSION=v0.38.2
+BUILDKIT_VERSION=v0.34.2
+# The newest nerdctl and CRI-O that the module proxy has with their sums.
+NERDCTL_VERSION=v2.2.2
+CRIO_VERSION=v1.35.2
+GO_CRIU_VERSION=v8.2.0
 # The Kubernetes of the single node.
 KUBERNETES_VERSION=v1.36.3
 # Kubernetes' validation of container runtimes.

@@ -51,7 +51,7 @@ func Open(dir string) (*Bundle, error) {
 
 func (b *Bundle) read() error {
 	b.steady = Steady(filepath.Join(b.dir, Config))
-	raw, st, err := readAt(b.fd, Config)
+	raw, st, err := readAt(b.fd, Config, func() bool { return enclosed(filepath.Join(b.dir, Config)) })
 	if err != nil {
 		return fmt.Errorf("%s: %w", Config, err)
 	}
@@ -74,9 +74,13 @@ func checkOwner(st *unix.Stat_t) error {
 	return nil
 }
 
+// unenclosed is said of a file whose mode alone counts.
+func unenclosed() bool { return false }
+
 // readAt reads name in the directory fd: a regular file, not through a
-// symlink, not larger than MaxSize.
-func readAt(dirfd int, name string) ([]byte, *unix.Stat_t, error) {
+// symlink, not larger than MaxSize. One that its mode lets others write to is
+// taken where they cannot come to it.
+func readAt(dirfd int, name string, enclosed func() bool) ([]byte, *unix.Stat_t, error) {
 	// O_NONBLOCK: a FIFO in its place is not to hold us up.
 	fd, err := unix.Openat(dirfd, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ELOOP) {
@@ -94,11 +98,12 @@ func readAt(dirfd int, name string) ([]byte, *unix.Stat_t, error) {
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return nil, nil, ErrNotRegular
 	}
-	if err := checkOwner(&st); err != nil {
-		return nil, nil, err
+	err = checkOwner(&st)
+	if err == nil && st.Mode&0o020 != 0 && hasACL(fmt.Sprintf("/proc/self/fd/%d", fd)) {
+		err = fmt.Errorf("%w (an access control list)", ErrWritable)
 	}
-	if st.Mode&0o020 != 0 && hasACL(fmt.Sprintf("/proc/self/fd/%d", fd)) {
-		return nil, nil, fmt.Errorf("%w (an access control list)", ErrWritable)
+	if err != nil && (!errors.Is(err, ErrWritable) || !enclosed()) {
+		return nil, nil, err
 	}
 	if st.Size > MaxSize {
 		return nil, nil, ErrTooLarge
@@ -121,7 +126,7 @@ func Read(r io.Reader) ([]byte, error) {
 
 // ReadFile reads a process or resources file under the rules of Open.
 func ReadFile(path string) ([]byte, error) {
-	raw, _, err := readAt(unix.AT_FDCWD, path)
+	raw, _, err := readAt(unix.AT_FDCWD, path, unenclosed)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

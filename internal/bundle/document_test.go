@@ -149,7 +149,7 @@ func TestOpenRefuses(t *testing.T) {
 			if err := os.WriteFile(d+"/config.json", []byte("{}"), 0o600); err != nil {
 				return err
 			}
-			return os.Chmod(d+"/config.json", 0o666)
+			return errors.Join(os.Chmod(d+"/config.json", 0o666), os.Chmod(filepath.Dir(d), 0o755))
 		}, ErrWritable},
 	} {
 		dir := t.TempDir()

@@ -15,7 +15,7 @@ var errOthers = errors.New("others than root can write to it")
 // replace, under the rules of Open. It is closer than ReadFile: no group may write
 // to the file, and nobody else say what its path leads to.
 func ReadKept(path string) ([]byte, error) {
-	raw, st, err := readAt(unix.AT_FDCWD, path)
+	raw, st, err := readAt(unix.AT_FDCWD, path, unenclosed)
 	if err == nil && (st.Mode&0o022 != 0 || !owner.Trusted(path, st.Uid) || !Steady(path)) {
 		err = errOthers
 	}

@@ -100,6 +100,7 @@ func TestAccessControlList(t *testing.T) {
 	}
 	dir := filepath.Join(t.TempDir(), "bundle")
 	must(t, os.Mkdir(dir, 0o755))
+	must(t, os.Chmod(filepath.Dir(filepath.Dir(dir)), 0o755))
 	must(t, os.WriteFile(filepath.Join(dir, Config), []byte(`{"ociVersion":"1.0.0"}`), 0o600))
 	must(t, unix.Setxattr(dir, "system.posix_acl_access", acl, 0))
 	b, err := Open(dir)

@@ -12,6 +12,12 @@ import (
 //	STATE/io.containerd.grpc.v1.cri/sandboxes/ID/shm
 //	ROOT/io.containerd.grpc.v1.cri/sandboxes/ID/{hosts,hostname,resolv.conf}
 //	ROOT/io.containerd.snapshotter.v1.NAME/
+//
+// nerdctl (1 and 2) keeps its own, in a folder for each containerd:
+//
+//	/var/lib/nerdctl/HASH/containers/NAMESPACE/ID/{hostname,resolv.conf}
+//	/var/lib/nerdctl/HASH/etchosts/NAMESPACE/ID/hosts
+//	/var/lib/nerdctl/HASH/volumes/NAMESPACE/NAME/_data
 const (
 	taskDir     = "io.containerd.runtime.v2.task"
 	sandboxes   = "/io.containerd.grpc.v1.cri/sandboxes/"
@@ -43,6 +49,11 @@ func (ctr) Dirs(a Asker) []Dir {
 	state, _, found := strings.Cut(a.Bundle, "/"+taskDir+"/")
 	if found {
 		all = append(all, Dir{usualState, state})
+	}
+	for _, m := range a.Spec.Mounts {
+		if store, found := strings.CutSuffix(m.Source, "/etchosts/"+taskNamespace(a.Bundle)+"/"+a.ID+"/hosts"); found && strings.HasPrefix(store, "/") {
+			all = append(all, Dir{"/var/lib/nerdctl", filepath.Dir(store)})
+		}
 	}
 	for _, root := range sourcesBelow(a.Spec, sandboxes) {
 		if !found || root != state {

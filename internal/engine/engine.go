@@ -62,11 +62,13 @@ const (
 	CRIName    = "cri"
 	CtrName    = "ctr"
 	PodmanName = "podman"
-	OtherName  = "other"
+	// BuildKitName is BuildKit in dockerd, too.
+	BuildKitName = "buildkit"
+	OtherName    = "other"
 )
 
 // All are the engines, in the order in which they are asked.
-func All() []Engine { return []Engine{docker{}, criContainerd{}, ctr{}, crio{}, podman{}} }
+func All() []Engine { return []Engine{docker{}, criContainerd{}, ctr{}, crio{}, podman{}, buildkit{}} }
 
 // Of is the engine that made the bundle; nil is none of these.
 func Of(a Asker) Engine {

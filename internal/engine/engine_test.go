@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/json"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -101,5 +102,29 @@ func TestOthers(t *testing.T) {
 		"/g/overlay-containers/c5/userdata/shm", "/g/overlay-containers/c6/other")
 	if diff := cmp.Diff([]string{"c2", "c3", "c5"}, Others(Asker{s, "c1", "/b"})); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A step of a build has an id of BuildKit's, in its executor.
+func TestStep(t *testing.T) {
+	const id = "f5lxx1zz5pnorynqglhzmsp33"
+	container := strings.Repeat("0a", 32)
+	for _, c := range []struct {
+		id, bundle string
+		dirs       []Dir
+	}{
+		{id, "/mnt/d/buildkit/executor/" + id, []Dir{{"/var/lib/docker", "/mnt/d"}}},
+		{id, "/srv/bk/runc-overlayfs/executor/" + id, []Dir{{"/var/lib/buildkit", "/srv/bk"}}},
+		{container, "/mnt/d/buildkit/executor/" + container, nil},
+		{id, "/mnt/d/buildkit/executor/x", nil},
+		{id, "/srv/executor/" + id, nil},
+	} {
+		a := Asker{mounts(), c.id, c.bundle}
+		if diff := cmp.Diff(c.dirs, Dirs(a)); diff != "" {
+			t.Errorf("%s: %s", c.bundle, diff)
+		}
+		if e := Of(a); (e != nil && e.Name() == BuildKitName) != (c.dirs != nil) {
+			t.Errorf("%s: made by %v", c.bundle, e)
+		}
 	}
 }

@@ -51,7 +51,7 @@ func describe(key string) string { //nolint:funlen // a table, a line for each k
 	case "Rule.profile":
 		return "the profile for what matches"
 	case "Match.engine":
-		return "docker, cri, ctr, podman or other; told by where the bundle is"
+		return "docker, cri, ctr, podman, buildkit or other; told by where the bundle is"
 	case "Match.namespace":
 		return "the pod's namespace (CRI)"
 	case "Match.pod":

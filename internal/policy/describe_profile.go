@@ -96,7 +96,7 @@ func describePlace(key string) string { //nolint:funlen // a table, a line for e
 	case "MountRules.protect":
 		return "host paths that a bind mount may not give, nor a path below or above one"
 	case "MountRules.allow":
-		return "exceptions to protect and sockets; the longest path wins. An exception for the very path of a mount opens it with all that is protected below. One with an element * (any name), or with {id}, {sandbox}, {pod} (the workload's own) or {joined} (a container whose namespaces it joins), opens itself alone"
+		return "exceptions to protect and sockets; the longest path wins. An exception for the very path of a mount opens it with all that is protected below. One with an element * (any name), or with {id}, {sandbox}, {pod} (the workload's own), {joined} (a container whose namespaces it joins) or {step} (any name, for a step of a build by BuildKit), opens itself alone"
 	case "MountRules.sockets":
 		return "true: sockets of the host may be mounted"
 	case "MountRules.masked":

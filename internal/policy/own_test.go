@@ -40,6 +40,22 @@ func TestForOpensTheWorkloadsOwnAlone(t *testing.T) {
 			t.Errorf("%s: %s, want %s", path, got, want)
 		}
 	}
+	step := p.For(map[string][]string{"{step}": {"f5lxx1zz5pnorynqglhzmsp33"}})
+	for path, want := range map[string]Access{
+		"/var/lib/docker/buildkit/executor/hosts":                                   AccessRO,
+		"/var/lib/docker/tmp/buildkit-secrets7/x":                                   AccessRW,
+		"/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/7/fs": AccessRW,
+		"/var/lib/containerd/io.containerd.content.v1.content":                      AccessNone,
+		"/var/lib/docker/containers/c2/hosts":                                       AccessNone,
+		"/var/lib/docker/tmp":                                                       AccessNone,
+	} {
+		if got, _ := step.Mounts.AccessFor(path); got != want {
+			t.Errorf("a step's %s: %s, want %s", path, got, want)
+		}
+		if got, _ := own.Mounts.AccessFor(path); got != AccessNone {
+			t.Errorf("a container's %s: %s", path, got)
+		}
+	}
 	for _, name := range []string{"", "*", "..", ".", "a/b"} {
 		got, _ := p.For(map[string][]string{"{pod}": {name}}).Mounts.AccessFor("/var/lib/kubelet/pods/p2/volumes")
 		if got != AccessNone {

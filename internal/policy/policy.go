@@ -100,7 +100,7 @@ type Rule struct {
 // Match is a conjunction of globs (path.Match, with * also matching /) over
 // what workload.Identify knows. An empty field matches anything.
 type Match struct {
-	Engine    string `json:"engine,omitempty"` // docker, cri, ctr, podman, other
+	Engine    string `json:"engine,omitempty"` // docker, cri, ctr, podman, buildkit, other
 	Namespace string `json:"namespace,omitempty"`
 	Pod       string `json:"pod,omitempty"`
 	Container string `json:"container,omitempty"`

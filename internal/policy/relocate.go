@@ -45,9 +45,10 @@ func (p *Profile) Relocated(dirs []engine.Dir) *Profile {
 	return &c
 }
 
-// For is the profile with {id}, {sandbox}, {pod} and {joined} in its exceptions
+// For is the profile with {id}, {sandbox}, {pod}, {step} and {joined} in its exceptions
 // replaced by the workload's own. One that is not known, or is not a plain name,
-// opens nothing.
+// opens nothing. {step} is any name, where the workload is a step of a build:
+// BuildKit alone says what a step mounts, and the Dockerfile names no path of the host.
 func (p *Profile) For(own map[string][]string) *Profile {
 	c := *p
 	c.Mounts.Allow = nil
@@ -72,6 +73,9 @@ func expand(r PathRule, own map[string][]string) []PathRule {
 		}
 		one := slices.Clone(elements)
 		one[at] = name
+		if elements[at] == "{step}" {
+			one[at] = "*"
+		}
 		r.Path, r.Derived = strings.Join(one, "/"), true
 		all = append(all, expand(r, own)...)
 	}

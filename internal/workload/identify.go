@@ -51,8 +51,12 @@ func kept(path string) []byte {
 }
 
 // Own are the names under which the engine keeps what belongs to this workload,
-// for a policy's paths: of itself, of its pod, and of the containers whose
-// namespaces it joins.
+// for a policy's paths: of itself, of its pod, of the step of a build, and of the
+// containers whose namespaces it joins.
 func (w Workload) Own(joined ...string) map[string][]string {
-	return map[string][]string{"{id}": {w.ID}, "{sandbox}": {w.SandboxID}, "{pod}": {w.PodUID}, "{joined}": joined}
+	own := map[string][]string{"{id}": {w.ID}, "{sandbox}": {w.SandboxID}, "{pod}": {w.PodUID}, "{joined}": joined, "{step}": nil}
+	if w.Engine == BuildKit {
+		own["{step}"] = []string{w.ID}
+	}
+	return own
 }

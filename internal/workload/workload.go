@@ -22,11 +22,12 @@ import (
 
 // The engines that Identify tells apart.
 const (
-	Docker = engine.DockerName
-	CRI    = engine.CRIName
-	Ctr    = engine.CtrName
-	Podman = engine.PodmanName
-	Other  = engine.OtherName
+	Docker   = engine.DockerName
+	CRI      = engine.CRIName
+	Ctr      = engine.CtrName
+	Podman   = engine.PodmanName
+	BuildKit = engine.BuildKitName
+	Other    = engine.OtherName
 )
 
 // Workload is who asks.

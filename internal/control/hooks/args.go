@@ -7,6 +7,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/hatchdog/hatchdog/internal/engine"
 	"github.com/hatchdog/hatchdog/internal/host"
 	"github.com/hatchdog/hatchdog/internal/policy"
 )
@@ -37,9 +38,10 @@ func (c hooks) unlisted(h specs.Hook, file host.HookFile) []string {
 
 // docker knows the command line of Docker's network hook: it connects this very
 // container, and no other's network moves here (moby,
-// libnetwork/sandbox_externalkey_unix.go).
+// libnetwork/sandbox_externalkey_unix.go). The network of a step of a build has an
+// id of its own (moby, builder-next/executor_linux.go), which is no container's.
 func (c hooks) docker(args []string) bool {
 	const hex = "0123456789abcdef"
-	return len(args) == 4 && args[0] == dockerArg && strings.HasPrefix(args[1], "-exec-root=/") && (args[2] == c.id || c.id == "") &&
+	return len(args) == 4 && args[0] == dockerArg && strings.HasPrefix(args[1], "-exec-root=/") && (args[2] == c.id || c.id == "" || engine.StepID(c.id) && engine.StepID(args[2])) &&
 		args[3] != "" && strings.Trim(args[3], hex) == ""
 }

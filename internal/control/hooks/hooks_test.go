@@ -24,37 +24,39 @@ func TestApply(t *testing.T) {
 	}}
 	docker := []string{"libnetwork-setkey", "-exec-root=/run/docker", "own", "0a1b2c"}
 	facts.ID = "own"
+	const step = "f5lxx1zz5pnorynqglhzmsp33"
 	for name, tc := range map[string]struct {
 		stage string
 		hook  specs.Hook
 		want  string
 	}{
-		"docker":                   {"prestart", specs.Hook{Path: "/proc/7/exe", Args: docker}, ""},
-		"docker, another argument": {"prestart", specs.Hook{Path: "/proc/7/exe", Args: []string{"x"}}, "does not list"},
-		"docker, for another":      {"prestart", specs.Hook{Path: "/proc/7/exe", Args: []string{docker[0], docker[1], "other", docker[3]}}, "does not list"},
-		"docker, more arguments":   {"prestart", specs.Hook{Path: "/proc/7/exe", Args: append(slices.Clone(docker), "x")}, "does not list"},
-		"docker, another root":     {"prestart", specs.Hook{Path: "/proc/7/exe", Args: []string{docker[0], "--debug", "own", docker[3]}}, "does not list"},
-		"docker, another socket":   {"prestart", specs.Hook{Path: "/proc/7/exe", Args: []string{docker[0], docker[1], "own", "../x"}}, "does not list"},
-		"docker, another stage":    {"poststop", specs.Hook{Path: "/proc/7/exe", Args: docker}, "does not list"},
-		"named like docker":        {"prestart", specs.Hook{Path: "/proc/8/exe", Args: docker}, "does not list"},
-		"listed":                   {"poststop", specs.Hook{Path: "/opt/listed"}, ""},
-		"its own name":             {"poststop", specs.Hook{Path: "/opt/listed", Args: []string{"listed"}}, ""},
-		"its own path":             {"poststop", specs.Hook{Path: "/opt/listed", Args: []string{"/opt/listed", "prestart", "--link=a::b"}}, ""},
-		"another name":             {"createRuntime", specs.Hook{Path: "/opt/listed", Args: []string{"sh"}}, "arguments"},
-		"its name as an argument":  {"createRuntime", specs.Hook{Path: "/opt/listed", Args: []string{"listed", "listed"}}, "arguments"},
-		"an argument":              {"createContainer", specs.Hook{Path: "/opt/listed", Args: []string{"listed", "-c"}}, "arguments"},
-		"no prefix":                {"createContainer", specs.Hook{Path: "/opt/listed", Args: []string{"listed", "prestarts"}}, "arguments"},
-		"an empty argument":        {"prestart", specs.Hook{Path: "/opt/listed", Args: []string{"listed", ""}}, "arguments"},
-		"a timeout":                {"prestart", specs.Hook{Path: "/opt/listed", Timeout: new(1)}, ""},
-		"no time":                  {"prestart", specs.Hook{Path: "/opt/listed", Timeout: new(0)}, "timeout"},
-		"less than no time":        {"poststop", specs.Hook{Path: "/opt/listed", Timeout: new(-1)}, "timeout"},
-		"of a process":             {"createRuntime", specs.Hook{Path: "/proc/9/exe"}, ""},
-		"of a process, later":      {"poststop", specs.Hook{Path: "/proc/9/exe"}, "link of procfs"},
-		"a path in the container":  {"startContainer", specs.Hook{Path: "/opt/unknown"}, ""},
-		"link to another":          {"poststart", specs.Hook{Path: "/opt/link"}, "does not list"},
-		"writable":                 {"createContainer", specs.Hook{Path: "/opt/open"}, "others than root"},
-		"missing":                  {"createRuntime", specs.Hook{Path: "/opt/missing"}, "cannot be read"},
-		"nobody looked":            {"createRuntime", specs.Hook{Path: "/opt/x"}, "cannot be read"},
+		"docker":                           {"prestart", specs.Hook{Path: "/proc/7/exe", Args: docker}, ""},
+		"docker, another argument":         {"prestart", specs.Hook{Path: "/proc/7/exe", Args: []string{"x"}}, "does not list"},
+		"docker, for another":              {"prestart", specs.Hook{Path: "/proc/7/exe", Args: []string{docker[0], docker[1], "other", docker[3]}}, "does not list"},
+		"docker, a step's for a container": {"prestart", specs.Hook{Path: "/proc/7/exe", Args: []string{docker[0], docker[1], step, docker[3]}}, "does not list"},
+		"docker, more arguments":           {"prestart", specs.Hook{Path: "/proc/7/exe", Args: append(slices.Clone(docker), "x")}, "does not list"},
+		"docker, another root":             {"prestart", specs.Hook{Path: "/proc/7/exe", Args: []string{docker[0], "--debug", "own", docker[3]}}, "does not list"},
+		"docker, another socket":           {"prestart", specs.Hook{Path: "/proc/7/exe", Args: []string{docker[0], docker[1], "own", "../x"}}, "does not list"},
+		"docker, another stage":            {"poststop", specs.Hook{Path: "/proc/7/exe", Args: docker}, "does not list"},
+		"named like docker":                {"prestart", specs.Hook{Path: "/proc/8/exe", Args: docker}, "does not list"},
+		"listed":                           {"poststop", specs.Hook{Path: "/opt/listed"}, ""},
+		"its own name":                     {"poststop", specs.Hook{Path: "/opt/listed", Args: []string{"listed"}}, ""},
+		"its own path":                     {"poststop", specs.Hook{Path: "/opt/listed", Args: []string{"/opt/listed", "prestart", "--link=a::b"}}, ""},
+		"another name":                     {"createRuntime", specs.Hook{Path: "/opt/listed", Args: []string{"sh"}}, "arguments"},
+		"its name as an argument":          {"createRuntime", specs.Hook{Path: "/opt/listed", Args: []string{"listed", "listed"}}, "arguments"},
+		"an argument":                      {"createContainer", specs.Hook{Path: "/opt/listed", Args: []string{"listed", "-c"}}, "arguments"},
+		"no prefix":                        {"createContainer", specs.Hook{Path: "/opt/listed", Args: []string{"listed", "prestarts"}}, "arguments"},
+		"an empty argument":                {"prestart", specs.Hook{Path: "/opt/listed", Args: []string{"listed", ""}}, "arguments"},
+		"a timeout":                        {"prestart", specs.Hook{Path: "/opt/listed", Timeout: new(1)}, ""},
+		"no time":                          {"prestart", specs.Hook{Path: "/opt/listed", Timeout: new(0)}, "timeout"},
+		"less than no time":                {"poststop", specs.Hook{Path: "/opt/listed", Timeout: new(-1)}, "timeout"},
+		"of a process":                     {"createRuntime", specs.Hook{Path: "/proc/9/exe"}, ""},
+		"of a process, later":              {"poststop", specs.Hook{Path: "/proc/9/exe"}, "link of procfs"},
+		"a path in the container":          {"startContainer", specs.Hook{Path: "/opt/unknown"}, ""},
+		"link to another":                  {"poststart", specs.Hook{Path: "/opt/link"}, "does not list"},
+		"writable":                         {"createContainer", specs.Hook{Path: "/opt/open"}, "others than root"},
+		"missing":                          {"createRuntime", specs.Hook{Path: "/opt/missing"}, "cannot be read"},
+		"nobody looked":                    {"createRuntime", specs.Hook{Path: "/opt/x"}, "cannot be read"},
 	} {
 		p := &policy.Profile{
 			OnExcess: map[string]policy.Excess{policy.Hooks: policy.Refuse},
@@ -88,6 +90,33 @@ func TestApply(t *testing.T) {
 		}
 		if again, _ := New(p, facts).Apply(s); len(again) != 0 {
 			t.Errorf("%s: not idempotent", name)
+		}
+	}
+}
+
+// The network of a step of a build has an id of its own, which is no container's.
+func TestNetworkOfAStep(t *testing.T) {
+	const step, other = "f5lxx1zz5pnorynqglhzmsp33", "0123456789abcdefghijklmno"
+	container := strings.Repeat("0a", 32)
+	for _, tc := range []struct {
+		id, network string
+		want        bool
+	}{
+		{step, other, true},
+		{step, step, true},
+		{step, container, false},
+		{step, other[1:], false},
+		{step, "../" + other[3:], false},
+		{step, strings.ToUpper(other), false},
+		{container, other, false},
+	} {
+		facts := host.Facts{ID: tc.id, Hooks: map[string]host.HookFile{"/proc/7/exe": {Resolved: "/usr/sbin/dockerd", Dockerd: true}}}
+		p := &policy.Profile{OnExcess: map[string]policy.Excess{policy.Hooks: policy.Refuse}, Hooks: policy.HookRules{DockerNetwork: true}}
+		s := &specs.Spec{Hooks: &specs.Hooks{Prestart: []specs.Hook{{ //nolint:staticcheck // deprecated, but Docker uses it and runc runs it
+			Path: "/proc/7/exe", Args: []string{"libnetwork-setkey", "-exec-root=/run/docker", tc.network, "0a1b2c"},
+		}}}}
+		if _, err := New(p, facts).Apply(s); (err == nil) != tc.want {
+			t.Errorf("%s in the network of %s: %v", tc.id, tc.network, err)
 		}
 	}
 }
