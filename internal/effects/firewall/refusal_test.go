@@ -59,36 +59,71 @@ func TestDeniedIsRefusedAtOnce(t *testing.T) {
 	}
 }
 
-// What is refused is told to the container alone: a socket with an address of
-// others as its source (IPV6_FREEBIND needs no capability) would have the reset
-// sent to them.
+// What is refused is told to the container alone: a socket with an address of others
+// as its source (IPV6_FREEBIND needs no capability) would have the reset sent to them.
 func TestRefusalStaysInside(t *testing.T) {
 	l := newLab(t)
 	_, err := Install(Request{FD: l.box, Egress: []egress.Policy{namesPolicy()}, Facts: labFacts()})
 	must(t, err)
-	stranger := packet(egress.TCP, "2606:4700::66", 4444)
-	must(t, host.InNetwork(l.box, func() error {
-		fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-		if err != nil {
-			return err
+	const ipFreebind, ipv6Freebind = 15, 78 // kernel, in.h and in6.h
+	for _, c := range []struct {
+		stranger, to  string
+		level, option int
+		sends         bool // the kernel lets such a packet be sent
+	}{
+		{"8.8.4.66", "8.8.8.8", unix.IPPROTO_IP, ipFreebind, false},
+		{"2606:4700::66", "2606:4700::1111", unix.IPPROTO_IPV6, ipv6Freebind, true},
+	} {
+		stranger := packet(egress.TCP, c.stranger, 4444)
+		must(t, host.InNetwork(l.box, func() error {
+			fd, err := unix.Socket(family4or6(stranger.Addr), unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+			if err != nil {
+				return err
+			}
+			defer unix.Close(fd)
+			if err := unix.SetsockoptInt(fd, c.level, c.option, 1); err != nil {
+				return err
+			}
+			if err := unix.Bind(fd, sockaddr(stranger.Addr, stranger.Port)); err != nil {
+				return err
+			}
+			l.seen(stranger)
+			err = unix.Connect(fd, sockaddr(netip.MustParseAddr(c.to), 9))
+			if sent := errors.Is(err, unix.EINPROGRESS); sent != c.sends {
+				t.Errorf("%s: sent %v: %v", c.stranger, sent, err)
+			}
+			return nil
+		}))
+		time.Sleep(50 * time.Millisecond)
+		if l.seen(stranger) {
+			t.Errorf("a reset was sent to %s", c.stranger)
 		}
-		defer unix.Close(fd)
-		const ipv6Freebind = 78 // kernel, in6.h
-		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, ipv6Freebind, 1); err != nil {
-			return err
-		}
-		if err := unix.Bind(fd, sockaddr(stranger.Addr, stranger.Port)); err != nil {
-			return err
-		}
-		l.seen(stranger)
-		err = unix.Connect(fd, sockaddr(netip.MustParseAddr("2606:4700::1111"), 9))
-		if !errors.Is(err, unix.EINPROGRESS) {
-			t.Errorf("the packet was not sent: %v", err)
-		}
-		return nil
-	}))
-	time.Sleep(50 * time.Millisecond)
-	if l.seen(stranger) {
-		t.Error("a reset was sent to a stranger")
+	}
+}
+
+// A kernel that can send no reset drops all the same.
+func TestKernelWithoutResets(t *testing.T) {
+	l := newLab(t)
+	layers, err := compile(Request{Egress: []egress.Policy{restricted()}, Facts: labFacts()})
+	must(t, err)
+	k, err := open(l.box)
+	must(t, err)
+	defer k.close()
+	for i := range layers {
+		layers[i].silent = true
+	}
+	must(t, (&Installed{fd: l.box}).put(k, layers, nil))
+	denied := packet(egress.TCP, "169.254.169.254", 80)
+	if l.reaches(t, denied) {
+		t.Error("without a reset the packet is let out")
+	}
+	if took, err := l.dials(t, "tcp", "169.254.169.254:80"); err == nil || took < atOnce {
+		t.Errorf("somebody refused the connection: %v after %v", err, took)
+	}
+	// Where another container of the namespace brings the reset, it is added.
+	_, err = Install(Request{FD: l.box, Egress: []egress.Policy{restricted()}, Facts: labFacts()})
+	must(t, err)
+	if took, err := l.dials(t, "tcp", "169.254.169.254:80"); !errors.Is(err, unix.ECONNREFUSED) || took > atOnce {
+		t.Errorf("%v after %v", err, took)
 	}
 }
