@@ -35,27 +35,32 @@ func (k *keeper) prepare(flags *pflag.FlagSet) error {
 		}
 	}
 	k.ceiling, k.homes, k.layers, k.overlay, k.program = &r.Box, r.Homes, r.Places.Layers, r.Overlay, r.Box.Init
-	var shared, own []string
+	shared, own := words(flags, k.ceiling.Cwd, "allow-apply", "runs")
+	k.args = slices.Concat(shared, []string{"run", "--report=none", "--no-ask"}, own)
+	return nil
+}
+
+// words are the flags as they were given, each in one word, with paths that mean
+// the same everywhere: those of every command, and those of this one.
+func words(flags *pflag.FlagSet, cwd string, without ...string) (shared, own []string) {
 	flags.Visit(func(f *pflag.Flag) {
 		values := []string{f.Value.String()}
 		if list, is := f.Value.(pflag.SliceValue); is {
 			values = list.GetSlice()
 		}
 		for _, v := range values {
-			if slices.Contains(pathFlags, f.Name) && !filepath.IsAbs(v) {
-				v = filepath.Join(k.ceiling.Cwd, v)
+			if cwd != "" && slices.Contains(pathFlags, f.Name) && !filepath.IsAbs(v) {
+				v = filepath.Join(cwd, v)
 			}
-			word := "--" + f.Name + "=" + v
-			switch {
+			switch word := "--" + f.Name + "=" + v; {
 			case f.Name == "policy" || f.Name == "state-dir":
 				shared = append(shared, word)
-			case f.Name != "allow-apply" && f.Name != "runs":
+			case !slices.Contains(without, f.Name):
 				own = append(own, word)
 			}
 		}
 	})
-	k.args = slices.Concat(shared, []string{"run", "--report=none", "--no-ask"}, own)
-	return nil
+	return shared, own
 }
 
 var (

@@ -102,8 +102,8 @@ func (k *keeper) toolRun(ctx context.Context, _ *mcp.CallToolRequest, in runInpu
 	return nil, ran.result, nil
 }
 
-// start runs ourselves as `hatchctl run`, and waits for it. What it hands over
-// are the events, what ends the run, and what narrows it.
+// start runs ourselves as `hatchctl run`, and waits for it. It hands over
+// descriptors: for the events, for the end, for what narrows the run.
 func (k *keeper) start(ctx context.Context, name string, args []string, text []byte, stdin string) (*ranBox, error) {
 	ends, err := threePipes()
 	if err != nil {

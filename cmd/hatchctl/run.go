@@ -32,7 +32,8 @@ type runFlags struct {
 	preset, showPreset         string
 	policyFrom, accepted       string
 	boxDir                     string
-	noAsk                      bool
+	noAsk, learn               bool
+	given                      []string // on this command line
 	set, registries            []string // of the preset
 }
 
@@ -113,11 +114,15 @@ func (f *runFlags) addRun(flags *pflag.FlagSet) {
 	flags.StringVar(&f.reportFile, "report-file", "", "write the report there instead")
 	flags.StringVar(&f.events, "json-events", "", "write what happens as lines of JSON to this descriptor (3 or more) or file")
 	flags.StringVar(&f.untilFd, "until-fd", "", "kill the command when this descriptor (3 or more) is at its end: when who holds the other end of a pipe closes it, or ends")
+	flags.BoolVar(&f.learn, "learn", false, "print the flags that the command needs: run it again with those, until it needs none")
 	flags.StringVar(&f.workdir, "workdir", "", "start the command in this directory, which it sees")
 	flags.StringVar(&f.narrowFd, "narrow-fd", "", "narrow the box by what this descriptor (3 or more) has, a text as --policy-from takes it with paths from /; nobody is asked")
 }
 
 var errComplain = errors.New("the policy only records (mode: complain), so nothing would hold the command; run needs mode: enforce")
+
+// oneRun are flags that mean one run and no other.
+var oneRun = []string{"learn", "name", "report", "report-file", "json-events", "until-fd", "narrow-fd", "policy-accept", "no-ask"}
 
 // addPlaces is the flag that says where all of it is kept.
 func (f *runFlags) addPlaces(flags *pflag.FlagSet) {
@@ -166,6 +171,8 @@ func (o *options) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		fmt.Fprintf(cmd.ErrOrStderr(), "hatchctl: --json-events %s: %v\n", f.events, err)
 		return exitError(run.CodeFailed)
 	}
+	shared, own := words(cmd.Flags(), "", oneRun...)
+	f.given = slices.Concat(shared, own)
 	code, err := o.box(cmd.ErrOrStderr(), f, ev, args)
 	if err != nil {
 		fmt.Fprintln(cmd.ErrOrStderr(), "hatchctl:", err)
@@ -200,20 +207,24 @@ func (o *options) box(errs io.Writer, f *runFlags, ev *events, args []string) (i
 	r.Cancel = cancel
 	var told error
 	r.Started = func() { told = ev.started(r) }
+	l := f.learner(r)
 	out, err := run.Run(r)
+	l.end()
 	if err != nil {
 		return out.Code, err
 	}
+	rep := newReport(r, out)
+	rep.Learned = l.learned(r, rep.Denied)
 	var changed *eventChange
 	if r.Overlay {
 		if changed, err = f.showLayers(errs, r.Box.ID); err != nil {
 			return 0, fmt.Errorf("changes: %w", err)
 		}
 	}
-	if err := report(errs, f, to, r, out); err != nil {
+	if err := report(errs, f, to, r, rep); err != nil {
 		fmt.Fprintln(errs, "hatchctl: report:", err)
 	}
-	if err := errors.Join(told, ev.ended(newReport(r, out), changed)); err != nil {
+	if err := errors.Join(told, ev.ended(rep, changed)); err != nil {
 		fmt.Fprintln(errs, "hatchctl: --json-events:", err)
 	}
 	return out.Code, nil

@@ -26,6 +26,8 @@ type runReport struct {
 	// Unseen says what is denied without being counted.
 	Unseen []string `json:"unseen"`
 	Hidden []string `json:"hidden"` // paths in what was granted
+	// Learned is there with --learn.
+	Learned *learned `json:"learned,omitempty"`
 }
 
 // unseen is denied without anybody counting it: that would take a probe in the
@@ -47,8 +49,8 @@ func newReport(r *run.Request, out run.Outcome) runReport {
 	return rep
 }
 
-func report(errs io.Writer, f *runFlags, to *reportFile, r *run.Request, out run.Outcome) error {
-	rep, w := newReport(r, out), errs
+func report(errs io.Writer, f *runFlags, to *reportFile, r *run.Request, rep runReport) error {
+	w := errs
 	if to != nil {
 		defer to.file.Close()
 		if err := to.empty(); err != nil {
@@ -68,6 +70,9 @@ func report(errs io.Writer, f *runFlags, to *reportFile, r *run.Request, out run
 	}
 	rep.line(w, r.Box.Limits)
 	rep.text(w)
+	if rep.Learned != nil {
+		rep.Learned.print(w, f.given, r)
+	}
 	return nil
 }
 

@@ -64,16 +64,13 @@ func (o *options) request(f *runFlags, args []string) (*run.Request, error) {
 	if b.Allow, err = allowed(f.allow, f.registries); err != nil {
 		return nil, err
 	}
+	if f.learn && wayOut() {
+		b.Allow = append(b.Allow, learnName)
+	}
 	if err := f.grants(b, who, p.Profiles[r.Profile].Mounts); err != nil {
 		return nil, err
 	}
-	if err := f.from(b, r.Places.Known, &r.Overlay, os.Stdin, os.Stderr); err != nil {
-		return nil, err
-	}
-	if err := f.narrow(b, &r.Overlay); err != nil {
-		return nil, fmt.Errorf("--narrow-fd %s: %w", f.narrowFd, err)
-	}
-	if err := f.start(b); err != nil {
+	if err := f.narrowed(r); err != nil {
 		return nil, err
 	}
 	if b.Env, err = sandbox.Environ(os.Environ(), f.env, append(f.set, "PWD="+b.Workdir()), b.Sees); err != nil {
@@ -82,6 +79,17 @@ func (o *options) request(f *runFlags, args []string) (*run.Request, error) {
 	b.Terminal = isTerminal(0) && isTerminal(1)
 	r.Secrets, err = secrets(f.secret, os.LookupEnv)
 	return r, err
+}
+
+// narrowed takes from what was granted what the repository and who started us say.
+func (f *runFlags) narrowed(r *run.Request) error {
+	if err := f.from(&r.Box, r.Places.Known, &r.Overlay, os.Stdin, os.Stderr); err != nil {
+		return err
+	}
+	if err := f.narrow(&r.Box, &r.Overlay); err != nil {
+		return fmt.Errorf("--narrow-fd %s: %w", f.narrowFd, err)
+	}
+	return f.start(&r.Box)
 }
 
 // place says where the box is kept and who holds it.

@@ -50,6 +50,7 @@ type Request struct {
 	Stdin    *os.File
 	Stdout   *os.File
 	Stderr   *os.File
+	Created  func(pid int)   // called with the first process before the command begins, if it is set
 	Started  func()          // called when the command has begun, if it is set
 	Cancel   <-chan struct{} // closed when all is to end at once; nil is never
 }
@@ -205,6 +206,9 @@ func (b *box) ready() (err error) {
 	}
 	if b.net, err = firewall.Open(fmt.Sprintf("/proc/%d/ns/net", b.pid), host.FileID{}); err != nil {
 		return err
+	}
+	if b.Created != nil {
+		b.Created(b.pid)
 	}
 	if len(b.Box.Allow) > 0 {
 		b.way, err = connect(b.pid)
