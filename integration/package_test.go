@@ -90,6 +90,7 @@ func TestPackageLife(t *testing.T) {
 	wantLines(t, read(t, s.dir+containerdConfig), "# ours", `BinaryName = "/usr/bin/hatchdog"`)
 	wantLines(t, read(t, s.dir+dockerConfig), `"path": "/usr/bin/hatchdog"`, `"debug": true`)
 	wantLines(t, read(t, s.dir+"/usr/lib/systemd/system/hatchdog-apparmor.service"), "ExecStart=/usr/bin/hatchctl apparmor load")
+	wantLines(t, read(t, s.dir+"/usr/lib/systemd/system/hatchdog-export.service"), "ExecStart=/usr/bin/hatchctl export")
 	wantLines(t, s.do(t, "hatchctl", "--version"), "0.0.1")
 	wantLines(t, s.container(t, "c1", "grep", "-E", "CapEff|NoNew", "/proc/self/status"), "CapEff:\t"+restrictedCaps, "NoNewPrivs:\t1")
 
@@ -115,9 +116,10 @@ func TestPackageLife(t *testing.T) {
 	s.end(t, "c3")
 
 	s.dpkg(t, "--remove", "hatchdog")
-	wantLines(t, read(t, s.dir+"/var/lib/dpkg/systemctl"), "enable hatchdog-apparmor.service", "disable hatchdog-apparmor.service")
-	if strings.Contains(read(t, s.dir+"/var/lib/dpkg/systemctl"), "enable hatchdog-guard") {
-		t.Error("the guard's unit is on by itself")
+	asked := read(t, s.dir+"/var/lib/dpkg/systemctl")
+	wantLines(t, asked, "enable hatchdog-apparmor.service", "disable hatchdog-apparmor.service", "disable hatchdog-export.service")
+	if strings.Contains(asked, "enable hatchdog-guard") || strings.Contains(asked, "enable hatchdog-export") {
+		t.Error("a unit is on by itself that an administrator turns on")
 	}
 	s.wantAsBefore(t, containerdConfig, dockerConfig)
 	if got := read(t, s.dir+"/etc/hatchdog/policy.yaml"); got != policy {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/hatchdog/hatchdog/internal/export/config"
 	"github.com/hatchdog/hatchdog/internal/policy"
 	"github.com/hatchdog/hatchdog/internal/sandbox"
 )
@@ -155,6 +156,16 @@ func TestDocsCommandsRun(t *testing.T) {
 // elsewhere has the commands that write do so in a system of their own.
 func elsewhere(t *testing.T, line, dir string) string {
 	t.Helper()
+	if line == "hatchctl export --check" {
+		file := dir + "/export.yaml"
+		if err := os.WriteFile(file, []byte(blocks(pages(t)["docs/export.md"], "yaml")[0]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return line + " --config " + file
+	}
+	if strings.HasPrefix(line, "hatchctl metrics") {
+		return strings.Replace(line, "/var/lib/prometheus/node-exporter", dir, 1) + " --counts " + dir + "/counts"
+	}
 	if !regexp.MustCompile(`^hatchctl (un)?install `).MatchString(line) {
 		return line
 	}
@@ -196,6 +207,12 @@ func TestDocsBlocksAreValid(t *testing.T) {
 			}
 			if _, err := sandbox.ParseNarrow([]byte(b)); err == nil && name == "docs/sandbox.md" {
 				continue // what a repository says of its box
+			}
+			if name == "docs/export.md" {
+				if _, err := config.Parse([]byte(b)); err != nil {
+					t.Errorf("%s: %v\n%s", name, err, b)
+				}
+				continue // what is sent where
 			}
 			policies++
 			if err := policy.Check(name, []byte(b)); err != nil {

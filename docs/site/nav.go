@@ -27,6 +27,7 @@ func kinds() []Kind {
 			{"docs/troubleshooting.md", "Find out why it refused"},
 			{"docs/why.md", "Find out why a program fails"},
 			{"docs/answer.md", "Freeze, cut off, keep the evidence"},
+			{"docs/export.md", "Send the audit log elsewhere"},
 		}},
 		{"Reference", []Entry{
 			{"docs/policy.md", "The policy"},
