@@ -22,12 +22,12 @@ func kinds() []Kind {
 			{"docs/egress.md", "Limit the network"},
 			{"docs/sandbox.md", "Run a command in a box"},
 			{"docs/apparmor.md", "Confine with AppArmor"},
+			{"docs/export.md", "Send the audit log elsewhere"},
 			{"docs/prevent.md", "Hold a container while it runs"},
 			{"docs/upgrade.md", "Upgrade"},
 			{"docs/troubleshooting.md", "Find out why it refused"},
 			{"docs/why.md", "Find out why a program fails"},
 			{"docs/answer.md", "Freeze, cut off, keep the evidence"},
-			{"docs/export.md", "Send the audit log elsewhere"},
 		}},
 		{"Reference", []Entry{
 			{"docs/policy.md", "The policy"},

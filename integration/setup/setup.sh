@@ -37,3 +37,4 @@ for name in crun podman; do "$here/newest.sh" "$cache" $name; done
 "$here/servers.sh" "$cache"
 "$here/languages.sh" "$cache"
 "$here/images.sh" "$cache"
+"$here/debian.sh" "$cache" prometheus
