@@ -55,15 +55,22 @@ func lane(ctx context.Context, run, tier string, loops int) error {
 
 // all makes what the boots need and boots each tier, loops times.
 func all(ctx context.Context, chosen []tierOf, cache, work string, loops int) error {
-	image, err := buildImage(cache)
-	if err != nil {
-		return err
+	images := map[string]string{}
+	for _, t := range chosen {
+		if images[t.debian] != "" {
+			continue
+		}
+		image, err := buildImage(cache, t.debian)
+		if err != nil {
+			return err
+		}
+		images[t.debian] = image
 	}
 	payload, err := collect(cache, filepath.Join(work, "payload"))
 	if err != nil {
 		return err
 	}
-	m := machine{image: image, work: work, lock: filepath.Join(cache, "vm.lock")}
+	m := machine{image: images[chosen[0].debian], work: work, lock: filepath.Join(cache, "vm.lock")}
 	if m.accel, err = accelerator(ctx, m, payload, cache); err != nil {
 		return err
 	}
@@ -74,6 +81,7 @@ func all(ctx context.Context, chosen []tierOf, cache, work string, loops int) er
 			fmt.Printf("vm: loop %d of %d\n", loop+1, loops)
 		}
 		for _, t := range chosen {
+			m.image = images[t.debian]
 			again, err := boot(ctx, m, payload, t)
 			boots, retries = boots+1, retries+again
 			failed = errors.Join(failed, err)

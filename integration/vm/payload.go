@@ -12,9 +12,9 @@ import (
 // payload is the folder of what is tested and what tests it.
 type payload struct{ dir string }
 
-// buildImage makes the guest's image, or finds it.
-func buildImage(cache string) (string, error) {
-	cmd := exec.Command("integration/vm/image/build.sh", cache)
+// buildImage makes the image of a release of Debian, or finds it.
+func buildImage(cache, debian string) (string, error) {
+	cmd := exec.Command("integration/vm/image/build.sh", cache, debian)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

@@ -12,10 +12,13 @@ type tierOf struct {
 	run     string // as go test -run takes it
 	require string // features that no test may be skipped for want of
 	dockers string // which Docker the tests run under: that of the image, or the newest
+	debian  string // whose kernel and user land it is: the oldest release that is still kept up, or the newest
 	limit   time.Duration
 }
 
 const always = "root,netns,overlay,cgroup,cgroup2,pids,memory,swap,apparmor,crun,bpflsm"
+
+const oldest, newest = "bookworm", "trixie"
 
 // tiers are the boots of the lane. What shows the same on any host stays out:
 // the guest is some 25 times slower.
@@ -26,6 +29,7 @@ func tiers() []tierOf {
 			run:     `^Test(Cgroup2|AppArmor|Crun|Prevent)|^TestNames(WiredBeforeStart|ResolverKilled|ContainerKilled)$|^TestDocker(Inside|ExecGetsNoMore|Life|Stop)$|^TestContainerd$/Debian`,
 			require: always,
 			dockers: "20.10",
+			debian:  oldest,
 			limit:   10 * time.Minute,
 		},
 		{
@@ -33,6 +37,7 @@ func tiers() []tierOf {
 			run:     `^TestDocker(Inside|ExecGetsNoMore|Life|Stop)$|^Test(Egress|Names)Docker$|^TestPrevent$`,
 			require: always,
 			dockers: "current",
+			debian:  oldest,
 			limit:   10 * time.Minute,
 		},
 		{
@@ -41,6 +46,16 @@ func tiers() []tierOf {
 			run:     `^TestUserNS(Docker|Ownership|Devices|Volumes|Joined|Copies|Prevented|EveryStep|DebiansRunc)$|^TestCounts$`,
 			require: always,
 			dockers: "20.10",
+			debian:  oldest,
+			limit:   10 * time.Minute,
+		},
+		{
+			// Kernel 6.12, and the engines between the oldest and the newest.
+			name:    "newest",
+			run:     `^TestPrevent|^TestUserNSPrevented$|^TestAppArmorDocker$|^TestDocker(Inside|Life)$|^TestUserNS(Docker|Volumes)$|^TestCgroup2`,
+			require: always,
+			dockers: "20.10",
+			debian:  newest,
 			limit:   10 * time.Minute,
 		},
 		{
@@ -48,6 +63,7 @@ func tiers() []tierOf {
 			run:     `^TestSystemd`,
 			require: always + ",systemd",
 			dockers: "20.10",
+			debian:  oldest,
 			limit:   5 * time.Minute,
 		},
 	}

@@ -3,16 +3,17 @@
 # result is kept under a hash of this folder: change a file here and it is made
 # again.
 #
-# usage: build.sh CACHE
+# usage: build.sh CACHE SUITE
 #
-# Result, whose path is printed last: CACHE/vm-HASH/{root.img,vmlinuz}.
+# Result, whose path is printed last: CACHE/vm-SUITE-HASH/{root.img,vmlinuz}.
 set -eu
 
 cache=$1
+suite=$2
 here=$(cd "$(dirname "$0")" && pwd)
 mirror=${HATCHDOG_DEBIAN_MIRROR:-http://deb.debian.org}
 hash=$(cat "$here"/* | sha256sum | cut -c1-12)
-out=$cache/vm-$hash
+out=$cache/vm-$suite-$hash
 if [ -f "$out/root.img" ]; then
 	touch "$out"
 	echo "$out"
@@ -21,7 +22,7 @@ fi
 
 say() { echo "vm: $*" >&2; }
 
-say "building the guest's image from Debian's packages, about 250 MB; the first time takes two minutes"
+say "building the image of $suite from Debian's packages, about 250 MB; the first time takes two minutes"
 mkdir -p "$cache"
 tmp=$(mktemp -d "$cache/vm.XXXXXX")
 builder=
@@ -36,18 +37,21 @@ trap clean EXIT
 trap 'exit 1' INT TERM
 chmod 755 "$tmp"
 
+packages=$(grep -v '^#' "$here/packages.txt")
+[ "$suite" = bookworm ] || packages="$packages docker-cli" # a package of its own since
+
 # The kernel is downloaded but not installed: it would want an initrd, which
 # this guest does not need.
 unshare --mount --mount-proc --pid --fork --kill-child mmdebstrap --mode=root --variant=minbase --format=directory \
-	--include="$(grep -v '^#' "$here/packages.txt" | tr '\n' ' ')" \
+	--include="$(echo "$packages" | tr '\n' ' ')" \
 	--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
 	--dpkgopt='path-exclude=/usr/share/locale/*' \
 	--aptopt='Acquire::Retries "3"' \
 	--customize-hook='chroot "$1" sh -c "cd /var/tmp && apt-get download \$(apt-cache depends linux-image-cloud-amd64 | sed -n \"s/.*Depends: \\(linux-image-[^ ]*\\)/\\1/p\")"' \
-	bookworm "$tmp/root" - >"$tmp/log" 2>&1 <<SOURCES &
-deb $mirror/debian bookworm main
-deb $mirror/debian bookworm-updates main
-deb $mirror/debian-security bookworm-security main
+	"$suite" "$tmp/root" - >"$tmp/log" 2>&1 <<SOURCES &
+deb $mirror/debian $suite main
+deb $mirror/debian $suite-updates main
+deb $mirror/debian-security $suite-security main
 SOURCES
 builder=$!
 step=
@@ -70,8 +74,9 @@ mkdir "$tmp/kernel" "$tmp/out"
 dpkg-deb -x "$root"/var/tmp/linux-image-*.deb "$tmp/kernel"
 rm "$root"/var/tmp/linux-image-*.deb
 mv "$tmp"/kernel/boot/vmlinuz-* "$tmp/out/vmlinuz"
-# lib is a link to usr/lib in the guest.
-mv "$tmp/kernel/lib/modules" "$root/usr/lib/modules"
+# lib is a link to usr/lib in the guest, and in newer packages.
+[ -d "$tmp/kernel/usr/lib/modules" ] || { mkdir -p "$tmp/kernel/usr" && mv "$tmp/kernel/lib" "$tmp/kernel/usr/lib"; }
+mv "$tmp/kernel/usr/lib/modules" "$root/usr/lib/modules"
 chroot "$root" depmod "$(ls "$root/usr/lib/modules")"
 
 mkdir -p "$root/vm" "$root/payload"
@@ -86,6 +91,6 @@ mke2fs -q -t ext4 -O ^has_journal -m 0 -d "$root" "$tmp/out/root.img"
 rm -rf "$out"
 mv "$tmp/out" "$out"
 # Images of older recipes that nobody has used for a week.
-find "$cache" -maxdepth 1 -type d -name 'vm-????????????' -mtime +7 -exec rm -rf {} +
+find "$cache" -maxdepth 1 -type d -name 'vm-*' -mtime +7 -exec rm -rf {} +
 say "made $out, $(du -h "$out/root.img" | cut -f1)"
 echo "$out"
