@@ -10,10 +10,11 @@ import (
 	"time"
 )
 
-// small is a profile whose ceilings a test can hit.
+// small is a profile whose ceilings a test can hit. It has no user namespace, whose limit
+// of processes by user would be met first.
 const small = `profile: small
 profiles:
-  small: {extends: builtin/restricted, memory: {max: 64MiB}, pids: {max: 20}, cpu: {max: 0.5}}
+  small: {extends: builtin/restricted, because: a test, userns: {mode: off}, memory: {max: 64MiB}, pids: {max: 20}, cpu: {max: 0.5}}
 `
 
 // withPolicy replaces the daemon's policy for one test.
