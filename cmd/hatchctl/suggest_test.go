@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,6 +49,8 @@ func TestSuggestForRealRequests(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			// Whoever has the number now is not asked: no pid is above PID_MAX_LIMIT.
+			raw = bytes.ReplaceAll(raw, []byte("/proc/4242/"), []byte("/proc/4194305/"))
 			original, err := filepath.Glob(dir + "/state/*/c1/original.json")
 			if err != nil || len(original) != 1 {
 				t.Fatal(original, err)
