@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // Entry is one record in a listing.
@@ -19,9 +20,34 @@ type Entry struct {
 	Err    error // why Record is nil
 }
 
+// Start tells one create of an id from the next. It is false where there is no
+// record.
+func (s Store) Start(root, id string) (string, bool) {
+	st, err := os.Lstat(filepath.Join(s.dir(root, id), recordFile))
+	if err != nil {
+		return "", false
+	}
+	stat, ok := st.Sys().(*syscall.Stat_t)
+	if !ok {
+		return "", false
+	}
+	return fmt.Sprint(stat.Ino, " ", st.ModTime().UnixNano()), true
+}
+
 // List reads every record, sorted by root and id. A record that cannot be read
 // is listed with its error.
 func (s Store) List() ([]Entry, error) {
+	all, err := s.Known()
+	for i := range all {
+		e := &all[i]
+		e.Live = Live(e.Root, e.ID)
+		e.Record, e.Err = load[Record](s.dir(e.Root, e.ID))
+	}
+	return all, err
+}
+
+// Known lists what List does, by name alone: no record is read.
+func (s Store) Known() ([]Entry, error) {
 	keys, err := os.ReadDir(s.Base)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -40,12 +66,9 @@ func (s Store) List() ([]Entry, error) {
 			return nil, fmt.Errorf("state directory: %w", err)
 		}
 		for _, id := range ids {
-			if !id.IsDir() {
-				continue
+			if id.IsDir() {
+				all = append(all, Entry{Root: root, ID: id.Name()})
 			}
-			e := Entry{Root: root, ID: id.Name(), Live: Live(root, id.Name())}
-			e.Record, e.Err = load[Record](filepath.Join(s.Base, key.Name(), id.Name()))
-			all = append(all, e)
 		}
 	}
 	slices.SortFunc(all, func(a, b Entry) int {

@@ -1,0 +1,286 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/moby/sys/capability"
+
+	"github.com/hatchdog/hatchdog/internal/decision"
+	"github.com/hatchdog/hatchdog/internal/learn"
+	"github.com/hatchdog/hatchdog/internal/probe"
+	"github.com/hatchdog/hatchdog/internal/workload"
+	"github.com/hatchdog/hatchdog/profiles/syscalls/numbers"
+)
+
+// The pace of a recorder.
+const (
+	learnStep   = 20 * time.Millisecond
+	learnSample = 250 * time.Millisecond
+	learnWrite  = 5 * time.Second
+	// learnAge is how long a namespace may be nobody's before it is left alone.
+	learnAge = 10 * time.Second
+	// learnForget is how long one is left alone.
+	learnForget = time.Minute
+)
+
+// sought says which containers are wanted.
+type sought struct {
+	pick  func(workload.Workload) bool
+	fresh bool
+}
+
+// recorder follows the containers that are wanted, and keeps what they do.
+type recorder struct {
+	store decision.Store
+	probe *probe.Recorder
+	pick  func(workload.Workload) bool
+	world learn.World
+	over  *learn.Data // of the containers that are gone
+	boxes map[string]*learnt
+	aged  map[probe.Namespace]time.Time
+	keep  func(*learn.Data) error
+	fresh bool // no container is wanted that was there before
+	began bool
+}
+
+// newRecorder begins to count. What the containers do that are there already counts
+// from now on.
+func (o *options) newRecorder(s sought, keep func(*learn.Data) error) (*recorder, error) {
+	names := numbers.Names(runtime.GOARCH)
+	p, err := probe.Record(learn.Watched(names))
+	if err != nil {
+		return nil, err
+	}
+	r := &recorder{
+		store: o.store(), probe: p, pick: s.pick, fresh: s.fresh, over: learn.New(), boxes: map[string]*learnt{}, aged: map[probe.Namespace]time.Time{}, keep: keep,
+		world: learn.World{Calls: names, Capabilities: map[uint64]string{}, Host: hostAddresses()},
+	}
+	for _, c := range capability.ListKnown() {
+		r.world.Capabilities[uint64(c)] = "CAP_" + strings.ToUpper(c.String()) //nolint:gosec // below 64
+	}
+	if !p.Capabilities {
+		r.over.Note("this kernel does not tell which capabilities are used (no tracepoint cap_capable)")
+	}
+	return r, nil
+}
+
+// run follows until ctx ends, and keeps what there is now and then.
+func (r *recorder) run(ctx context.Context) error {
+	var sampled, written time.Time
+	written = time.Now()
+	for {
+		now := time.Now()
+		sample := now.Sub(sampled) >= learnSample
+		if err := r.step(now, sample); err != nil {
+			return err
+		}
+		if sample {
+			sampled = now
+		}
+		if now.Sub(written) >= learnWrite {
+			written = now
+			if err := r.flush(); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			if err := r.step(time.Now(), true); err != nil {
+				return err
+			}
+			return r.flush()
+		case <-time.After(learnStep):
+		}
+	}
+}
+
+// step looks for containers that came and went.
+func (r *recorder) step(now time.Time, sample bool) error {
+	known, err := r.store.Known()
+	if err != nil {
+		return err
+	}
+	there, searched := map[string]bool{}, sample
+	for _, e := range known {
+		key, ok := r.key(e)
+		if !ok {
+			continue
+		}
+		there[key] = true
+		b := r.boxes[key]
+		if b == nil {
+			b = &learnt{entry: e, old: !r.began}
+			r.boxes[key] = b
+		}
+		if !b.judged && (!b.old || !r.fresh) {
+			b.judge(r.store, r.pick)
+		}
+		searched = searched || b.wanted && !b.told
+	}
+	r.began = true
+	var states []probe.State
+	if searched {
+		if states, err = r.probe.States(); err != nil {
+			return err
+		}
+	}
+	r.tell(states)
+	for key, b := range r.boxes {
+		if b.told && (sample || !there[key] || b.mounts == nil) {
+			b.sample(r.store.Dir(b.entry.Root, b.entry.ID))
+		}
+		if !there[key] {
+			if err := r.finish(b); err != nil {
+				return err
+			}
+			delete(r.boxes, key)
+		}
+	}
+	return r.leave(states, now)
+}
+
+// key is another for each start of a container.
+func (r *recorder) key(e decision.Entry) (string, bool) {
+	start, ok := r.store.Start(e.Root, e.ID)
+	return r.store.Dir(e.Root, e.ID) + " " + start, ok
+}
+
+// tell finds the namespaces of containers.
+func (r *recorder) tell(states []probe.State) {
+	for _, b := range r.boxes {
+		if !b.wanted || b.told {
+			continue
+		}
+		b.find(states)
+		if b.told && r.probe.Claim(b.ns) == nil {
+			continue
+		}
+		b.told = false
+	}
+}
+
+// leave counts no more of what nobody claimed in time.
+func (r *recorder) leave(states []probe.State, now time.Time) error {
+	if states == nil {
+		return nil
+	}
+	drop := map[probe.Namespace]bool{}
+	for _, s := range states {
+		n := s.Namespace
+		if s.Claimed {
+			delete(r.aged, n)
+			continue
+		}
+		switch first, have := r.aged[n]; {
+		case !have:
+			r.aged[n] = now
+		case s.Ignored && now.Sub(first) > learnForget: // most are gone by then
+			r.probe.Forget(n)
+			delete(r.aged, n)
+		case s.Ignored:
+		case now.Sub(first) > learnAge:
+			if r.probe.Ignore(n) == nil {
+				drop[n] = true
+			}
+			delete(r.aged, n)
+		}
+	}
+	if len(drop) == 0 {
+		return nil
+	}
+	none := func(probe.Namespace) bool { return false }
+	return r.probe.Entries(none, func(n probe.Namespace) bool { return drop[n] }, nil)
+}
+
+// finish keeps what a container did that is gone.
+func (r *recorder) finish(b *learnt) error {
+	if !b.wanted {
+		return nil
+	}
+	if !b.told && b.old {
+		return nil // it had ended before
+	}
+	if !b.told {
+		r.over.Note("a container could not be told from others: it shares their pid namespace, or was too short")
+		return nil
+	}
+	d, err := r.of(map[probe.Namespace]*learnt{b.ns: b})
+	if err != nil {
+		return err
+	}
+	r.over.Merge(d)
+	none := func(probe.Namespace) bool { return false }
+	err = r.probe.Entries(none, func(n probe.Namespace) bool { return n == b.ns }, nil)
+	_ = r.probe.Ignore(b.ns) // what still ends there is not counted anew
+	return err
+}
+
+// of is what some containers did so far.
+func (r *recorder) of(boxes map[probe.Namespace]*learnt) (*learn.Data, error) {
+	d := learn.New()
+	states, err := r.probe.States()
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range states {
+		if boxes[s.Namespace] != nil {
+			d.Lost += s.Lost
+			d.Files = max(d.Files, int64(s.Files)+1) //nolint:gosec // a number of a file
+		}
+	}
+	for _, b := range boxes {
+		d.Merge(b.more)
+	}
+	world := r.world
+	none := func(probe.Namespace) bool { return false }
+	err = r.probe.Entries(func(n probe.Namespace) bool { return boxes[n] != nil }, none, func(e probe.Entry) {
+		world.Mounts = boxes[e.Namespace].mounts
+		d.Add(e, world)
+	})
+	return d, err
+}
+
+// seen is all that was recorded so far.
+func (r *recorder) seen() (*learn.Data, error) {
+	live := map[probe.Namespace]*learnt{}
+	all := learn.New()
+	all.Merge(r.over)
+	for _, b := range r.boxes {
+		if b.told {
+			live[b.ns] = b
+		}
+		if b.wanted && !b.told && !b.old {
+			all.Note("a container is not told from others: it shares their pid namespace, or has done nothing yet")
+		}
+	}
+	d, err := r.of(live)
+	if err != nil {
+		return nil, err
+	}
+	all.Merge(d)
+	if r.probe.Unseen() > 0 {
+		all.Note("there were more pid namespaces than are told apart")
+	}
+	return all, nil
+}
+
+func (r *recorder) flush() error {
+	d, err := r.seen()
+	if err != nil {
+		return err
+	}
+	return r.keep(d)
+}
+
+func (r *recorder) close() { _ = r.probe.Close() }
+
+// readMost reads no more than most bytes.
+func readMost(f *os.File, into []byte, most int64) ([]byte, error) {
+	raw, err := io.ReadAll(io.LimitReader(f, most))
+	return append(into, raw...), err
+}

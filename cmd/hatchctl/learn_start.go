@@ -1,0 +1,245 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hatchdog/hatchdog/internal/learn"
+	"github.com/hatchdog/hatchdog/internal/seccomp"
+	"github.com/hatchdog/hatchdog/internal/workload"
+)
+
+var errNoLearning = errors.New("what containers do cannot be recorded on this host")
+
+// selection says which containers are recorded.
+type selection struct{ label, image string }
+
+// pick is true for a container of the selection, or that has a name.
+func (s selection) pick(name string) (func(workload.Workload) bool, error) {
+	key, value, labelled := strings.Cut(s.label, "=")
+	if s.label != "" && !labelled {
+		return nil, fmt.Errorf("--label %q: want KEY=VALUE", s.label)
+	}
+	if _, err := path.Match(s.image, ""); err != nil {
+		return nil, fmt.Errorf("--image %q: %w", s.image, err)
+	}
+	return func(w workload.Workload) bool {
+		switch {
+		case name != "":
+			return fits(name, w.ID, w) != fitNot
+		case s.label != "":
+			got, have := w.Labels[key]
+			return have && got == value
+		}
+		fit, _ := path.Match(s.image, w.Image)
+		return fit || w.Image == s.image
+	}, nil
+}
+
+func (s *selection) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.label, "label", "", "record containers with this label of Docker's, KEY=VALUE")
+	cmd.Flags().StringVar(&s.image, "image", "", "record containers of this image, as its user named it; * stands for anything but /")
+}
+
+// arguments wants one of a container, a label and an image.
+func (s *selection) arguments(cmd *cobra.Command, args []string) error {
+	given := len(args)
+	for _, one := range []string{s.label, s.image} {
+		if one != "" {
+			given++
+		}
+	}
+	if given != 1 {
+		return usageError(cmd, "want one of CONTAINER, --label and --image")
+	}
+	return nil
+}
+
+func learnStart(o *options) *cobra.Command {
+	var s selection
+	var as string
+	cmd := &cobra.Command{
+		Use: "start [CONTAINER]", Short: "Record containers in the background, until learn stop",
+		Long: `Record containers in the background, until 'learn stop': the one that has this name
+now or will have it, those with a label, or those of an image. Restarts and replicas
+are recorded too. A name that is recorded anew begins anew: merge keeps both.
+
+A process of hatchctl's own records, and nothing waits for it: if it is killed, what it
+recorded until five seconds before is kept.
+
+` + nameHelp,
+		Example: `  hatchctl learn start web
+  hatchctl learn start --image 'nginx:*' --as nginx
+  hatchctl learn start --label tier=db`,
+		Args: s.arguments, ValidArgsFunction: o.completeNames,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name := as
+			if name == "" {
+				name = learn.NameFor(strings.Join(append(args, s.label, s.image), ""))
+			}
+			if err := o.startRecorder(name, s, args); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "recording %s; 'hatchctl learn stop %s' ends it\n", name, name)
+			return nil
+		},
+	}
+	s.flags(cmd)
+	cmd.Flags().StringVar(&as, "as", "", "the name of the recording (default: made from what is recorded)")
+	return cmd
+}
+
+// readyLine is what a recorder says once it counts.
+const readyLine = "recording"
+
+// startRecorder starts a recorder that outlives us, and waits until it counts.
+func (o *options) startRecorder(name string, s selection, args []string) error {
+	if err := learn.CheckName(name); err != nil {
+		return err
+	}
+	if _, err := s.pick(strings.Join(args, "")); err != nil {
+		return err
+	}
+	said, say, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer said.Close()
+	own := []string{"learn", "record", "--as", name, "--label", s.label, "--image", s.image, "--policy", o.policyFile, "--state-dir", o.stateDir}
+	cmd := exec.Command("/proc/self/exe", append(append(own, "--"), args...)...) //nolint:gosec // ourselves
+	cmd.Stderr, cmd.Dir = say, "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	err = cmd.Start()
+	_ = say.Close()
+	if err != nil {
+		return err
+	}
+	go func() { _ = cmd.Wait() }()
+	line, err := bufio.NewReader(said).ReadString('\n')
+	if line = strings.TrimSpace(line); line == readyLine {
+		return nil
+	}
+	if line == "" && err != nil {
+		return fmt.Errorf("the recorder ended: %w", err)
+	}
+	return errors.New(strings.TrimPrefix(line, "hatchctl: "))
+}
+
+// learnRecord is the recorder itself.
+func learnRecord(o *options) *cobra.Command {
+	var s selection
+	var as string
+	cmd := &cobra.Command{
+		Use: "record", Hidden: true, Short: "Record until it is told to end", Args: s.arguments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			pick, err := s.pick(strings.Join(args, ""))
+			if err != nil {
+				return err
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			return o.record(ctx, as, sought{pick: pick}, func() {
+				fmt.Fprintln(os.Stderr, readyLine)
+				if null, err := os.OpenFile("/dev/null", os.O_RDWR, 0); err == nil {
+					_ = syscall.Dup3(int(null.Fd()), int(os.Stderr.Fd()), 0)
+				}
+			})
+		},
+	}
+	s.flags(cmd)
+	cmd.Flags().StringVar(&as, "as", "", "the name of the recording")
+	return cmd
+}
+
+// record records until ctx ends.
+func (o *options) record(ctx context.Context, name string, s sought, ready func()) error {
+	r := o.recordings()
+	lock, err := r.take(name)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	rec, err := o.newRecorder(s, func(d *learn.Data) error { return r.write(name, d) })
+	if err != nil {
+		return fmt.Errorf("%w: %w", errNoLearning, err)
+	}
+	defer rec.close()
+	if err := errors.Join(lock.Truncate(0), writeAt(lock, fmt.Sprintln(os.Getpid()))); err != nil {
+		return err
+	}
+	if err := rec.flush(); err != nil {
+		return err
+	}
+	if err := rec.step(time.Now(), true); err != nil {
+		return err
+	}
+	ready()
+	return rec.run(ctx)
+}
+
+func writeAt(w io.WriterAt, text string) error {
+	_, err := w.WriteAt([]byte(text), 0)
+	return err
+}
+
+// learnDuring records what appears while a command runs.
+func (o *options) learnDuring(cmd *cobra.Command, name string, command []string) error {
+	code, err := o.recordDuring(cmd, name, command)
+	if err != nil {
+		return err
+	}
+	if err := o.learnedLine(cmd.ErrOrStderr(), name); err != nil || code == 0 {
+		return err
+	}
+	return exitError(code)
+}
+
+// recordDuring gives the exit code of the command.
+func (o *options) recordDuring(cmd *cobra.Command, name string, command []string) (int, error) {
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM)
+	defer stop()
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	ended := make(chan error, 1)
+	err := o.record(ctx, name, sought{func(workload.Workload) bool { return true }, true}, func() {
+		go func() {
+			c := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // it is what the operator asks for
+			c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
+			ended <- c.Run()
+			end()
+		}()
+	})
+	if err != nil {
+		return 0, err
+	}
+	err = <-ended
+	var exited *exec.ExitError
+	if errors.As(err, &exited) && exited.ExitCode() > 0 {
+		return exited.ExitCode(), nil
+	}
+	return 0, err
+}
+
+// learned is the profile of a recording.
+func learned(d *learn.Data, name string, grant []string) (*learn.Profile, learn.Wish, error) {
+	native, err := seccomp.Native(runtime.GOARCH)
+	if err != nil {
+		return nil, learn.Wish{}, err
+	}
+	w := learn.Wish{Name: learn.NameFor(path.Base(strings.TrimSuffix(name, ".json"))), Native: native, Grant: grant}
+	p, err := d.Write(w)
+	return p, w, err
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+var errNothingSeen = errors.New("no container under hatchdog was seen: there is nothing to compare with")
+
+// verifyDenies is the exit code of verify where something would be denied.
+const verifyDenies = 1
+
+func learnVerify(o *options) *cobra.Command {
+	var grant []string
+	cmd := &cobra.Command{
+		Use: "verify NAME OTHER | NAME -- COMMAND ...", Short: "List what a learned profile would deny",
+		Long: `List what the profile of a recording would deny of what another recording has, or of
+what the containers do that appear while COMMAND runs. Nothing is denied by it: the
+containers run under the policy that is in force.
+
+Exit code 0: nothing would be denied. 1: something would.`,
+		Example: `  hatchctl learn verify web web-today
+  hatchctl learn verify web -- docker run --rm --runtime=hatchdog web ./selftest`,
+		ValidArgsFunction: o.completeRecordings,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if dash := cmd.ArgsLenAtDash(); dash >= 0 && dash < len(args) {
+				return between(1, 1)(cmd, args[:dash])
+			}
+			return between(2, 2)(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r := o.recordings()
+			first, err := r.read(args[0])
+			if err != nil {
+				return err
+			}
+			other := args[1]
+			if cmd.ArgsLenAtDash() == 1 {
+				other = "verify-" + time.Now().UTC().Format("20060102-150405")
+				if _, err := o.recordDuring(cmd, other, args[1:]); err != nil {
+					return err
+				}
+				defer func() { _ = r.remove(other) }()
+			}
+			second, err := r.read(other)
+			if err != nil {
+				return err
+			}
+			if second.Runs == 0 {
+				return errNothingSeen
+			}
+			p, w, err := learned(first, args[0], grant)
+			if err != nil {
+				return err
+			}
+			denied, err := p.Denied(second, w)
+			if err != nil {
+				return err
+			}
+			out := cmd.OutOrStdout()
+			for _, l := range denied {
+				fmt.Fprintf(out, "denies %s\n", harmless(l.String()))
+			}
+			for _, n := range second.Notes {
+				fmt.Fprintf(out, "not seen: %s\n", harmless(n))
+			}
+			if len(denied) > 0 {
+				return exitError(verifyDenies)
+			}
+			fmt.Fprintf(out, "the profile denies nothing of %d runs\n", second.Runs)
+			return nil
+		},
+	}
+	cmd.Flags().StringArrayVar(&grant, "grant", nil, "a capability or a system call beyond builtin/restricted that the profile grants")
+	return cmd
+}

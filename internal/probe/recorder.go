@@ -1,0 +1,294 @@
+package probe
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/rlimit"
+)
+
+// Kind says what an Entry counts.
+type Kind uint64
+
+// The kinds.
+const (
+	KindCall       Kind = iota + 1 // What is the call's number, Arg the arguments that were asked for
+	KindCapability                 // What is its number
+	KindProgram                    // Text is its path
+	KindDevice                     // What is its number, Arg the access, plus 4 for a block device
+	KindWrite                      // Text is the path, Arg the file system's device, 0 for an absolute path
+	KindListen                     // Address, Arg the type of the socket
+	KindReach
+)
+
+// OtherArgs stands for all arguments that are not told apart.
+const OtherArgs = ^uint64(0)
+
+// The modes of a pid namespace.
+const (
+	unclaimed = iota
+	claimed
+	ignored
+)
+
+const (
+	statesMost     = 1 << 13
+	entriesMost    = 1 << 17
+	countsMost     = 1 << 13 // of one namespace: more than there are
+	textsMost      = 1 << 12 // of one namespace
+	socketTypeMask = 0xf
+)
+
+// Namespace is the pid namespace of a container: its inode, and when its first
+// process started. An inode comes again, the two together do not.
+type Namespace struct {
+	Inode   uint32
+	_       uint32
+	Started uint64 // nanoseconds after boot
+}
+
+// Ticks is Started as proc_pid_stat(5) has it (USER_HZ, 100 a second).
+func (n Namespace) Ticks() uint64 { return n.Started / 10_000_000 }
+
+// Entry is one thing that was done in a container, and how often.
+type Entry struct {
+	Namespace   Namespace
+	Kind        Kind
+	What, Arg   uint64
+	Text        string
+	Address     netip.AddrPort
+	Count       uint64
+	First, Last time.Time
+	By          [2]string // the first and the last program that did it
+}
+
+// State is what is known of a namespace.
+type State struct {
+	Namespace Namespace
+	Lost      uint64 // what found no room
+	Files     uint64 // the highest number of an open file
+	Claimed   bool
+	Ignored   bool
+}
+
+// Recorder counts what containers do, in the kernel: by the container and by what
+// was done, so that a flood of one thing takes one place.
+type Recorder struct {
+	maps  watch
+	links []link.Link
+	progs []*ebpf.Program
+	boot  time.Time
+	// Capabilities is false where the kernel does not tell which were used.
+	Capabilities bool
+}
+
+// Record begins to count, for all pid namespaces below the host's.
+func Record(calls map[uint32]Call, values []Value) (*Recorder, error) {
+	if runtime.GOARCH != "amd64" {
+		return nil, ErrArch
+	}
+	if own, err := os.Readlink("/proc/self/ns/pid"); err != nil || own != firstPids {
+		return nil, ErrInner
+	}
+	o, err := findRecorderOffsets()
+	if err != nil {
+		return nil, err
+	}
+	_ = rlimit.RemoveMemlock() // of kernels before 5.11; the load says it where it fails
+	r := &Recorder{boot: booted()}
+	if err := r.load(o, calls, values); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+func (r *Recorder) load(o recorderOffsets, calls map[uint32]Call, values []Value) error {
+	for _, m := range []struct {
+		into **ebpf.Map
+		spec ebpf.MapSpec
+	}{
+		{&r.maps.states, ebpf.MapSpec{Type: ebpf.Hash, KeySize: 16, ValueSize: stateSize, MaxEntries: statesMost}},
+		{&r.maps.counts, ebpf.MapSpec{Type: ebpf.Hash, KeySize: countKey, ValueSize: valueSize, MaxEntries: entriesMost, Flags: noPrealloc}},
+		{&r.maps.texts, ebpf.MapSpec{Type: ebpf.Hash, KeySize: textKey, ValueSize: valueSize, MaxEntries: entriesMost, Flags: noPrealloc}},
+		{&r.maps.calls, ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: callSize, MaxEntries: callsMost}},
+		{&r.maps.values, ebpf.MapSpec{Type: ebpf.Hash, KeySize: 16, ValueSize: 8, MaxEntries: uint32(max(1, len(values)))}}, //nolint:gosec // a table of ours
+		{&r.maps.lost, ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1}},
+	} {
+		var err error
+		if *m.into, err = ebpf.NewMap(&m.spec); err != nil {
+			return fmt.Errorf("probe: map: %w", err)
+		}
+	}
+	for number, c := range calls {
+		if err := r.maps.calls.Put(number, c.encode()); err != nil {
+			return fmt.Errorf("probe: call %d: %w", number, err)
+		}
+	}
+	for _, v := range values {
+		if err := r.maps.values.Put([2]uint64{uint64(v.Call), v.Arg}, uint64(1)); err != nil {
+			return fmt.Errorf("probe: value of call %d: %w", v.Call, err)
+		}
+	}
+	for _, one := range []struct {
+		point    string
+		program  asm.Instructions
+		optional bool
+	}{
+		{"sched_process_exec", executed(r.maps, o), false}, {"cap_capable", used(r.maps, o), true},
+		{"sys_exit", returned(r.maps, o), false}, {"sys_enter", called(r.maps, o), false},
+	} {
+		err := r.attach(one.point, one.program)
+		switch {
+		case err == nil:
+			r.Capabilities = r.Capabilities || one.optional
+		case !one.optional:
+			return fmt.Errorf("probe: %s: %w", one.point, err)
+		}
+	}
+	return nil
+}
+
+const noPrealloc = 1 // BPF_F_NO_PREALLOC: memory for what is there
+
+func (r *Recorder) attach(point string, program asm.Instructions) error {
+	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{Name: "hatchdog_learn", Type: ebpf.RawTracepoint, Instructions: program, License: "GPL"})
+	if err != nil {
+		return err
+	}
+	r.progs = append(r.progs, prog)
+	l, err := link.AttachRawTracepoint(link.RawTracepointOptions{Name: point, Program: prog})
+	if err == nil {
+		r.links = append(r.links, l)
+	}
+	return err
+}
+
+// Close ends the counting, and gives all back.
+func (r *Recorder) Close() error {
+	var all []io.Closer
+	for _, l := range r.links {
+		all = append(all, l)
+	}
+	for _, p := range r.progs {
+		all = append(all, p)
+	}
+	for _, m := range []*ebpf.Map{r.maps.states, r.maps.counts, r.maps.texts, r.maps.calls, r.maps.values, r.maps.lost} {
+		if m != nil {
+			all = append(all, m)
+		}
+	}
+	var err error
+	for _, one := range all {
+		err = errors.Join(err, one.Close())
+	}
+	return err
+}
+
+// Unseen is how often a namespace found no room at all.
+func (r *Recorder) Unseen() uint64 {
+	var n uint64
+	if r.maps.lost.Lookup(uint32(0), &n) != nil {
+		return 0
+	}
+	return n
+}
+
+// Claim keeps counting what a namespace does.
+func (r *Recorder) Claim(n Namespace) error { return r.mark(n, claimed) }
+
+// Ignore counts no more of what a namespace does.
+func (r *Recorder) Ignore(n Namespace) error { return r.mark(n, ignored) }
+
+// mark loses what was counted of a namespace between its reading and its writing:
+// no more than an entry's room.
+func (r *Recorder) mark(n Namespace, mode uint64) error {
+	var state [stateSize]byte
+	if err := r.maps.states.Lookup(n, &state); err != nil {
+		return fmt.Errorf("probe: %w", err)
+	}
+	binary.NativeEndian.PutUint64(state[ofMode:], mode)
+	if err := r.maps.states.Update(n, state, ebpf.UpdateExist); err != nil {
+		return fmt.Errorf("probe: %w", err)
+	}
+	return nil
+}
+
+// Forget gives the room of a namespace back. One that still does something is
+// found anew.
+func (r *Recorder) Forget(n Namespace) { _ = r.maps.states.Delete(n) }
+
+// States are the namespaces that did something.
+func (r *Recorder) States() ([]State, error) {
+	var all []State
+	var n Namespace
+	var state [stateSize]byte
+	it := r.maps.states.Iterate()
+	for it.Next(&n, &state) {
+		word := func(at int) uint64 { return binary.NativeEndian.Uint64(state[at:]) }
+		all = append(all, State{
+			Namespace: n, Lost: word(ofLost), Files: word(ofFiles), Claimed: word(ofMode) == claimed, Ignored: word(ofMode) == ignored,
+		})
+	}
+	if err := it.Err(); err != nil && !errors.Is(err, ebpf.ErrIterationAborted) {
+		return all, fmt.Errorf("probe: %w", err)
+	}
+	return all, nil
+}
+
+// Entries calls f with what was counted of each namespace that keep is true for.
+// The others' room is given back where drop is true for them.
+func (r *Recorder) Entries(keep, drop func(Namespace) bool, f func(Entry)) error {
+	for _, m := range []struct {
+		of   *ebpf.Map
+		size int
+	}{{r.maps.counts, countKey}, {r.maps.texts, textKey}} {
+		key, value := make([]byte, m.size), make([]byte, valueSize)
+		var gone [][]byte
+		it := m.of.Iterate()
+		for it.Next(&key, &value) {
+			n := Namespace{Inode: binary.NativeEndian.Uint32(key[ofInode:]), Started: binary.NativeEndian.Uint64(key[ofStart:])}
+			switch {
+			case keep(n):
+				f(r.entry(n, key, value))
+			case drop(n):
+				gone = append(gone, append([]byte(nil), key...))
+			}
+		}
+		if err := it.Err(); err != nil && !errors.Is(err, ebpf.ErrIterationAborted) {
+			return fmt.Errorf("probe: %w", err)
+		}
+		for _, k := range gone {
+			_ = m.of.Delete(k)
+		}
+	}
+	return nil
+}
+
+func (r *Recorder) entry(n Namespace, key, value []byte) Entry {
+	word := func(raw []byte, at int) uint64 { return binary.NativeEndian.Uint64(raw[at:]) }
+	at := func(ns uint64) time.Time { return r.boot.Add(time.Duration(ns)) } //nolint:gosec // 292 years
+	e := Entry{
+		Namespace: n, Kind: Kind(word(key, ofKind)), What: word(key, ofWhat), Arg: word(key, ofArg),
+		Count: word(value, ofCount), First: at(word(value, ofFirst)), Last: at(word(value, ofLast)),
+		By: [2]string{text(value[ofFirstBy : ofFirstBy+nameSize]), text(value[ofLastBy : ofLastBy+nameSize])},
+	}
+	if len(key) == countKey {
+		return e
+	}
+	switch e.Kind {
+	case KindListen, KindReach:
+		e.Address = address(key[ofText:])
+	default:
+		e.Text = text(key[ofText:])
+	}
+	return e
+}
