@@ -24,7 +24,9 @@ func (p *Profile) check(text []byte) error {
 		return fmt.Errorf("the learned profile: %w", err)
 	}
 	got := with.Profiles[p.Name]
-	same := func(a, b []string) bool { return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))) }
+	same := func(a, b []string) bool {
+		return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+	}
 	switch {
 	case got == nil, len(with.Profiles) != len(pol.Profiles)+1, len(with.Rules) != len(pol.Rules):
 		return fmt.Errorf("%w: profiles or rules", ErrWider)

@@ -13,7 +13,7 @@ type recorderOffsets struct {
 	fileInode, mode, device, super, superDevice   int32
 	fs, pwd, dentrySuper                          int32
 	private, socketType                           int32
-	filename                                      int32
+	filename, credentials                         int32
 }
 
 // findRecorderOffsets asks the kernel's own types (BTF).
@@ -39,6 +39,7 @@ func findRecorderOffsets() (recorderOffsets, error) {
 		{"inode", "i_sb", &o.super}, {"super_block", "s_dev", &o.superDevice},
 		{"task_struct", "fs", &o.fs}, {"fs_struct", "pwd", &o.pwd}, {"path", "dentry", &dentry}, {"dentry", "d_sb", &o.dentrySuper},
 		{"file", "private_data", &o.private}, {"socket", "type", &o.socketType}, {"linux_binprm", "filename", &o.filename},
+		{"task_struct", "real_cred", &o.credentials},
 	} {
 		if *f.into, err = member(spec, f.in, f.member); err != nil {
 			return o, err

@@ -205,7 +205,8 @@ func called(w watch, o recorderOffsets) asm.Instructions {
 	)...)
 }
 
-// used counts a capability that was used.
+// used counts a capability that the task itself used: not one of the credentials
+// that overlayfs, for one, puts on for a moment, which are those of who mounted it.
 func used(w watch, o recorderOffsets) asm.Instructions {
 	return join(
 		asm.Instructions{
@@ -214,6 +215,11 @@ func used(w watch, o recorderOffsets) asm.Instructions {
 			asm.LoadMem(asm.R8, asm.R6, 24, asm.Word), asm.JGE.Imm(asm.R8, 64, "out"),
 		},
 		contained(w, o), named(),
+		asm.Instructions{asm.FnGetCurrentTask.Call(), asm.StoreMem(asm.RFP, sOne, asm.R0, asm.DWord)},
+		get(sTwo, 8, sOne, o.credentials),
+		asm.Instructions{
+			asm.LoadMem(asm.R0, asm.RFP, sTwo, asm.DWord), asm.LoadMem(asm.R1, asm.R6, 0, asm.DWord), asm.JNE.Reg(asm.R0, asm.R1, "out"),
+		},
 		put(sKey+ofKind, int64(KindCapability)),
 		asm.Instructions{asm.StoreMem(asm.RFP, sKey+ofWhat, asm.R8, asm.DWord)},
 		w.count("c"), end(),
