@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/moby/sys/mountinfo"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -30,6 +31,8 @@ type learnt struct {
 	told   bool // its namespace is known
 	old    bool // it was there before the recorder was
 	init   lowlevel.Init
+	inode  uint32 // of its pid namespace; 0 where it was gone too soon
+	since  time.Time
 	ns     probe.Namespace
 	mounts []learn.Mount
 	groups map[string]string
@@ -64,28 +67,36 @@ func (b *learnt) judge(store decision.Store, pick func(workload.Workload) bool) 
 	b.more.SharedNetwork = !own
 }
 
-// find tells which of the namespaces that do something is the container's: by its
-// inode and by when its first process started. Where that is gone already, by its
-// start alone, if no other started in the same tick.
-func (b *learnt) find(states []probe.State) {
+// seek finds the container's first process, as soon as the low-level runtime names
+// it: it may be gone soon.
+func (b *learnt) seek() {
+	if b.init.Pid != 0 {
+		return
+	}
 	init, err := lowlevel.FindInit(b.entry.Root, b.entry.ID)
 	if err != nil {
 		return
 	}
+	if init.Started == 0 {
+		init.Started = decision.StartTime(init.Pid)
+	}
 	b.init = init
-	if b.init.Started == 0 {
-		b.init.Started = decision.StartTime(init.Pid)
-	}
-	var inode uint32
 	info, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", init.Pid))
-	if err == nil && init.Alive() {
-		if _, err := fmt.Sscanf(info, "pid:[%d]", &inode); err != nil {
-			return
-		}
+	if err != nil || !init.Alive() {
+		return
 	}
+	if _, err := fmt.Sscanf(info, "pid:[%d]", &b.inode); err != nil {
+		b.inode = 0
+	}
+}
+
+// find tells which of the namespaces that do something is the container's: by its
+// inode and by when its first process started. Where that was gone too soon, by its
+// start alone, if no other started in the same tick.
+func (b *learnt) find(states []probe.State) {
 	var fit []probe.Namespace
 	for _, s := range states {
-		if s.Namespace.Ticks() == b.init.Started && (inode == 0 || inode == s.Namespace.Inode) {
+		if s.Namespace.Ticks() == b.init.Started && (b.inode == 0 || b.inode == s.Namespace.Inode) {
 			fit = append(fit, s.Namespace)
 		}
 	}

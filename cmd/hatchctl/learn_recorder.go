@@ -20,6 +20,7 @@ import (
 // The pace of a recorder.
 const (
 	learnStep   = 20 * time.Millisecond
+	learnHurry  = 2 * time.Millisecond // while a container starts, for learnAge at most
 	learnSample = 250 * time.Millisecond
 	learnWrite  = 5 * time.Second
 	// learnAge is how long a namespace may be nobody's before it is left alone.
@@ -46,6 +47,14 @@ type recorder struct {
 	keep  func(*learn.Data) error
 	fresh bool // no container is wanted that was there before
 	began bool
+	hurry bool // a container starts
+}
+
+func (r *recorder) pace() time.Duration {
+	if r.hurry {
+		return learnHurry
+	}
+	return learnStep
 }
 
 // newRecorder begins to count. What the containers do that are there already counts
@@ -94,7 +103,7 @@ func (r *recorder) run(ctx context.Context) error {
 				return err
 			}
 			return r.flush()
-		case <-time.After(learnStep):
+		case <-time.After(r.pace()):
 		}
 	}
 }
@@ -106,6 +115,7 @@ func (r *recorder) step(now time.Time, sample bool) error {
 		return err
 	}
 	there, searched := map[string]bool{}, sample
+	r.hurry = false
 	for _, e := range known {
 		key, ok := r.key(e)
 		if !ok {
@@ -114,13 +124,17 @@ func (r *recorder) step(now time.Time, sample bool) error {
 		there[key] = true
 		b := r.boxes[key]
 		if b == nil {
-			b = &learnt{entry: e, old: !r.began}
+			b = &learnt{entry: e, old: !r.began, since: now}
 			r.boxes[key] = b
 		}
 		if !b.judged && (!b.old || !r.fresh) {
 			b.judge(r.store, r.pick)
 		}
-		searched = searched || b.wanted && !b.told
+		if b.wanted && !b.told {
+			b.seek()
+			searched = searched || b.init.Pid != 0 && now.Sub(b.since) < learnAge
+			r.hurry = r.hurry || now.Sub(b.since) < learnAge
+		}
 	}
 	r.began = true
 	var states []probe.State
@@ -135,6 +149,12 @@ func (r *recorder) step(now time.Time, sample bool) error {
 			b.sample(r.store.Dir(b.entry.Root, b.entry.ID))
 		}
 		if !there[key] {
+			if b.wanted && !b.told && b.init.Pid != 0 {
+				if states, err = r.probe.States(); err != nil {
+					return err
+				}
+				r.tell(states)
+			}
 			if err := r.finish(b); err != nil {
 				return err
 			}
@@ -153,7 +173,7 @@ func (r *recorder) key(e decision.Entry) (string, bool) {
 // tell finds the namespaces of containers.
 func (r *recorder) tell(states []probe.State) {
 	for _, b := range r.boxes {
-		if !b.wanted || b.told {
+		if !b.wanted || b.told || b.init.Pid == 0 {
 			continue
 		}
 		b.find(states)
