@@ -139,3 +139,33 @@ func TestLearnWithoutBPF(t *testing.T) {
 		t.Error(out)
 	}
 }
+
+// The commands of docs/learn.md do what the page says, in their order. Docker is a
+// script here that runs a bundle.
+func TestLearnPage(t *testing.T) {
+	l := newLearner(t, "", "echo fine")
+	run := l.container()
+	bin := l.dir + "/bin"
+	must(t, os.Mkdir(bin, 0o755))
+	must(t, os.WriteFile(bin+"/docker", []byte("#!/bin/sh\nexec "+strings.Join(run, " ")+"\n"), 0o755))
+	must(t, os.Symlink(tested.hatchctl, bin+"/hatchctl"))
+	t.Cleanup(func() {
+		for _, name := range []string{"web", "nginx", "tier-db"} {
+			l.does(t, tested.hatchctl, "learn", "stop", name)
+		}
+	})
+	for _, block := range blocksOf(t, "docs/learn.md", "sh") {
+		for line := range strings.Lines(block) {
+			out, code := l.does(t, "sh", "-c", "cd "+l.dir+"; PATH="+bin+":$PATH; "+strings.ReplaceAll(line, "/tmp/web.json", "./web.json"))
+			if code != 0 {
+				t.Errorf("%s: exit code %d\n%s", line, code, out)
+			}
+			if strings.Contains(line, "start web") {
+				started := append(append([]string{}, run[:len(run)-1]...), "web")
+				if out, code := l.does(t, started[0], started[1:]...); code != 0 {
+					t.Fatal(out)
+				}
+			}
+		}
+	}
+}

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -18,11 +17,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hatchdog/hatchdog/internal/learn"
-	"github.com/hatchdog/hatchdog/internal/seccomp"
 	"github.com/hatchdog/hatchdog/internal/workload"
 )
 
-var errNoLearning = errors.New("what containers do cannot be recorded on this host")
+var (
+	errNoLearning = errors.New("what containers do cannot be recorded on this host")
+	errNoRuns     = errors.New("the recording holds no container: nothing is learned from it")
+)
 
 // selection says which containers are recorded.
 type selection struct{ label, image string }
@@ -120,7 +121,8 @@ func (o *options) startRecorder(name string, s selection, args []string) error {
 	defer said.Close()
 	own := []string{"learn", "record", "--as", name, "--label", s.label, "--image", s.image, "--policy", o.policyFile, "--state-dir", o.stateDir}
 	cmd := exec.Command("/proc/self/exe", append(append(own, "--"), args...)...) //nolint:gosec // ourselves
-	cmd.Stderr, cmd.Dir = say, "/"
+	cmd.Args[0] = os.Args[0]
+	cmd.Stderr = say
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = cmd.Start()
 	_ = say.Close()
@@ -193,53 +195,4 @@ func (o *options) record(ctx context.Context, name string, s sought, ready func(
 func writeAt(w io.WriterAt, text string) error {
 	_, err := w.WriteAt([]byte(text), 0)
 	return err
-}
-
-// learnDuring records what appears while a command runs.
-func (o *options) learnDuring(cmd *cobra.Command, name string, command []string) error {
-	code, err := o.recordDuring(cmd, name, command)
-	if err != nil {
-		return err
-	}
-	if err := o.learnedLine(cmd.ErrOrStderr(), name); err != nil || code == 0 {
-		return err
-	}
-	return exitError(code)
-}
-
-// recordDuring gives the exit code of the command.
-func (o *options) recordDuring(cmd *cobra.Command, name string, command []string) (int, error) {
-	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM)
-	defer stop()
-	ctx, end := context.WithCancel(ctx)
-	defer end()
-	ended := make(chan error, 1)
-	err := o.record(ctx, name, sought{func(workload.Workload) bool { return true }, true}, func() {
-		go func() {
-			c := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // it is what the operator asks for
-			c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
-			ended <- c.Run()
-			end()
-		}()
-	})
-	if err != nil {
-		return 0, err
-	}
-	err = <-ended
-	var exited *exec.ExitError
-	if errors.As(err, &exited) && exited.ExitCode() > 0 {
-		return exited.ExitCode(), nil
-	}
-	return 0, err
-}
-
-// learned is the profile of a recording.
-func learned(d *learn.Data, name string, grant []string) (*learn.Profile, learn.Wish, error) {
-	native, err := seccomp.Native(runtime.GOARCH)
-	if err != nil {
-		return nil, learn.Wish{}, err
-	}
-	w := learn.Wish{Name: learn.NameFor(path.Base(strings.TrimSuffix(name, ".json"))), Native: native, Grant: grant}
-	p, err := d.Write(w)
-	return p, w, err
 }

@@ -3,9 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/hatchdog/hatchdog/internal/learn"
 )
 
 var errNothingSeen = errors.New("no container under hatchdog was seen: there is nothing to compare with")
@@ -56,24 +59,27 @@ Exit code 0: nothing would be denied. 1: something would.`,
 			if err != nil {
 				return err
 			}
-			denied, err := p.Denied(second, w)
-			if err != nil {
-				return err
-			}
-			out := cmd.OutOrStdout()
-			for _, l := range denied {
-				fmt.Fprintf(out, "denies %s\n", harmless(l.String()))
-			}
-			for _, n := range second.Notes {
-				fmt.Fprintf(out, "not seen: %s\n", harmless(n))
-			}
-			if len(denied) > 0 {
-				return exitError(verifyDenies)
-			}
-			fmt.Fprintf(out, "the profile denies nothing of %d runs\n", second.Runs)
-			return nil
+			return tellDenied(cmd.OutOrStdout(), p, w, second)
 		},
 	}
 	cmd.Flags().StringArrayVar(&grant, "grant", nil, "a capability or a system call beyond builtin/restricted that the profile grants")
 	return cmd
+}
+
+func tellDenied(out io.Writer, p *learn.Profile, w learn.Wish, d *learn.Data) error {
+	denied, err := p.Denied(d, w)
+	if err != nil {
+		return err
+	}
+	for _, l := range denied {
+		fmt.Fprintf(out, "denies %s\n", harmless(l.String()))
+	}
+	for _, n := range d.Notes {
+		fmt.Fprintf(out, "not seen: %s\n", harmless(n))
+	}
+	if len(denied) > 0 {
+		return exitError(verifyDenies)
+	}
+	fmt.Fprintf(out, "the profile denies nothing of %d runs\n", d.Runs)
+	return nil
 }

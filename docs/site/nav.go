@@ -27,6 +27,7 @@ func kinds() []Kind {
 			{"docs/upgrade.md", "Upgrade"},
 			{"docs/troubleshooting.md", "Find out why it refused"},
 			{"docs/why.md", "Find out why a program fails"},
+			{"docs/learn.md", "Learn a profile"},
 			{"docs/answer.md", "Freeze, cut off, keep the evidence"},
 		}},
 		{"Reference", []Entry{

@@ -6,7 +6,7 @@
 // as comments. Every value of a profile is a name out of a table of ours, a number,
 // an address, the name of a host that the policy language admits, or a path of the
 // container's request; text that a container chooses is quoted in ASCII and stands
-// in comments alone. What is kept is bounded.
+// in comments alone. A recording is bounded.
 // Does not cover: whether what was seen is all that a workload needs, or whether
 // it was an attacker who did it. Arguments of calls beyond those that the tables
 // look at.

@@ -43,7 +43,8 @@ func (p *Profile) files(d *Data) {
 // isPath is true for a clean absolute path that a policy can hold as it is.
 func isPath(s string) bool {
 	return strings.HasPrefix(s, "/") && path.Clean(s) == s && len(s) < textMost && !strings.ContainsFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+@", r))
+		const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+@"
+		return !strings.ContainsRune(plain, r)
 	})
 }
 

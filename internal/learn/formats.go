@@ -14,7 +14,7 @@ import (
 )
 
 // Seccomp is the profile's calls as an OCI filter, without tests of arguments: for
-// a tool that knows no tables. What is not in it answers ENOSYS.
+// a tool that knows no tables. All other calls answer ENOSYS.
 func (p *Profile) Seccomp() ([]byte, error) {
 	const enosys, eperm = 38, 1
 	no, refused := uint(enosys), uint(eperm)

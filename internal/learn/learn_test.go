@@ -69,7 +69,8 @@ func TestPolicyIsWhatWasSeen(t *testing.T) {
 		{"ingress", p.Ingress.Allow, []string{"0.0.0.0/0:80/tcp"}},
 		{"egress", p.Egress.Allow, []string{"10.1.2.3:5432/tcp"}},
 		{"tmpfs", p.RootFS.Tmpfs, []string{"/run"}},
-		{"pids", *p.Pids.Max, int64(26)}, {"memory", *p.Memory.Max, int64(214 << 20)},
+		{"pids", *p.Pids.Max, int64(26)},
+		{"memory", *p.Memory.Max, int64(214 << 20)},
 		{"files", p.Privilege.Rlimits["RLIMIT_NOFILE"], policy.RlimitRule{Max: 1024, Force: true}},
 		{"core files, inherited", p.Privilege.Rlimits["RLIMIT_CORE"].Force, true},
 	} {
@@ -248,9 +249,17 @@ func TestPlace(t *testing.T) {
 		device        uint64
 		mount, below_ string
 	}{
-		{"/tmp/x", 7, "/", "/tmp/x"}, {"/var/run/x.pid", 7, "/", "/run/x.pid"}, {"x", 7, "/", ""}, {"/data/x", 8, "/data", "/data/x"},
-		{"/data/in/x", 0, "/data/in", "/data/in/x"}, {"/data/in/x", 9, "/data/in", "/data/in/x"}, {"/link/x", 9, "/data/in", ""},
-		{"x", 99, "", ""}, {"", 0, "", ""}, {"../../etc", 0, "", ""}, {"/tmp/../data/x", 0, "/data", "/data/x"},
+		{"/tmp/x", 7, "/", "/tmp/x"},
+		{"/var/run/x.pid", 7, "/", "/run/x.pid"},
+		{"x", 7, "/", ""},
+		{"/data/x", 8, "/data", "/data/x"},
+		{"/data/in/x", 0, "/data/in", "/data/in/x"},
+		{"/data/in/x", 9, "/data/in", "/data/in/x"},
+		{"/link/x", 9, "/data/in", ""},
+		{"x", 99, "", ""},
+		{"", 0, "", ""},
+		{"../../etc", 0, "", ""},
+		{"/tmp/../data/x", 0, "/data", "/data/x"},
 	} {
 		mount, below := Place(mounts, c.text, c.device)
 		if mount != c.mount || below != c.below_ {
@@ -267,11 +276,20 @@ func TestEntries(t *testing.T) {
 	}
 	at := func(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 	for _, e := range []probe.Entry{
-		{Kind: probe.KindCall, What: 1, Arg: 2 | 1<<16}, {Kind: probe.KindCall, What: 1, Arg: probe.OtherArgs}, {Kind: probe.KindCall, What: 2}, {Kind: probe.KindCall, What: 400},
-		{Kind: probe.KindCapability, What: 21}, {Kind: probe.KindCapability, What: 63}, {Kind: probe.KindProgram, Text: "/bin/x\n"},
-		{Kind: probe.KindDevice, What: 1<<20 | 3, Arg: 2}, {Kind: probe.KindWrite, Text: "/v/a", Arg: 8}, {Kind: probe.KindWrite, Text: "/a/b", Arg: 7},
-		{Kind: probe.KindListen, Address: at("0.0.0.0:80"), Arg: 1}, {Kind: probe.KindReach, Address: at("10.9.9.9:53"), Arg: 2},
-		{Kind: probe.KindReach, Address: at("[fe80::1%evil\n]:53"), Arg: 2}, {Kind: probe.KindReach, Address: at("10.9.9.9:53"), Arg: 3},
+		{Kind: probe.KindCall, What: 1, Arg: 2 | 1<<16},
+		{Kind: probe.KindCall, What: 1, Arg: probe.OtherArgs},
+		{Kind: probe.KindCall, What: 2},
+		{Kind: probe.KindCall, What: 400},
+		{Kind: probe.KindCapability, What: 21},
+		{Kind: probe.KindCapability, What: 63},
+		{Kind: probe.KindProgram, Text: "/bin/x\n"},
+		{Kind: probe.KindDevice, What: 1<<20 | 3, Arg: 2},
+		{Kind: probe.KindWrite, Text: "/v/a", Arg: 8},
+		{Kind: probe.KindWrite, Text: "/a/b", Arg: 7},
+		{Kind: probe.KindListen, Address: at("0.0.0.0:80"), Arg: 1},
+		{Kind: probe.KindReach, Address: at("10.9.9.9:53"), Arg: 2},
+		{Kind: probe.KindReach, Address: at("[fe80::1%evil\n]:53"), Arg: 2},
+		{Kind: probe.KindReach, Address: at("10.9.9.9:53"), Arg: 3},
 	} {
 		e.Count, e.First, e.Last = 1, began, began
 		d.Add(e, w)

@@ -33,12 +33,23 @@ func findRecorderOffsets() (recorderOffsets, error) {
 		in, member string
 		into       *int32
 	}{
-		{"pid_namespace", "child_reaper", &o.reaper}, {"task_struct", "start_boottime", &o.started},
-		{"task_struct", "files", &o.files}, {"files_struct", "fdt", &o.table}, {"fdtable", "fd", &o.entries},
-		{"file", "f_inode", &o.fileInode}, {"inode", "i_mode", &o.mode}, {"inode", "i_rdev", &o.device},
-		{"inode", "i_sb", &o.super}, {"super_block", "s_dev", &o.superDevice},
-		{"task_struct", "fs", &o.fs}, {"fs_struct", "pwd", &o.pwd}, {"path", "dentry", &dentry}, {"dentry", "d_sb", &o.dentrySuper},
-		{"file", "private_data", &o.private}, {"socket", "type", &o.socketType}, {"linux_binprm", "filename", &o.filename},
+		{"pid_namespace", "child_reaper", &o.reaper},
+		{"task_struct", "start_boottime", &o.started},
+		{"task_struct", "files", &o.files},
+		{"files_struct", "fdt", &o.table},
+		{"fdtable", "fd", &o.entries},
+		{"file", "f_inode", &o.fileInode},
+		{"inode", "i_mode", &o.mode},
+		{"inode", "i_rdev", &o.device},
+		{"inode", "i_sb", &o.super},
+		{"super_block", "s_dev", &o.superDevice},
+		{"task_struct", "fs", &o.fs},
+		{"fs_struct", "pwd", &o.pwd},
+		{"path", "dentry", &dentry},
+		{"dentry", "d_sb", &o.dentrySuper},
+		{"file", "private_data", &o.private},
+		{"socket", "type", &o.socketType},
+		{"linux_binprm", "filename", &o.filename},
 		{"task_struct", "real_cred", &o.credentials},
 	} {
 		if *f.into, err = member(spec, f.in, f.member); err != nil {

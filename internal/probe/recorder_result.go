@@ -154,7 +154,7 @@ func addressed(w watch, o recorderOffsets) asm.Instructions {
 		asm.Instructions{
 			asm.LoadMem(asm.R0, asm.RFP, sKey+ofText, asm.Half),
 			asm.JEq.Imm(asm.R0, inet, "inet"), asm.JNE.Imm(asm.R0, inet6, "out"),
-			// What is behind the address does not count: it may hold anything.
+			// The bytes behind the address do not count: they may be anything.
 			asm.Mov.Imm(asm.R1, 0), asm.StoreMem(asm.RFP, sKey+ofText+24, asm.R1, asm.DWord),
 			asm.StoreMem(asm.RFP, sKey+ofText+4, asm.R1, asm.Word),
 			asm.Ja.Label("port"),

@@ -39,7 +39,7 @@ socket.socket(socket.AF_UNIX)
 os.execv("/bin/true", ["true"])`
 	cmd := exec.Command("python3", "-c", work)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
-	_, _ = os.Create(dir + "/file-of-the-host")
+	must(t, os.WriteFile(dir+"/file-of-the-host", nil, 0o600))
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
