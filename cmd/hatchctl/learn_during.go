@@ -35,6 +35,9 @@ func (o *options) learnDuring(cmd *cobra.Command, name string, command []string)
 func (o *options) recordDuring(cmd *cobra.Command, name string, command []string) (int, error) {
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM)
 	defer stop()
+	interrupts := make(chan os.Signal, 1) // the command has them too, and ends
+	signal.Notify(interrupts, os.Interrupt)
+	defer signal.Stop(interrupts)
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	ended := make(chan error, 1)

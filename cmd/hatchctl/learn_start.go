@@ -40,7 +40,7 @@ func (s selection) pick(name string) (func(workload.Workload) bool, error) {
 	return func(w workload.Workload) bool {
 		switch {
 		case name != "":
-			return fits(name, w.ID, w) != fitNot
+			return fits(name, w.ID, w) < fitStart // who chooses an id could begin it as a name
 		case s.label != "":
 			got, have := w.Labels[key]
 			return have && got == value
