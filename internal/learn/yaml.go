@@ -104,7 +104,7 @@ func (p *Profile) review(w *writer) {
 	if len(p.Review) == 0 {
 		return
 	}
-	w.line(0, "# Not granted: review. builtin/%s does not have these. Whoever was in the container may have", base)
+	w.line(0, "# Not granted: review. builtin/%s does not have these. An attacker in the container may have", base)
 	w.line(0, "# done them to have them learned. 'hatchctl learn show --grant' grants one by name.")
 	for _, l := range p.Review {
 		w.line(0, "#   %s: %s", quoted(l.Value), l.about())
