@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/hatchdog/hatchdog/internal/learn"
+	learning "github.com/hatchdog/hatchdog/internal/learn"
 )
 
 const learnHelp = `Record what containers do, and write the narrowest profile under which they do it
@@ -62,7 +62,7 @@ func learnStop(o *options) *cobra.Command {
 		Example: "  hatchctl learn stop web", Args: between(1, 1), ValidArgsFunction: o.completeRecordings,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r := o.recordings()
-			if err := learn.CheckName(args[0]); err != nil {
+			if err := learning.CheckName(args[0]); err != nil {
 				return err
 			}
 			if err := r.end(args[0]); err != nil {
@@ -143,7 +143,7 @@ func (o *options) listRecordings(w io.Writer) error {
 			state = "being recorded"
 		}
 		if err != nil {
-			d, state = learn.New(), "cannot be read: "+harmless(err.Error())
+			d, state = learning.New(), "cannot be read: "+harmless(err.Error())
 		}
 		fmt.Fprintf(table, "%s\t%d\t%s\t%s\n", name, d.Runs, d.Last.Format(time.RFC3339), state)
 	}
@@ -158,7 +158,7 @@ func (o *options) showLearned(w io.Writer, name, format string, grant []string) 
 	if format == "json" {
 		return printJSON(w, d)
 	}
-	p, _, err := learned(d, name, grant)
+	p, _, err := learnedProfile(d, name, grant)
 	if err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ what 'learn show --format json' wrote; it holds a /.`,
 			if as == "" {
 				return usageError(cmd, "--as is missing: the name of what comes out")
 			}
-			r, all := o.recordings(), learn.New()
+			r, all := o.recordings(), learning.New()
 			for _, name := range args {
 				d, err := r.read(name)
 				if err != nil {
@@ -214,7 +214,7 @@ func learnRemove(o *options) *cobra.Command {
 		Example: "  hatchctl learn remove web", Args: between(1, 1), ValidArgsFunction: o.completeRecordings,
 		RunE: func(_ *cobra.Command, args []string) error {
 			r := o.recordings()
-			if _, err := r.read(args[0]); err != nil && (strings.Contains(args[0], "/") || !errors.Is(err, learn.ErrVersion)) {
+			if _, err := r.read(args[0]); err != nil && (strings.Contains(args[0], "/") || !errors.Is(err, learning.ErrVersion)) {
 				return err
 			}
 			return r.remove(args[0])

@@ -17,7 +17,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/decision"
 	"github.com/hatchdog/hatchdog/internal/effects/resolver"
 	"github.com/hatchdog/hatchdog/internal/inside"
-	"github.com/hatchdog/hatchdog/internal/learn"
+	learning "github.com/hatchdog/hatchdog/internal/learn"
 	"github.com/hatchdog/hatchdog/internal/lowlevel"
 	"github.com/hatchdog/hatchdog/internal/probe"
 	"github.com/hatchdog/hatchdog/internal/workload"
@@ -34,9 +34,9 @@ type learnt struct {
 	inode  uint32 // of its pid namespace; 0 where it was gone too soon
 	since  time.Time
 	ns     probe.Namespace
-	mounts []learn.Mount
+	mounts []learning.Mount
 	groups map[string]string
-	more   *learn.Data // what the probe does not count
+	more   *learning.Data // what the probe does not count
 }
 
 // judge reads the record as soon as it is there.
@@ -55,7 +55,7 @@ func (b *learnt) judge(store decision.Store, pick func(workload.Workload) bool) 
 	if w.Sandbox || !pick(w) {
 		return
 	}
-	b.wanted, b.more = true, learn.New()
+	b.wanted, b.more = true, learning.New()
 	b.more.Runs, b.more.Containers = 1, []string{b.entry.ID}
 	for _, m := range s.Mounts {
 		bound := m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
@@ -130,7 +130,7 @@ func (b *learnt) sample(dir string) {
 	}
 	b.mounts = nil
 	for _, m := range mounts {
-		b.mounts = append(b.mounts, learn.Mount{At: m.Mountpoint, Device: learn.Number(uint64(m.Major), uint64(m.Minor))}) //nolint:gosec // numbers of devices
+		b.mounts = append(b.mounts, learning.Mount{At: m.Mountpoint, Device: learning.Number(uint64(m.Major), uint64(m.Minor))}) //nolint:gosec // numbers of devices
 	}
 }
 

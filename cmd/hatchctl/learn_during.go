@@ -14,7 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/hatchdog/hatchdog/internal/learn"
+	learning "github.com/hatchdog/hatchdog/internal/learn"
 	"github.com/hatchdog/hatchdog/internal/seccomp"
 	"github.com/hatchdog/hatchdog/internal/workload"
 )
@@ -60,16 +60,16 @@ func (o *options) recordDuring(cmd *cobra.Command, name string, command []string
 	return 0, err
 }
 
-// learned is the profile of a recording.
-func learned(d *learn.Data, name string, grant []string) (*learn.Profile, learn.Wish, error) {
+// learnedProfile is the profile of a recording.
+func learnedProfile(d *learning.Data, name string, grant []string) (*learning.Profile, learning.Wish, error) {
 	if d.Runs == 0 {
-		return nil, learn.Wish{}, fmt.Errorf("%s: %w", name, errNoRuns)
+		return nil, learning.Wish{}, fmt.Errorf("%s: %w", name, errNoRuns)
 	}
 	native, err := seccomp.Native(runtime.GOARCH)
 	if err != nil {
-		return nil, learn.Wish{}, err
+		return nil, learning.Wish{}, err
 	}
-	w := learn.Wish{Name: learn.NameFor(path.Base(strings.TrimSuffix(name, ".json"))), Native: native, Grant: grant}
+	w := learning.Wish{Name: learning.NameFor(path.Base(strings.TrimSuffix(name, ".json"))), Native: native, Grant: grant}
 	p, err := d.Write(w)
 	return p, w, err
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/moby/sys/capability"
 
 	"github.com/hatchdog/hatchdog/internal/decision"
-	"github.com/hatchdog/hatchdog/internal/learn"
+	learning "github.com/hatchdog/hatchdog/internal/learn"
 	"github.com/hatchdog/hatchdog/internal/probe"
 	"github.com/hatchdog/hatchdog/internal/workload"
 	"github.com/hatchdog/hatchdog/profiles/syscalls/numbers"
@@ -38,11 +38,11 @@ type recorder struct {
 	store decision.Store
 	probe *probe.Recorder
 	pick  func(workload.Workload) bool
-	world learn.World
-	over  *learn.Data // of the containers that are gone
+	world learning.World
+	over  *learning.Data // of the containers that are gone
 	boxes map[string]*learnt
 	aged  map[probe.Namespace]time.Time
-	keep  func(*learn.Data) error
+	keep  func(*learning.Data) error
 	fresh bool // no container is wanted that was there before
 	began bool
 	hurry bool // a container starts
@@ -56,15 +56,15 @@ func (r *recorder) pace() time.Duration {
 }
 
 // newRecorder begins to count, also what the containers do that are there already.
-func (o *options) newRecorder(s sought, keep func(*learn.Data) error) (*recorder, error) {
+func (o *options) newRecorder(s sought, keep func(*learning.Data) error) (*recorder, error) {
 	names := numbers.Names(runtime.GOARCH)
-	p, err := probe.Record(learn.Watched(names))
+	p, err := probe.Record(learning.Watched(names))
 	if err != nil {
 		return nil, err
 	}
 	r := &recorder{
-		store: o.store(), probe: p, pick: s.pick, fresh: s.fresh, over: learn.New(), boxes: map[string]*learnt{}, aged: map[probe.Namespace]time.Time{}, keep: keep,
-		world: learn.World{Calls: names, Capabilities: map[uint64]string{}, Host: hostAddresses()},
+		store: o.store(), probe: p, pick: s.pick, fresh: s.fresh, over: learning.New(), boxes: map[string]*learnt{}, aged: map[probe.Namespace]time.Time{}, keep: keep,
+		world: learning.World{Calls: names, Capabilities: map[uint64]string{}, Host: hostAddresses()},
 	}
 	for _, c := range capability.ListKnown() {
 		r.world.Capabilities[uint64(c)] = "CAP_" + strings.ToUpper(c.String()) //nolint:gosec // below 64

@@ -4,7 +4,7 @@ import (
 	"io"
 	"os"
 
-	"github.com/hatchdog/hatchdog/internal/learn"
+	learning "github.com/hatchdog/hatchdog/internal/learn"
 	"github.com/hatchdog/hatchdog/internal/probe"
 )
 
@@ -32,8 +32,8 @@ func (r *recorder) finish(b *learnt) error {
 }
 
 // of is what some containers did so far.
-func (r *recorder) of(boxes map[probe.Namespace]*learnt) (*learn.Data, error) {
-	d := learn.New()
+func (r *recorder) of(boxes map[probe.Namespace]*learnt) (*learning.Data, error) {
+	d := learning.New()
 	states, err := r.probe.States()
 	if err != nil {
 		return nil, err
@@ -57,9 +57,9 @@ func (r *recorder) of(boxes map[probe.Namespace]*learnt) (*learn.Data, error) {
 }
 
 // seen is all that was recorded so far.
-func (r *recorder) seen() (*learn.Data, error) {
+func (r *recorder) seen() (*learning.Data, error) {
 	live := map[probe.Namespace]*learnt{}
-	all := learn.New()
+	all := learning.New()
 	all.Merge(r.over)
 	for _, b := range r.boxes {
 		if b.told {

@@ -16,7 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/hatchdog/hatchdog/internal/learn"
+	learning "github.com/hatchdog/hatchdog/internal/learn"
 	"github.com/hatchdog/hatchdog/internal/workload"
 )
 
@@ -89,7 +89,7 @@ recorded until five seconds before is kept.
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := as
 			if name == "" {
-				name = learn.NameFor(strings.Join(append(args, s.label, s.image), ""))
+				name = learning.NameFor(strings.Join(append(args, s.label, s.image), ""))
 			}
 			if err := o.startRecorder(name, s, args); err != nil {
 				return err
@@ -108,7 +108,7 @@ const readyLine = "recording"
 
 // startRecorder starts a recorder that outlives us, and waits until it counts.
 func (o *options) startRecorder(name string, s selection, args []string) error {
-	if err := learn.CheckName(name); err != nil {
+	if err := learning.CheckName(name); err != nil {
 		return err
 	}
 	if _, err := s.pick(strings.Join(args, "")); err != nil {
@@ -174,7 +174,7 @@ func (o *options) record(ctx context.Context, name string, s sought, ready func(
 		return err
 	}
 	defer lock.Close()
-	rec, err := o.newRecorder(s, func(d *learn.Data) error { return r.write(name, d) })
+	rec, err := o.newRecorder(s, func(d *learning.Data) error { return r.write(name, d) })
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNoLearning, err)
 	}

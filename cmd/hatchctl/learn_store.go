@@ -14,10 +14,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/hatchdog/hatchdog/internal/learn"
+	learning "github.com/hatchdog/hatchdog/internal/learn"
 )
 
-// recordingsMost bounds what is kept, with learn.FileMost for each.
+// recordingsMost bounds what is kept, with learning.FileMost for each.
 const recordingsMost = 64
 
 var (
@@ -60,7 +60,7 @@ func (r recordings) names() ([]string, error) {
 	}
 	var names []string
 	for _, e := range all {
-		if name, ok := strings.CutSuffix(e.Name(), ".json"); ok && learn.CheckName(name) == nil {
+		if name, ok := strings.CutSuffix(e.Name(), ".json"); ok && learning.CheckName(name) == nil {
 			names = append(names, name)
 		}
 	}
@@ -68,10 +68,10 @@ func (r recordings) names() ([]string, error) {
 }
 
 // read reads a recording by its name, or a file that --format json wrote.
-func (r recordings) read(name string) (*learn.Data, error) {
+func (r recordings) read(name string) (*learning.Data, error) {
 	file := name
 	if !strings.Contains(name, "/") {
-		if err := learn.CheckName(name); err != nil {
+		if err := learning.CheckName(name); err != nil {
 			return nil, err
 		}
 		if err := r.own(); errors.Is(err, fs.ErrNotExist) {
@@ -90,14 +90,14 @@ func (r recordings) read(name string) (*learn.Data, error) {
 	}
 	defer f.Close()
 	raw := make([]byte, 0, 1<<16)
-	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() || st.Size() > learn.FileMost {
-		return nil, fmt.Errorf("%s: not a recording: no file, or larger than %d bytes", file, learn.FileMost)
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() || st.Size() > learning.FileMost {
+		return nil, fmt.Errorf("%s: not a recording: no file, or larger than %d bytes", file, learning.FileMost)
 	}
-	raw, err = readMost(f, raw, learn.FileMost)
+	raw, err = readMost(f, raw, learning.FileMost)
 	if err != nil {
 		return nil, err
 	}
-	d, err := learn.Decode(raw)
+	d, err := learning.Decode(raw)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
@@ -105,7 +105,7 @@ func (r recordings) read(name string) (*learn.Data, error) {
 }
 
 // write replaces a recording as a whole.
-func (r recordings) write(name string, d *learn.Data) error {
+func (r recordings) write(name string, d *learning.Data) error {
 	raw, err := json.Marshal(d)
 	if err != nil {
 		return err
@@ -129,7 +129,7 @@ func (r recordings) write(name string, d *learn.Data) error {
 
 // take takes the lock of a recording, which its recorder holds.
 func (r recordings) take(name string) (*os.File, error) {
-	if err := learn.CheckName(name); err != nil {
+	if err := learning.CheckName(name); err != nil {
 		return nil, err
 	}
 	if err := r.make(); err != nil {

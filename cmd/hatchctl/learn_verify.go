@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/hatchdog/hatchdog/internal/learn"
+	learning "github.com/hatchdog/hatchdog/internal/learn"
 )
 
 var errNothingSeen = errors.New("no container under hatchdog was seen: there is nothing to compare with")
@@ -55,7 +55,7 @@ Exit code 0: nothing would be denied. 1: something would.`,
 			if second.Runs == 0 {
 				return errNothingSeen
 			}
-			p, w, err := learned(first, args[0], grant)
+			p, w, err := learnedProfile(first, args[0], grant)
 			if err != nil {
 				return err
 			}
@@ -66,7 +66,7 @@ Exit code 0: nothing would be denied. 1: something would.`,
 	return cmd
 }
 
-func tellDenied(out io.Writer, p *learn.Profile, w learn.Wish, d *learn.Data) error {
+func tellDenied(out io.Writer, p *learning.Profile, w learning.Wish, d *learning.Data) error {
 	denied, err := p.Denied(d, w)
 	if err != nil {
 		return err
