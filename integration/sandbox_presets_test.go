@@ -22,7 +22,7 @@ type theft struct{ *boxed }
 func newTheft(t *testing.T) theft {
 	t.Helper()
 	b := theft{newBoxed(t)}
-	for _, d := range []string{".ssh", "registry/npm", "registry/simple/evil", "registry/go/example.com/evil/@v"} {
+	for _, d := range []string{".ssh", "registry/npm", "registry/simple/evil", "registry/go/example.com/evil/@v", "registry/index/ev/il", "registry/crates"} {
 		must(t, os.MkdirAll(filepath.Join(b.victim(), d), 0o755))
 	}
 	must(t, os.WriteFile(b.victim()+"/.ssh/id_ed25519", []byte("the-key"), 0o600))
@@ -31,6 +31,7 @@ func newTheft(t *testing.T) theft {
 	b.npm(t)
 	b.pip(t)
 	b.golang(t)
+	b.cargo(t)
 	b.file(t, "thief.sh", b.script(t))
 	b.file(t, "Makefile", "all: hello\n\t./hello\n\t@sh thief.sh\nhello: hello.c\n\tcc -o hello hello.c\n")
 	b.file(t, "hello.c", "#include <stdio.h>\nint main(void) { puts(\"it works\"); return 0; }\n")
@@ -173,7 +174,12 @@ func TestThiefOutsideOfABox(t *testing.T) {
 
 // The work of each tool is done in its preset, and the thief among it gets nothing.
 func TestPresetsDoRealWorkAndStopThieves(t *testing.T) {
+	pnpm := cached(t, "pnpm-*/node_modules/pnpm")
+	cargo, toolchain := rust(t)
 	for _, c := range []struct{ preset, command, works string }{
+		{"pnpm", `"$HATCHCTL" run "$BOXES" --preset pnpm --rw . --ro ` + pnpm + ` --allow 192.0.2.1:8080/tcp -- sh -c 'node ` + pnpm + `/bin/pnpm.cjs install --registry ` + registry + `/npm/ && node -p "require(\"evil\")"'`, "it works"},
+		{"maven", `cd mvn && "$HATCHCTL" run "$BOXES" --preset maven --rw "$PWD/.." --allow 192.0.2.1:8080/tcp -- mvn --settings settings.xml com.example:evil-maven-plugin:1.0:work`, "it works"},
+		{"cargo", `cd crate && "$HATCHCTL" run "$BOXES" --preset cargo --rw "$PWD/.." ` + toolchain + ` --env RUSTC=` + cargo + `/rustc --allow 192.0.2.1:8080/tcp -- ` + cargo + `/cargo run --config 'source.crates-io.replace-with="own"' --config 'source.own.registry="sparse+` + registry + `/index/"'`, "it works"},
 		{"make", `"$HATCHCTL" run "$BOXES" --preset make --rw . -- make`, "it works"},
 		{"npm", `"$HATCHCTL" run "$BOXES" --preset npm --rw . --allow 192.0.2.1:8080/tcp -- sh -c 'npm install --foreground-scripts --registry ` + registry + `/npm/ && node -p "require(\"evil\")"'`, "it works"},
 		{"pip", `"$HATCHCTL" run "$BOXES" --preset pip --rw . --allow 192.0.2.1:8080/tcp -- sh -c '/usr/bin/python3 -m pip install --target lib --no-build-isolation --index-url ` + registry + `/simple --trusted-host 192.0.2.1 evil && PYTHONPATH=lib /usr/bin/python3 -m evil'`, "it works"},
@@ -182,6 +188,9 @@ func TestPresetsDoRealWorkAndStopThieves(t *testing.T) {
 	} {
 		t.Run(c.preset, func(t *testing.T) {
 			b := newTheft(t)
+			if c.preset == "maven" { // its plugin takes a while to compile
+				b.maven(t)
+			}
 			out, stolen := b.with(t, c.command)
 			if !strings.Contains(out, c.works) {
 				t.Errorf("it does not work:\n%s", out)

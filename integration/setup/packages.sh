@@ -19,6 +19,12 @@ if [ "$1" = all ]; then
 	command -v javac >/dev/null || packages="$packages default-jdk-headless"
 	command -v psql >/dev/null || packages="$packages postgresql-client"
 	command -v musl-gcc >/dev/null || packages="$packages musl-tools"
+	# The first cargo of Debian 12 knows no registries over HTTP; cargo-web does.
+	cargo=cargo
+	grep -q '^VERSION_ID="12"' /etc/os-release && cargo=cargo-web
+	command -v cargo >/dev/null || packages="$packages $cargo"
+	command -v mvn >/dev/null || packages="$packages maven"
+	command -v javac >/dev/null || packages="$packages default-jdk-headless"
 	/usr/bin/python3 -m pip --version >/dev/null 2>&1 || packages="$packages python3-pip"
 fi
 

@@ -26,6 +26,8 @@ BUILDKIT_VERSION=v0.34.2
 NERDCTL_VERSION=v2.2.2
 CRIO_VERSION=v1.35.2
 GO_CRIU_VERSION=v8.2.0
+# The newest pnpm that the node of Debian 12 runs.
+PNPM_VERSION=9.15.9
 # The Kubernetes of the single node.
 KUBERNETES_VERSION=v1.36.3
 # Kubernetes' validation of container runtimes.
