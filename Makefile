@@ -47,7 +47,7 @@ unit:
 
 integration: setup nfpm
 	@test -d $(CACHE)/kubernetes-$(KUBERNETES_VERSION) || echo 'integration: without the Kubernetes node, whose programs are not built; make test-k8s builds them and runs it'
-	@for engine in buildkit nerdctl; do ls -d $(CACHE)/$$engine-v* >/dev/null 2>&1 || echo "integration: without $$engine, which is not built; make test-engines builds it and runs it"; done
+	@for engine in buildkit nerdctl crio; do ls -d $(CACHE)/$$engine-v* >/dev/null 2>&1 || echo "integration: without $$engine, which is not built; make test-engines builds it and runs it"; done
 	$(GO) test -count=1 -timeout 60m ./integration/...
 	$(GO) -C integration/kubernetes test ./...
 	$(GO) -C integration/export test -count=1 ./...
@@ -59,11 +59,11 @@ test-k8s: setup
 	@integration/setup/build.sh $(CACHE) kubernetes
 	HATCHDOG_REQUIRE=$(HATCHDOG_REQUIRE),kubernetes $(GO) test -count=1 -timeout 30m ./integration -run '$(or $(K8SRUN),^TestCluster)'
 
-# What takes some minutes to build: BuildKit by itself, nerdctl. ENGINERUN=REGEXP runs
-# only these tests.
+# What takes some minutes to build: BuildKit by itself, nerdctl, CRI-O. ENGINERUN=REGEXP
+# runs only these tests.
 test-engines: setup
-	@for engine in buildkit nerdctl; do integration/setup/build.sh $(CACHE) $$engine || exit 1; done
-	HATCHDOG_REQUIRE=$(HATCHDOG_REQUIRE),buildkit,nerdctl $(GO) test -count=1 -timeout 20m ./integration -run '$(or $(ENGINERUN),^TestBuildKit|^TestNerdctl)'
+	@for engine in buildkit nerdctl crio; do integration/setup/build.sh $(CACHE) $$engine || exit 1; done
+	HATCHDOG_REQUIRE=$(HATCHDOG_REQUIRE),buildkit,nerdctl,crio $(GO) test -count=1 -timeout 20m ./integration -run '$(or $(ENGINERUN),^TestBuildKit|^TestNerdctl|^TestCRIO$$)'
 
 # VMRUN=REGEXP runs only these tests, VMTIER=NAME boots only this tier, VMLOOPS=N
 # does it all N times.

@@ -44,13 +44,8 @@ rules:
 
 func startCRI(t *testing.T) *kubelet {
 	t.Helper()
-	k := &kubelet{dir: filepath.Join(tested.dir, "cri"), client: filepath.Join(tested.dir, "bin", "cri")}
+	k := &kubelet{dir: filepath.Join(tested.dir, "cri"), client: buildClient(t)}
 	k.socket = k.dir + "/containerd.sock"
-	build := exec.Command("go", "-C", "cri", "build", "-o", k.client, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v %s", err, out)
-	}
 	policy := policyFile(t, k.dir, criPolicy)
 	program := cached(t, "containerd-v*/containerd")
 	must(t, os.MkdirAll(k.dir+"/net.d", 0o755))
@@ -112,28 +107,44 @@ BinaryName = %[7]q
 	return k
 }
 
+// buildClient builds what speaks CRI.
+func buildClient(t *testing.T) string {
+	t.Helper()
+	client := filepath.Join(tested.dir, "bin", "cri")
+	build := exec.Command("go", "-C", "cri", "build", "-o", client, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	return client
+}
+
 func (k *kubelet) ctr() string { return filepath.Join(filepath.Dir(k.program), "ctr") }
 
 // start starts containerd, the first time and again.
 func (k *kubelet) start(t *testing.T) {
 	t.Helper()
 	k.daemon = daemon(t, k.dir+"/containerd.log", []string{"HATCHDOG_POLICY=" + k.policy, "PATH=" + buildShim(t) + ":" + filepath.Dir(k.program) + ":" + os.Getenv("PATH")}, k.program, "--config", k.dir+"/config.toml")
-	waitFor(t, "containerd with CRI", func() bool {
-		answer, failure := k.try(t, "Status", object{})
-		if failure != "" {
-			return false
+	waitFor(t, "containerd with CRI", func() bool { return k.isReady(t) })
+}
+
+// isReady asks whether it, and its network, can take pods.
+func (k *kubelet) isReady(t *testing.T) bool {
+	t.Helper()
+	answer, failure := k.try(t, "Status", object{})
+	if failure != "" {
+		return false
+	}
+	status, _ := answer["status"].(object)
+	conditions, _ := status["conditions"].([]any)
+	ready := 0
+	for _, c := range conditions {
+		what := c.(object)
+		if ok, _ := what["status"].(bool); ok && (what["type"] == "RuntimeReady" || what["type"] == "NetworkReady") {
+			ready++
 		}
-		status, _ := answer["status"].(object)
-		conditions, _ := status["conditions"].([]any)
-		ready := 0
-		for _, c := range conditions {
-			what := c.(object)
-			if ok, _ := what["status"].(bool); ok && (what["type"] == "RuntimeReady" || what["type"] == "NetworkReady") {
-				ready++
-			}
-		}
-		return ready == 2
-	})
+	}
+	return ready == 2
 }
 
 type object = map[string]any
@@ -203,7 +214,7 @@ func (k *kubelet) container(t *testing.T, sandbox string, config object, name st
 
 func (k *kubelet) containerOf(t *testing.T, sandbox string, config, own object) (string, string) {
 	t.Helper()
-	own["image"] = object{"image": criImage}
+	own["image"] = object{"image": criImage, "userSpecifiedImage": criImage}
 	answer := k.do(t, "CreateContainer", object{"podSandboxId": sandbox, "sandboxConfig": config, "config": own})
 	id, _ := answer["containerId"].(string)
 	_, failure := k.try(t, "StartContainer", object{"containerId": id})

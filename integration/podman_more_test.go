@@ -52,3 +52,20 @@ spec:
 	p.do(t, "build", "--network", "none", "--pull=never", "-q", "-t", "localhost/made", "-f", p.dir+"/Containerfile", p.dir+"/home")
 	wantLines(t, p.do(t, "run", "--rm", "--network", "none", "localhost/made", "cat", "/made"), "CapEff:\t"+restrictedCaps, "NoNewPrivs:\t1")
 }
+
+// docs/user-namespaces.md says so, and what helps.
+func TestPodmanUsernsAuto(t *testing.T) {
+	p := newPodman(t, "")
+	must(t, os.WriteFile(p.dir+"/subids", []byte("containers:3000000000:1048576\n"), 0o644))
+	p.ids = p.dir + "/subids"
+	out, code := p.try(t, "run", "--rm", "--userns=auto", "--network", "none", "localhost/box", "true")
+	if code == 0 {
+		t.Error("it runs")
+	}
+	wantLines(t, out, "--pid-file: users other than root can change what the path leads to")
+	p.ids = ""
+	out = p.do(t, "run", "--rm", "--network", "none", "localhost/box", "cat", "/proc/self/uid_map")
+	if strings.Contains(out, "4294967295") || !strings.Contains(out, "65536") {
+		t.Errorf("without the option it has no user namespace: %s", out)
+	}
+}

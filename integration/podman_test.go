@@ -14,6 +14,7 @@ type podman struct {
 	dir, ns string
 	user    int    // 0 is root
 	newest  string // the folder of one that is not installed
+	ids     string // what it sees as /etc/subuid and /etc/subgid
 }
 
 // eachPodman runs a test against Debian's Podman and the newest.
@@ -69,6 +70,11 @@ func (p *podman) try(t *testing.T, args ...string) (string, int) {
 	if p.user == 0 {
 		cmd = exec.Command("nsenter", append([]string{"--net=" + p.ns, filepath.Join(p.newest, "podman")}, append(all, args...)...)...)
 		cmd.Env = append(os.Environ(), "PODMAN_IGNORE_CGROUPSV1_WARNING=1", "CONTAINERS_CONF="+p.dir+"/containers.conf", "HOME="+p.dir+"/home", "XDG_RUNTIME_DIR="+p.dir+"/home")
+	}
+	if p.ids != "" {
+		see := fmt.Sprintf("mount --bind %[1]s /etc/subuid && mount --bind %[1]s /etc/subgid && exec \"$@\"", p.ids)
+		cmd.Args = append([]string{"unshare", "--mount", "sh", "-c", see, "sh"}, cmd.Args...)
+		cmd.Path = "/usr/bin/unshare"
 	}
 	// A file: conmon, which stays, keeps a pipe open.
 	file, err := os.CreateTemp(p.dir, "out")

@@ -9,7 +9,9 @@ const opening = "# What it was tried with\n\n" +
 	"v2.0.0-beta.24 over containerd 2.4, with containerd's image store; Podman is Debian's of\n" +
 	"bookworm (4.3) and of sid (5.8), each with its own conmon.\n" +
 	"nerdctl v2.2.2 over containerd 2.4: run, exec, logs, volumes, networks, ports and refusals (`TestNerdctl`),\n" +
-	"compose (`TestNerdctlCompose`). buildkitd v0.34.2: `TestBuildKit`. Both with `make test-engines`.\n" +
+	"compose (`TestNerdctlCompose`). buildkitd v0.34.2: `TestBuildKit`.\n" +
+	"CRI-O v1.35.2 with Debian's conmon: pods of both kinds, exec, their network, refusals (`TestCRIO`). All three\n" +
+	"with `make test-engines`.\n" +
 	"Kubernetes is v1.36.3 over containerd 2.4 (`make test-k8s`, docs/kubernetes.md).\n\n"
 
 var engines = []string{"Docker 20.10", "Docker 29", "containerd 1.6", "containerd 2.4", "CRI of containerd 2.4", "Podman 4.3 and 5.8", "Podman 4.3 without root", "Kubernetes 1.36"}
