@@ -60,6 +60,7 @@ mount --bind "$D/subids" /etc/subuid; mount --bind "$D/subids" /etc/subgid; moun
 mkdir "$D/net"; mount -t tmpfs t "$D/net"; mknod -m 666 "$D/net/tun" c 10 200; mount --bind "$D/net/tun" /dev/net/tun
 [ -n "${WIRED:-}" ] || { ip link set lo up; ip addr add 192.0.2.1/24 dev lo; ip addr add 169.254.169.254/32 dev lo; }
 for g in ${GROUPS_V1:-}; do echo $$ >"$g/cgroup.procs"; done
+eval "${BEFORE:-}"
 cd "$D/home/work"
 exec env -i PATH="$D/bin:/usr/sbin:/usr/bin:/bin" HOME="$D/home" XDG_RUNTIME_DIR="$D/run" TERM=xterm setpriv --reuid 54321 --regid 54321 --groups 54321,54999 sh -c "$SCRIPT"
 `
@@ -140,9 +141,10 @@ func TestBoxOfAnOrdinaryUserIsLimited(t *testing.T) {
 	}
 }
 
-// Control groups that were given to the user hold its boxes as root's are held.
-func TestBoxOfAnOrdinaryUserInItsOwnControlGroups(t *testing.T) {
-	var own []string
+// ownGroups are control groups of version 1 that belong to the user, none where
+// those of the host are of version 2.
+func ownGroups(t *testing.T) (own []string) {
+	t.Helper()
 	for line := range strings.Lines(read(t, "/proc/self/cgroup")) {
 		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
 		if f[1] == "" || strings.HasPrefix(f[1], "name=") {
@@ -166,6 +168,12 @@ func TestBoxOfAnOrdinaryUserInItsOwnControlGroups(t *testing.T) {
 			own = append(own, dir)
 		}
 	}
+	return own
+}
+
+// Control groups that were given to the user hold its boxes as root's are held.
+func TestBoxOfAnOrdinaryUserInItsOwnControlGroups(t *testing.T) {
+	own := ownGroups(t)
 	if len(own) == 0 {
 		t.Skip("the limits are in control groups of version 2, of which nothing here is set aside for a user")
 	}

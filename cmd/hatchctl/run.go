@@ -28,7 +28,7 @@ type runFlags struct {
 	pids                       int64
 	cpu                        float64
 	time                       time.Duration
-	exec, overlay              bool
+	exec, overlay, strict      bool
 	preset, showPreset         string
 	policyFrom, accepted       string
 	boxDir                     string
@@ -94,6 +94,7 @@ func (f *runFlags) addBox(flags *pflag.FlagSet) {
 	flags.StringVar(&f.preset, "preset", "none", "limits and variables for a kind of command: "+strings.Join(sandbox.Presets(), ", "))
 	flags.BoolVar(&f.exec, "exec", false, "let programs run that lie where it can write: what it builds, what it downloads")
 	flags.BoolVar(&f.overlay, "overlay", false, "let it write to a copy of each --rw directory; show what changed, and apply it only with 'hatchctl run apply'")
+	flags.BoolVar(&f.strict, "strict", false, "fail where this host or user cannot give the box all that it is to have ('hatchctl doctor --sandbox' lists it)")
 	flags.StringVar(&f.policyFrom, "policy-from", "", "narrow the box by this file of a repository, as .hatchdog/sandbox.yaml; it cannot widen it")
 	flags.StringVar(&f.accepted, "policy-accept", "", "accept that file if it has this SHA-256")
 	flags.StringVar(&f.memory, "memory", "512MiB", "memory, with what its file systems in memory hold")
@@ -154,6 +155,12 @@ func (o *options) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	}
 	if err := f.usePreset(cmd.Flags().Changed); err != nil {
 		return usageError(cmd, "%v", err)
+	}
+	if f.strict && !o.entered {
+		if err := o.strict(f); err != nil {
+			fmt.Fprintln(cmd.ErrOrStderr(), "hatchctl:", err)
+			return exitError(run.CodeFailed)
+		}
 	}
 	if os.Geteuid() != 0 {
 		code, err := f.alone()

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Unpacks the newest crun or Podman of Debian, with the libraries that they were
-# linked with, into CACHE/newest-NAME-VERSION: nothing is installed, and apt reads no
+# Unpacks the newest crun, Podman or AppArmor parser of Debian, with the libraries that
+# they were linked with, into CACHE/newest-NAME-VERSION: nothing is installed, and apt reads no
 # list of this host's. One that is there is kept.
 #
-# usage: newest.sh CACHE crun|podman
+# usage: newest.sh CACHE crun|podman|apparmor
 set -eu
 
 cache=$1
@@ -11,6 +11,7 @@ name=$2
 case $name in
 crun) packages=crun programs="usr/bin/crun" ;;
 podman) packages="podman netavark conmon" programs="usr/bin/podman usr/bin/conmon usr/lib/podman/netavark" ;;
+apparmor) packages=apparmor programs="usr/sbin/apparmor_parser" ;;
 *)
 	echo "newest.sh: unknown program $name" >&2
 	exit 2
@@ -48,5 +49,7 @@ for program in $programs; do
 	cp "$tmp/root/$program" "$tmp/out/"
 	patchelf --set-interpreter "$out/lib/${loader##*/}" --force-rpath --set-rpath "$out/lib" "$tmp/out/${program##*/}"
 done
+# What a policy includes.
+[ "$name" != apparmor ] || cp -r "$tmp/root/etc/apparmor.d" "$tmp/out/"
 chmod 755 "$tmp/out"
 mv "$tmp/out" "$out"

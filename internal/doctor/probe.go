@@ -31,7 +31,7 @@ func Probe(pol *policy.Policy, polErr error, getenv func(string) string) Host {
 	if unix.Uname(&name) == nil {
 		h.Kernel = unix.ByteSliceToString(name.Release[:])
 	}
-	facts, sources, err := host.Probe(host.Request{Spec: &specs.Spec{}, Profile: &policy.Profile{}, Bundle: "/"})
+	facts, sources, err := probeNothing()
 	if err == nil {
 		sources.Close()
 		h.Hybrid = cgroups.Mode() == cgroups.Hybrid
@@ -44,6 +44,11 @@ func Probe(pol *policy.Policy, polErr error, getenv func(string) string) Host {
 	h.Runtimes = lowlevels(pol, getenv)
 	h.Engines = probeEngines("/")
 	return h
+}
+
+// probeNothing is what create asks the host, for a container that asks for nothing.
+func probeNothing() (host.Facts, *host.Sources, error) {
+	return host.Probe(host.Request{Spec: &specs.Spec{}, Profile: &policy.Profile{}, Bundle: "/"})
 }
 
 func readLSMs() []string {

@@ -25,6 +25,14 @@ type wayOut struct {
 	stop *os.File
 }
 
+// CanTun says why no interface can be made.
+func CanTun() error {
+	if err := unix.Access(tun, unix.R_OK|unix.W_OK); err != nil {
+		return fmt.Errorf("%s: %w", tun, err)
+	}
+	return nil
+}
+
 // connect gives the network namespace of pid a way out, and waits until it is
 // there.
 func connect(pid int) (*wayOut, error) {
@@ -32,8 +40,8 @@ func connect(pid int) (*wayOut, error) {
 	if err != nil {
 		return nil, ErrNoWay
 	}
-	if err := unix.Access(tun, unix.R_OK|unix.W_OK); err != nil {
-		return nil, fmt.Errorf("--allow: %s: %w; it is for all users where udev made it (as root: chmod 0666 %s)", tun, err, tun)
+	if err := CanTun(); err != nil {
+		return nil, fmt.Errorf("--allow: %w; it is for all users where udev made it (as root: chmod 0666 %s)", err, tun)
 	}
 	ready, tell, err := os.Pipe()
 	if err != nil {

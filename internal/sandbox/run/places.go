@@ -99,6 +99,32 @@ func (p Places) Make(looked bool) error {
 	return nil
 }
 
+// Check is what Make would refuse. It makes nothing.
+func (p Places) Check() error {
+	for _, dir := range p.All() {
+		at := dir
+		for {
+			if _, err := os.Lstat(at); err == nil || at == "/" {
+				break
+			}
+			at = filepath.Dir(at)
+		}
+		if at == dir {
+			if err := mine(dir); err != nil {
+				return fmt.Errorf("%s: %w", dir, err)
+			}
+		}
+		real, err := filepath.EvalSymlinks(at)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(steady(filepath.Dir(at), true), steady(real, false)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func mine(dir string) error {
 	var st unix.Stat_t
 	if err := unix.Lstat(dir, &st); err != nil {
