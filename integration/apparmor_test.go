@@ -14,6 +14,31 @@ import (
 // label is the AppArmor profile of a process, as the kernel says.
 const label = "/proc/self/attr/current"
 
+// The profile that lets ordinary users run boxes on Ubuntu is one that the newest
+// parser takes, for a kernel that knows its rule; Debian 12's parser knows neither.
+func TestProfileOfHatchctl(t *testing.T) {
+	parser := cached(t, "newest-apparmor-*/apparmor_parser")
+	base := filepath.Join(filepath.Dir(parser), "apparmor.d")
+	parse := func(file string) (string, int) {
+		return run(t, parser, "--skip-kernel-load", "--skip-cache", "--base", base, "--policy-features", base+"/abi/4.0", "--kernel-features", base+"/abi/4.0", "--names", file)
+	}
+	const own = "../deploy/apparmor/hatchctl"
+	if out, code := parse(own); code != 0 || strings.TrimSpace(out) != "hatchctl" {
+		t.Errorf("%d %s", code, out)
+	}
+	text := read(t, own)
+	for _, want := range []string{"\n  userns,\n", "abi <abi/4.0>,", "/usr/{,local/}bin/hatchctl flags=(unconfined)"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	broken := filepath.Join(t.TempDir(), "hatchctl")
+	must(t, os.WriteFile(broken, []byte(strings.Replace(text, "userns,", "usernses,", 1)), 0o644))
+	if out, code := parse(broken); code == 0 {
+		t.Errorf("a broken one is taken: %s", out)
+	}
+}
+
 func unloadAll(t *testing.T) {
 	t.Helper()
 	mustRun(t, tested.hatchctl, "apparmor", "unload")

@@ -22,6 +22,10 @@ for engine in docker containerd; do
 		exit 1
 	}
 done
+if [ -e /etc/apparmor.d/hatchctl ]; then
+	apparmor_parser -R /etc/apparmor.d/hatchctl >/dev/null 2>&1 || true # nothing is loaded where AppArmor is off
+	rm -f /etc/apparmor.d/hatchctl
+fi
 hatchctl apparmor unload >/dev/null 2>&1 || true # where there is AppArmor, and nothing runs under them
 hatchctl guard unload >/dev/null 2>&1 || true # where it is loaded, and holds nothing
 command -v systemctl >/dev/null 2>&1 || exit 0

@@ -33,7 +33,7 @@ for year in 2019 2021 2023 2024 2025; do "$here/build.sh" "$cache" old-runc-$yea
 "$here/build.sh" "$cache" docker-cli
 "$here/build.sh" "$cache" compose
 "$here/build.sh" "$cache" buildx
-for name in crun podman; do "$here/newest.sh" "$cache" $name; done
+for name in crun podman apparmor; do "$here/newest.sh" "$cache" $name; done
 "$here/npm.sh" "$cache" pnpm
 "$here/servers.sh" "$cache"
 "$here/languages.sh" "$cache"
