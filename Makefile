@@ -140,7 +140,8 @@ bench: build
 	@$(GO) run ./integration/bench -hatchdog $(BIN)/hatchdog -runc $(CACHE)/runc-$(RUNC_VERSION)/runc \
 		-containerd $(CACHE)/containerd-$(CONTAINERD_VERSION)/containerd -stock-shim $(CACHE)/shim-$(SHIM_VERSION)/containerd-shim-runc-v2 -shim $(BIN)/containerd-shim-hatchdog-v1
 	@$(GO) test -run '^$$' -bench . -benchmem ./internal/bundle ./internal/door
-	@PATH=$(CACHE)/runc-$(RUNC_VERSION):$$PATH $(GO) run ./integration/boxes -hatchctl $(BIN)/hatchctl
+	@gcc -static -O1 -o $(BIN)/ruler integration/ruler/ruler.c
+	@PATH=$(CACHE)/runc-$(RUNC_VERSION):$$PATH $(GO) run ./integration/boxes -hatchctl $(BIN)/hatchctl -ruler $(BIN)/ruler
 
 # Against other runtimes and Podman, which it fetches and builds first.
 bench-peers: build

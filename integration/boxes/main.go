@@ -1,6 +1,7 @@
 // Command boxes measures how long a command takes that does nothing: in a box of
 // hatchctl run, under bubblewrap and under firejail, in turns, with as much taken
-// away as each can. What is not installed is left out, and said to be.
+// away as each can; and, with -ruler, how many of the primitives of integration/ruler
+// each denies. What is not installed is left out, and said to be.
 package main
 
 import (
@@ -17,20 +18,22 @@ import (
 type tool struct {
 	name  string
 	args  []string
+	own   []string  // of these, what hides the directory from the ruler
 	times []float64 // milliseconds
 }
 
 func main() {
 	hatchctl := flag.String("hatchctl", "bin/hatchctl", "hatchctl, with hatchdog beside it")
 	rounds := flag.Int("rounds", 30, "how often each is measured")
+	ruler := flag.String("ruler", "", "integration/ruler/ruler.c, built static")
 	flag.Parse()
-	if err := measure(*hatchctl, *rounds); err != nil {
+	if err := measure(*hatchctl, *ruler, *rounds); err != nil {
 		fmt.Fprintln(os.Stderr, "boxes:", err)
 		os.Exit(1)
 	}
 }
 
-func measure(hatchctl string, rounds int) error {
+func measure(hatchctl, ruler string, rounds int) error {
 	ours, err := filepath.Abs(hatchctl)
 	if err != nil {
 		return err
@@ -49,7 +52,7 @@ func measure(hatchctl string, rounds int) error {
 		}},
 		{name: "firejail", args: []string{
 			"firejail", "--quiet", "--noprofile", "--net=none", "--private", "--private-dev", "--private-tmp", "--caps.drop=all", "--nonewprivs", "--seccomp", "true",
-		}},
+		}, own: []string{"--private-tmp"}},
 	}
 	var there []*tool
 	for _, t := range tools {
@@ -75,7 +78,10 @@ func measure(hatchctl string, rounds int) error {
 	for _, t := range there {
 		fmt.Fprintf(w, "%s\t%.1f\t%.2f\n", t.name, median(t.times), median(t.times)/median(there[0].times))
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil || ruler == "" {
+		return err
+	}
+	return strengths(there, ruler, dir)
 }
 
 func median(all []float64) float64 {

@@ -52,6 +52,7 @@ func (b *box) hold(signals <-chan os.Signal) (Outcome, error) {
 		case <-kill:
 			b.signal(unix.SIGKILL)
 		case s := <-status:
+			b.over = true
 			// All in the box is killed by now: its ends of the pipes are closed.
 			select {
 			case <-done:

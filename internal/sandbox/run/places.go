@@ -24,8 +24,7 @@ type Places struct {
 var ErrPlace = errors.New("not a directory of ours that only we can write to")
 
 // PlacesOf are below dir, or where a host has them if dir is "": root's in
-// /var/lib, which no boot empties (tmpfs takes no id mappings before Linux 6.3), an
-// ordinary user's below XDG_RUNTIME_DIR and XDG_STATE_HOME (XDG Base Directory
+// /run and /var/lib, an ordinary user's below XDG_RUNTIME_DIR and XDG_STATE_HOME (XDG Base Directory
 // Specification 0.8).
 func PlacesOf(dir string, user int, getenv func(string) string) (Places, error) {
 	if dir != "" {
@@ -34,7 +33,7 @@ func PlacesOf(dir string, user int, getenv func(string) string) (Places, error) 
 		return Places{join("boxes"), join("runtime"), join("layers"), join("known")}, err
 	}
 	if user == 0 {
-		return Places{"/var/lib/hatchdog-run", "/run/hatchdog-run", "/var/lib/hatchdog-layers", "/var/lib/hatchdog-known"}, nil
+		return Places{bundles(), "/run/hatchdog-run", "/var/lib/hatchdog-layers", "/var/lib/hatchdog-known"}, nil
 	}
 	runtime, state := filepath.Join(getenv("XDG_RUNTIME_DIR"), "hatchdog-run"), State(getenv)
 	if !filepath.IsAbs(runtime) || !filepath.IsAbs(state) {
@@ -42,6 +41,19 @@ func PlacesOf(dir string, user int, getenv func(string) string) (Places, error) 
 	}
 	join := func(name string) string { return filepath.Join(runtime, name) }
 	return Places{join("boxes"), join("runtime"), filepath.Join(state, "layers"), filepath.Join(state, "known")}, nil
+}
+
+// bundles is in memory where that takes id mappings: the root file system of each run
+// is made anew, which takes a disk ten times as long.
+func bundles() string {
+	var name unix.Utsname
+	var major, minor int
+	if unix.Uname(&name) == nil {
+		if _, err := fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.%d", &major, &minor); err == nil && (major > 6 || major == 6 && minor >= 3) {
+			return "/run/hatchdog-boxes" // tmpfs maps ids since Linux 6.3
+		}
+	}
+	return "/var/lib/hatchdog-run"
 }
 
 // State is what hatchdog keeps of an ordinary user's.
