@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -104,7 +105,7 @@ func (p Places) Make(looked bool) error {
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(steady(filepath.Dir(dir), true), steady(filepath.Dir(real), false)); err != nil {
+		if err := cmp.Or(steady(filepath.Dir(dir), true), steady(filepath.Dir(real), false)); err != nil {
 			return err
 		}
 	}
@@ -130,7 +131,7 @@ func (p Places) Check() error {
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(steady(filepath.Dir(at), true), steady(real, false)); err != nil {
+		if err := cmp.Or(steady(filepath.Dir(at), true), steady(real, false)); err != nil {
 			return err
 		}
 	}
