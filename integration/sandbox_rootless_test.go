@@ -129,6 +129,7 @@ func TestBoxOfAnOrdinaryUserIsLimited(t *testing.T) {
 		`hatchctl run --time 1s -- sleep 20`:                                                                                     {124, "--time 1s was over"},
 		`hatchctl run --output 1KiB -- yes`:                                                                                      {121, "1KiB"},
 		`hatchctl run -- sh -c 'kill -9 $$'`:                                                                                     {137, ""},
+		`ulimit -n 512; ulimit -d 900000; hatchctl run --memory 1GiB -- sh -c 'ulimit -n; ulimit -d'`:                            {0, "512\n900000\n"},
 		`echo in | hatchctl run -- cat`:                                                                                          {0, "in"},
 		`S=the-value hatchctl run --secret S -- cat /run/secrets/S`:                                                              {0, "the-value"},
 		`unset XDG_RUNTIME_DIR; hatchctl run -- echo without`:                                                                    {0, "without"},

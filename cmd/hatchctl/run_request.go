@@ -102,9 +102,24 @@ func (o *options) place(f *runFlags, r *run.Request, p *policy.Policy) (err erro
 	}
 	if r.Box.Alone = owner.User() != 0; r.Box.Alone {
 		r.Box.Held = host.Beside("/")
+		if r.Box.Most, err = hardLimits(); err != nil {
+			return err
+		}
 	}
 	r.Box.Own, err = own(r.Places, p)
 	return err
+}
+
+func hardLimits() (map[string]uint64, error) {
+	all := map[string]uint64{}
+	for name, kind := range map[string]int{"RLIMIT_NOFILE": unix.RLIMIT_NOFILE, "RLIMIT_NPROC": unix.RLIMIT_NPROC, "RLIMIT_DATA": unix.RLIMIT_DATA} {
+		var r unix.Rlimit
+		if err := unix.Getrlimit(kind, &r); err != nil {
+			return nil, fmt.Errorf("getrlimit: %w", err)
+		}
+		all[name] = r.Max
+	}
+	return all, nil
 }
 
 // own are the directories that no grant may reach: what is kept there is believed.

@@ -58,15 +58,25 @@ func (b *Box) Data() uint64 {
 	if b.holds("memory") || b.Limits.Memory <= 0 {
 		return 0
 	}
-	return uint64(b.Limits.Memory)
+	most, ok := b.Most["RLIMIT_DATA"]
+	if n := uint64(b.Limits.Memory); !ok || n < most {
+		return n
+	}
+	return most
 }
 
 // rlimits stand in for the control groups that were not given to us: RLIMIT_NPROC
 // counts the user's processes in this user namespace (since Linux 5.14).
 func (b *Box) rlimits() []specs.POSIXRlimit {
-	all := []specs.POSIXRlimit{{Type: "RLIMIT_CORE"}, {Type: "RLIMIT_NOFILE", Soft: 1024, Hard: 16384}}
+	limit := func(kind string, soft, hard uint64) specs.POSIXRlimit {
+		if most, ok := b.Most[kind]; ok {
+			soft, hard = min(soft, most), min(hard, most)
+		}
+		return specs.POSIXRlimit{Type: kind, Soft: soft, Hard: hard}
+	}
+	all := []specs.POSIXRlimit{{Type: "RLIMIT_CORE"}, limit("RLIMIT_NOFILE", 1024, 16384)}
 	if n := b.Limits.Pids; n > 0 && !b.holds("pids") {
-		all = append(all, specs.POSIXRlimit{Type: "RLIMIT_NPROC", Soft: uint64(n), Hard: uint64(n)})
+		all = append(all, limit("RLIMIT_NPROC", uint64(n), uint64(n)))
 	}
 	return all
 }

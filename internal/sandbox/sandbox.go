@@ -75,6 +75,8 @@ type Box struct {
 	Alone bool
 	// Held are the controllers whose limits are held, where Alone.
 	Held []string
+	// Most are the limits of processes that who is Alone cannot raise.
+	Most map[string]uint64
 }
 
 // System is where a host has its programs and libraries.
