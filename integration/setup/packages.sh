@@ -1,12 +1,13 @@
 #!/bin/sh
 # Installs the Debian packages that are missing. Starts no service.
 #
-# usage: packages.sh all|peers|demo|docs
+# usage: packages.sh all|bench|peers|demo|docs
 set -eu
 
 case $1 in
 docs) packages=chromium ;;
 demo) packages="busybox-static libseccomp-dev pkg-config iproute2 util-linux" ;;
+bench) packages="busybox-static libseccomp-dev pkg-config iproute2 util-linux bubblewrap firejail" ;;
 peers) packages="busybox-static libseccomp-dev pkg-config iproute2 util-linux podman patchelf debian-archive-keyring" ;;
 *) packages="busybox-static libseccomp-dev pkg-config docker.io containerd runc \
 iproute2 iptables nftables containernetworking-plugins util-linux procps apparmor rpm \

@@ -14,7 +14,7 @@ here=$(dirname "$0")
 mkdir -p "$cache"
 
 case $what in
-all | peers) "$here/packages.sh" "$what" ;;
+all | bench | peers) "$here/packages.sh" "$what" ;;
 *) "$here/packages.sh" demo ;;
 esac
 "$here/build.sh" "$cache" runc
