@@ -34,7 +34,7 @@ func TestLearnedFlagsAreEnough(t *testing.T) {
 		want                 []string
 	}{
 		{"make", `make`, "it works", []string{"--rw", "--exec"}},
-		{"npm", `sh -c 'npm install --foreground-scripts --no-audit --no-fund --registry ` + registry + `/npm/ --cache /tmp/npm && node -p "require(\"evil\")"'`, "it works", []string{"--rw", "192.0.2.1:8080/tcp"}},
+		{"npm", `sh -c 'npm install --foreground-scripts --no-audit --no-fund --fetch-retries 0 --registry ` + registry + `/npm/ --cache /tmp/npm && node -p "require(\"evil\")"'`, "it works", []string{"--rw", "192.0.2.1:8080/tcp"}},
 		{"pip", `sh -c '/usr/bin/python3 -m pip install --target lib --no-build-isolation --index-url ` + registry + `/simple --trusted-host 192.0.2.1 evil && PYTHONPATH=lib /usr/bin/python3 -m evil'`, "it works", []string{"--rw", "192.0.2.1:8080/tcp"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
