@@ -91,6 +91,10 @@ func TestPackageLife(t *testing.T) {
 	wantLines(t, read(t, s.dir+dockerConfig), `"path": "/usr/bin/hatchdog"`, `"debug": true`)
 	wantLines(t, read(t, s.dir+"/usr/lib/systemd/system/hatchdog-apparmor.service"), "ExecStart=/usr/bin/hatchctl apparmor load")
 	wantLines(t, read(t, s.dir+"/usr/lib/systemd/system/hatchdog-export.service"), "ExecStart=/usr/bin/hatchctl export")
+	wantLines(t, read(t, s.dir+"/usr/lib/systemd/system/hatchdog-watch.service"), "ExecStart=/usr/bin/hatchctl watch --json")
+	if strings.Contains(read(t, s.dir+"/var/lib/dpkg/systemctl"), "enable hatchdog-watch") {
+		t.Error("the watch is enabled")
+	}
 	wantLines(t, s.do(t, "hatchctl", "--version"), "0.0.1")
 	wantLines(t, s.container(t, "c1", "grep", "-E", "CapEff|NoNew", "/proc/self/status"), "CapEff:\t"+restrictedCaps, "NoNewPrivs:\t1")
 

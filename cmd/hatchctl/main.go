@@ -99,7 +99,7 @@ do what was asked. 64: it does not understand the command line.`,
 	}
 	group(root)
 	grouped(root, "Run", runCommand(o), mcpCommand(o))
-	grouped(root, "See", explainCommand(o), whyCommand(o), learnCommand(o), listCommand(o), netCommand(o), idsCommand(o), auditCommand(o))
+	grouped(root, "See", explainCommand(o), whyCommand(o), learnCommand(o), watchCommand(o), listCommand(o), netCommand(o), idsCommand(o), auditCommand(o))
 	grouped(root, "Answer", freezeCommand(o), thawCommand(o), isolateCommand(o), rejoinCommand(o), captureCommand(o))
 	grouped(root, "Write policy", checkCommand(o), policyCommand(o), seccompCommand(o))
 	grouped(root, "Engines", installCommand(), uninstallCommand(), refreshCommand(o))

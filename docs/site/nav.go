@@ -28,6 +28,7 @@ func kinds() []Kind {
 			{"docs/troubleshooting.md", "Find out why it refused"},
 			{"docs/why.md", "Find out why a program fails"},
 			{"docs/learn.md", "Learn a profile"},
+			{"docs/watch.md", "Watch what containers do"},
 			{"docs/answer.md", "Freeze, cut off, keep the evidence"},
 		}},
 		{"Reference", []Entry{

@@ -85,6 +85,17 @@ func TestManifests(t *testing.T) {
 	}
 }
 
+// The watch runs in the node's namespaces, on the nodes that have its program.
+func TestWatchManifest(t *testing.T) {
+	pod := objects(t, "overlays/watch")["DaemonSet"].(*apps.DaemonSet).Spec.Template.Spec
+	if !pod.HostPID || *pod.AutomountServiceAccountToken || pod.NodeSelector["hatchdog.dev/node"] != "true" {
+		t.Errorf("%+v", pod)
+	}
+	if got := strings.Join(pod.Containers[0].Command, " "); got != "nsenter --target 1 --mount --uts --ipc --net --cgroup -- /usr/local/bin/hatchctl watch --json" {
+		t.Error(got)
+	}
+}
+
 // The policy admits the pods that it should, and no other.
 func TestAdmission(t *testing.T) {
 	policy := objects(t, "overlays/namespace")["ValidatingAdmissionPolicy"].(*admission.ValidatingAdmissionPolicy)

@@ -220,5 +220,5 @@ func describeNetwork(key string) string {
 	case "RateRules.egress":
 		return "the highest rate at which each of its interfaces sends"
 	}
-	return ""
+	return describeDetect(key)
 }

@@ -48,6 +48,7 @@ func Meet(a, b *Profile) *Profile {
 	p.Egress, p.Ingress = meetEgress(a, b), meetIngress(a, b)
 	p.Rate.Egress = least(a.Rate.Egress, b.Rate.Egress)
 	p.Prevent = meetPrevent(a.Prevent, b.Prevent)
+	p.Detect = meetDetect(a.Detect, b.Detect)
 	p.Origin = maps.Clone(b.Origin)
 	maps.Copy(p.Origin, a.Origin)
 	return &p

@@ -194,6 +194,19 @@ var orders = map[string]func(m, p *Profile) bool{
 	"Prevent.Require": func(m, p *Profile) bool {
 		return len(p.Prevent.Denied()) == 0 || m.Prevent.Require == Always || m.Prevent.Require == p.Prevent.Require
 	},
+	"Detect.Escape":     func(m, p *Profile) bool { return holds(m.Detect.Escape, p.Detect.Escape) },
+	"Detect.Drift":      func(m, p *Profile) bool { return holds(m.Detect.Drift, p.Detect.Drift) },
+	"Detect.Capability": func(m, p *Profile) bool { return holds(m.Detect.Capability, p.Detect.Capability) },
+	"Detect.Setuid":     func(m, p *Profile) bool { return holds(m.Detect.Setuid, p.Detect.Setuid) },
+	"Detect.Calls":      func(m, p *Profile) bool { return holds(m.Detect.Calls, p.Detect.Calls) },
+	"Detect.Kernel":     func(m, p *Profile) bool { return holds(m.Detect.Kernel, p.Detect.Kernel) },
+	"Detect.Sockets":    func(m, p *Profile) bool { return holds(m.Detect.Sockets, p.Detect.Sockets) },
+	"Detect.Trace":      func(m, p *Profile) bool { return holds(m.Detect.Trace, p.Detect.Trace) },
+	"Detect.Metadata":   func(m, p *Profile) bool { return holds(m.Detect.Metadata, p.Detect.Metadata) },
+	"Detect.Network":    func(m, p *Profile) bool { return holds(m.Detect.Network, p.Detect.Network) },
+	"Detect.Files":      func(m, p *Profile) bool { return holds(m.Detect.Files, p.Detect.Files) },
+	"Detect.Gone":       func(m, p *Profile) bool { return holds(m.Detect.Gone, p.Detect.Gone) },
+	"Detect.Flood":      func(m, p *Profile) bool { return holds(m.Detect.Flood, p.Detect.Flood) },
 	"Annotations.Strip": func(m, p *Profile) bool { return holds(m.Annotations.Strip, p.Annotations.Strip) },
 }
 
@@ -300,6 +313,7 @@ func drawProfile(t *rapid.T) *Profile {
 		Ingress:     IngressRules{Default: verdict(), Allow: some(drawnEntries()...)},
 		Rate:        RateRules{limit()},
 		Prevent:     PreventRules{some("drift", "bpf"), rapid.SampledFrom([]Require{IfAvailable, Always, Never}).Draw(t, "guard")},
+		Detect:      DetectRules{Escape: drawAnswers(t), Drift: drawAnswers(t), Flood: drawAnswers(t)},
 		Origin:      map[string]string{"pids": "x:1"},
 	}
 	for _, control := range []string{Capabilities, Mounts, Hooks} {

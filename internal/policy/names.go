@@ -45,6 +45,8 @@ func valuesOf(t reflect.Type) []string {
 		return []string{string(UserNSAuto), string(UserNSRequired), string(UserNSOff)}
 	case reflect.TypeFor[VolumeMode]():
 		return []string{string(VolumeTransparent), string(VolumeShifted), string(VolumeRO), string(VolumeShiftedRO)}
+	case reflect.TypeFor[Answer]():
+		return names(answers())
 	case reflect.TypeFor[Claim]():
 		return []string{string(ClaimName), string(ClaimLabel), string(ClaimImage), string(ClaimCompose)}
 	case reflect.TypeFor[Mode]():
@@ -55,6 +57,14 @@ func valuesOf(t reflect.Type) []string {
 		return []string{string(UnrecordedRefuse), string(UnrecordedProfile)}
 	}
 	return nil
+}
+
+func names[T ~string](all []T) []string {
+	var out []string
+	for _, one := range all {
+		out = append(out, string(one))
+	}
+	return out
 }
 
 // keysOf lists the keys that the map at key may hold; nil is any.

@@ -170,6 +170,7 @@ const None = "none"
 const inherited = "inherited"
 
 func (r *reader) list(n *yaml.Node, key string, v reflect.Value) {
+	n = listed(n, v.Type())
 	if n.Kind != yaml.SequenceNode {
 		r.fail(n, key, "", "want a list")
 		return

@@ -64,6 +64,7 @@ type Profile struct {
 	Ingress      IngressRules    `json:"ingress"`
 	Rate         RateRules       `json:"rate"`
 	Prevent      PreventRules    `json:"prevent"`
+	Detect       DetectRules     `json:"detect,omitzero"`
 
 	// Origin maps a dotted key ("memory.max") to the place that set it:
 	// "builtin/restricted" or "/etc/hatchdog/policy.yaml:12".

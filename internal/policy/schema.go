@@ -84,6 +84,10 @@ func typeSchema(t reflect.Type, key, unit string) map[string]any {
 	case reflect.Struct:
 		return objectSchema(t, "")
 	case reflect.Slice:
+		if t == reflect.TypeFor[Answers]() {
+			one := typeSchema(t.Elem(), key, unit)
+			return map[string]any{"anyOf": []any{one, map[string]any{"type": "array", "items": one}}}
+		}
 		return map[string]any{"type": "array", "items": typeSchema(t.Elem(), key, unit)}
 	case reflect.Map:
 		s := map[string]any{"type": "object", "additionalProperties": typeSchema(t.Elem(), key, unit)}

@@ -1,0 +1,268 @@
+package probe
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/ringbuf"
+	"github.com/cilium/ebpf/rlimit"
+)
+
+// Kinds of a Sight.
+const (
+	SawExec       = 1 // a program is executed
+	SawCall       = 2 // a call that matters succeeded, or an opening for writing failed
+	SawCapability = 3 // a capability was used that is not in the mask
+)
+
+// Sight is what a process of a watched container did, as the kernel has it: no
+// memory of the process is read, but for Path.
+type Sight struct {
+	Kind          int
+	Space         uint32 // inode of the pid namespace that was entered, or of an unknown one
+	Pid           int
+	UID, GID      uint32 // of the host
+	Mount, User   uint32 // inodes of the namespaces
+	Forked        bool   // it has executed nothing since it was made
+	ParentLevel   int    // of the pid namespace of the parent
+	ParentPid     int
+	ParentCommand string
+	RootIno       uint64 // of its root directory
+	RootDev       uint32 // as the kernel has it
+	Command       string
+	File          File   // executed, or opened
+	Path          string // of the call's caller: it may change meanwhile
+	OldUID        uint32 // real user, of SawExec
+	Script        bool   // Path is a script, File its interpreter
+	Call          int
+	Return        int64
+	Args          [6]uint64
+	Capability    int
+	CapabilitySpc uint32 // inode of the user namespace that has it
+}
+
+// File is a file as the kernel has it.
+type File struct {
+	Ino, Magic  uint64
+	Dev, Links  uint32
+	Mode        uint32
+	Upper       bool // of an overlay: it is in the layer that is written to
+	Changed     time.Time
+	MountID     int
+	Name        string
+	Parent      string
+	GrandParent string
+}
+
+// Watch watches many containers.
+type Watch struct {
+	spaces, events, lost *ebpf.Map
+	links                []link.Link
+	progs                []*ebpf.Program
+	reader               *ringbuf.Reader
+	// Calls and Capabilities are false where they are not watched.
+	Calls, Capabilities bool
+}
+
+// Space is what the programs hold of a watched pid namespace.
+type space struct {
+	Ignored, User uint32 // User is the inode of its user namespace
+	Mask          uint64 // of capabilities that are its own
+	Began, Count  uint64
+	Lost          uint64
+	Execs, _      uint64
+}
+
+// The most events of one container in a window: the rest is counted, so that one
+// container does not push out what others do.
+const (
+	windowNS    = 100_000_000
+	callsMost   = 400
+	execsMost   = 4000
+	spacesMost  = 1 << 14
+	watchRoom   = 1 << 23 // bytes
+	firstUserNS = 4026531837
+	queried     = 1 << 31 // I_CTIME_QUERIED (include/linux/fs.h, 6.13), in the nanoseconds
+)
+
+// StartWatch begins. With calls it looks at each call's end, which all processes of
+// the host pay for.
+func StartWatch(calls bool) (*Watch, error) {
+	if runtime.GOARCH != "amd64" {
+		return nil, ErrArch
+	}
+	if own, err := os.Readlink("/proc/self/ns/pid"); err != nil || own != firstPids {
+		return nil, ErrInner
+	}
+	l, err := findLayout()
+	if err != nil {
+		return nil, err
+	}
+	_ = rlimit.RemoveMemlock() // of kernels before 5.11; the load says it where it fails
+	w := &Watch{}
+	if err := w.load(l, calls); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return w, nil
+}
+
+func (w *Watch) load(l *layout, calls bool) error {
+	for _, m := range []struct {
+		into **ebpf.Map
+		spec ebpf.MapSpec
+	}{
+		{&w.spaces, ebpf.MapSpec{Type: ebpf.Hash, KeySize: 4, ValueSize: uint32(binary.Size(space{})), MaxEntries: spacesMost}}, //nolint:gosec // small
+		{&w.events, ebpf.MapSpec{Type: ebpf.RingBuf, MaxEntries: watchRoom}},
+		{&w.lost, ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1}},
+	} {
+		var err error
+		if *m.into, err = ebpf.NewMap(&m.spec); err != nil {
+			return fmt.Errorf("watch: map: %w", err)
+		}
+	}
+	var err error
+	if w.reader, err = ringbuf.NewReader(w.events); err != nil {
+		return fmt.Errorf("watch: %w", err)
+	}
+	if err := w.attach("sched_process_exec", w.execProgram(l)); err != nil {
+		return fmt.Errorf("watch: sched_process_exec: %w", err)
+	}
+	w.Capabilities = w.attach("cap_capable", w.capableProgram(l)) == nil
+	if calls {
+		if err := w.attach("sys_exit", program("hatchdog_calls", join(w.callProgram(l)...))); err != nil {
+			return fmt.Errorf("watch: sys_exit: %w", err)
+		}
+		w.Calls = true
+	}
+	return nil
+}
+
+func (w *Watch) attach(point string, spec *ebpf.ProgramSpec) error {
+	prog, err := ebpf.NewProgram(spec)
+	if err != nil {
+		return err
+	}
+	w.progs = append(w.progs, prog)
+	l, err := link.AttachRawTracepoint(link.RawTracepointOptions{Name: point, Program: prog})
+	if err == nil {
+		w.links = append(w.links, l)
+	}
+	return err
+}
+
+// Add watches a pid namespace, whose container has a user namespace and a set of
+// capabilities.
+func (w *Watch) Add(pidns, userns uint32, mask uint64) error {
+	return w.spaces.Put(pidns, &space{User: userns, Mask: mask})
+}
+
+// Ignore tells nothing of a pid namespace that is not to be watched.
+func (w *Watch) Ignore(pidns uint32) error { return w.spaces.Put(pidns, &space{Ignored: 1}) }
+
+// Remove forgets a pid namespace.
+func (w *Watch) Remove(pidns uint32) error {
+	err := w.spaces.Delete(pidns)
+	if errors.Is(err, ebpf.ErrKeyNotExist) {
+		return nil
+	}
+	return err
+}
+
+// Lost is how many events of a pid namespace found no room.
+func (w *Watch) Lost(pidns uint32) uint64 {
+	var s space
+	if w.spaces.Lookup(pidns, &s) != nil {
+		return 0
+	}
+	return s.Lost
+}
+
+// LostOfAll is how many events found no room among those of all.
+func (w *Watch) LostOfAll() uint64 {
+	var n uint64
+	if w.lost.Lookup(uint32(0), &n) != nil {
+		return 0
+	}
+	return n
+}
+
+// Read waits for an event. It is false where the watch was closed.
+func (w *Watch) Read() (Sight, bool, error) {
+	for {
+		r, err := w.reader.Read()
+		if errors.Is(err, ringbuf.ErrClosed) {
+			return Sight{}, false, nil
+		}
+		if err != nil {
+			return Sight{}, false, fmt.Errorf("watch: %w", err)
+		}
+		if s, ok := decodeSight(r.RawSample); ok {
+			return s, true, nil
+		}
+	}
+}
+
+// Close gives all back.
+func (w *Watch) Close() error {
+	var err error
+	for _, l := range w.links {
+		err = errors.Join(err, l.Close())
+	}
+	var all []io.Closer
+	if w.reader != nil {
+		all = append(all, w.reader)
+	}
+	for _, p := range w.progs {
+		all = append(all, p)
+	}
+	for _, m := range []*ebpf.Map{w.spaces, w.events, w.lost} {
+		if m != nil {
+			all = append(all, m)
+		}
+	}
+	for _, one := range all {
+		err = errors.Join(err, one.Close())
+	}
+	w.links, w.progs = nil, nil
+	return err
+}
+
+func decodeSight(raw []byte) (Sight, bool) {
+	if len(raw) < sightSize {
+		return Sight{}, false
+	}
+	word := func(at int) uint64 { return binary.NativeEndian.Uint64(raw[at:]) }
+	half := func(at int) uint32 { return binary.NativeEndian.Uint32(raw[at:]) }
+	s := Sight{
+		Kind: int(half(sKind)), Space: half(sSpace), Pid: int(word(sPid) >> 32), UID: half(sUID), GID: half(sUID + 4),
+		Mount: half(sMount), User: half(sUser), Forked: half(sFlags)&forkNoExec != 0, ParentLevel: int(half(sParent)),
+		ParentPid: int(half(sParentPid)), ParentCommand: text(raw[sParentName : sParentName+nameSize]),
+		RootIno: word(sRootIno), RootDev: half(sRootDev), OldUID: half(sOldUID), Command: text(raw[sName : sName+nameSize]),
+		File: File{
+			Ino: word(sIno), Magic: word(sMagic), Dev: half(sDev), Links: half(sLinks), Mode: half(sMode) & 0xffff, Upper: word(sUpper) != 0,
+			Changed: time.Unix(int64(word(sChanged)), int64(half(sChangedNS)&^queried)), MountID: int(half(sMountID)), //nolint:gosec // as the kernel has them
+			Name: text(raw[sFile : sFile+fileNameSize]), Parent: text(raw[sFile+fileNameSize : sFile+2*fileNameSize]),
+			GrandParent: text(raw[sFile+2*fileNameSize : sFile+3*fileNameSize]),
+		},
+		Path: text(raw[sPath : sPath+sPathSize]),
+	}
+	switch s.Kind {
+	case SawExec:
+		s.Script = word(sArgs) != 0
+	case SawCall:
+		s.Call, s.Return = int(half(sCall)), int64(word(sReturn)) //nolint:gosec // as the kernel has it
+		for i := range s.Args {
+			s.Args[i] = word(sArgs + 8*i)
+		}
+	case SawCapability:
+		s.Capability, s.CapabilitySpc = int(half(sCall)), half(sReturn)
+	}
+	return s, true
+}

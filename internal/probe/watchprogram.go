@@ -1,0 +1,262 @@
+package probe
+
+import (
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+)
+
+// The layout of a Sight in bytes. The stack holds it, and below it two words.
+const (
+	sKind, sSpace, sPid, sUID            = 0, 4, 8, 16
+	sMount, sUser, sFlags, sParent       = 24, 28, 32, 36
+	sRootIno, sRootDev, sOldUID, sName   = 40, 48, 52, 56
+	sIno, sMagic, sDev, sLinks           = 72, 80, 88, 92
+	sUpper, sChanged                     = 96, 104
+	sChangedNS, sMountID, sMode          = 112, 116, 120
+	sCall, sReturn, sArgs                = 124, 128, 136 // a capability is told in the first two
+	sFile, fileNameSize                  = 184, 40
+	sPath, sPathSize                     = 304, 120
+	sParentPid, sParentName              = 424, 432
+	sightSize                            = 448
+	sightStack                           = -464
+	forkNoExec                           = 0x40 // PF_FORKNOEXEC (include/linux/sched.h)
+	overlayMagic                         = 0x794c7630
+	procMagic, sysMagic, cgroupMagic     = 0x9fa0, 0x62656572, 0x27e0eb // include/uapi/linux/magic.h
+	cgroup2Magic, debugMagic, traceMagic = 0x63677270, 0x64626720, 0x74726163
+	securityMagic, bpfMagic, efiMagic    = 0x73636673, 0xcafe4a11, 0xde5e81e4
+	blockKind, kindMask                  = 0o060000, 0o170000
+	accessMask                           = 3 // O_WRONLY and O_RDWR
+)
+
+func program(name string, all asm.Instructions) *ebpf.ProgramSpec {
+	return &ebpf.ProgramSpec{Name: name, Type: ebpf.RawTracepoint, Instructions: all, License: "GPL"}
+}
+
+// read copies what is at an offset of the pointer in a word of the stack.
+func read(pointer, to int16, size, offset int32, helper asm.BuiltinFunc) asm.Instructions {
+	return asm.Instructions{
+		asm.LoadMem(asm.R3, asm.RFP, pointer, asm.DWord),
+		asm.Add.Imm(asm.R3, offset),
+		asm.Mov.Reg(asm.R1, asm.RFP), asm.Add.Imm(asm.R1, int32(to)),
+		asm.Mov.Imm(asm.R2, size),
+		helper.Call(),
+	}
+}
+
+// follow goes from the pointer in a register through pointers, and copies what is
+// behind the last offset. Memory that cannot be read is zero, and so is what is
+// behind it.
+func follow(base asm.Register, to int16, size int32, path ...int32) asm.Instructions {
+	all := asm.Instructions{asm.StoreMem(asm.RFP, tmp1, base, asm.DWord)}
+	last := len(path) - 1
+	for _, off := range path[:last] {
+		all = append(all, read(tmp1, tmp1, 8, off, asm.FnProbeReadKernel)...)
+	}
+	return append(all, read(tmp1, to, size, path[last], asm.FnProbeReadKernel)...)
+}
+
+// into is follow to a place of the Sight.
+func into(base asm.Register, at int16, size int32, path ...int32) asm.Instructions {
+	return follow(base, sightStack+at, size, path...)
+}
+
+func blank() asm.Instructions {
+	all := asm.Instructions{asm.Mov.Imm(asm.R0, 0)}
+	for at := int16(0); at < sightSize; at += 8 {
+		all = append(all, asm.StoreMem(asm.RFP, sightStack+at, asm.R0, asm.DWord))
+	}
+	return all
+}
+
+// watched leaves the entry of the task's container in R9 and the task in R7, and
+// goes to "out" for all other tasks. Where none of the task's pid namespaces is
+// known and unknown is set, R9 is 0, and the outermost is in the Sight.
+func (w *Watch) watched(l *layout, unknown bool) asm.Instructions {
+	all := join(
+		asm.Instructions{asm.FnGetCurrentTask.Call(), asm.Mov.Reg(asm.R7, asm.R0)},
+		follow(asm.R7, tmp2, 4, l.levels[0].pid, l.levels[0].level),
+		asm.Instructions{
+			asm.LoadMem(asm.R8, asm.RFP, tmp2, asm.Word),
+			asm.JEq.Imm(asm.R8, 0, "out"), // of the host
+		},
+		blank(),
+	)
+	names := []string{"level2", "level3", "none"}
+	for i, o := range l.levels {
+		if i > 0 {
+			all = append(all, asm.JLT.Imm(asm.R8, int32(i+1), "none").WithSymbol(names[i-1])) //nolint:gosec // small
+		}
+		all = append(all, follow(asm.R7, tmp2, 4, o.pid, o.numbers, o.inode)...)
+		if i == 0 {
+			all = append(all, asm.LoadMem(asm.R0, asm.RFP, tmp2, asm.Word), asm.StoreMem(asm.RFP, sightStack+sSpace, asm.R0, asm.Word))
+		}
+		all = append(all,
+			asm.LoadMapPtr(asm.R1, w.spaces.FD()), asm.Mov.Reg(asm.R2, asm.RFP), asm.Add.Imm(asm.R2, tmp2), asm.FnMapLookupElem.Call(),
+			asm.JEq.Imm(asm.R0, 0, names[i]),
+			asm.LoadMem(asm.R1, asm.RFP, tmp2, asm.Word), asm.StoreMem(asm.RFP, sightStack+sSpace, asm.R1, asm.Word),
+			asm.Mov.Reg(asm.R9, asm.R0), asm.Ja.Label("known"),
+		)
+	}
+	none := asm.Ja.Label("out")
+	if unknown {
+		none = asm.Mov.Imm(asm.R9, 0)
+	}
+	all = append(all, none.WithSymbol("none"))
+	if unknown {
+		all = append(all, asm.Ja.Label("go"))
+	}
+	return append(all,
+		asm.LoadMem(asm.R1, asm.R9, 0, asm.Word).WithSymbol("known"), // Ignored
+		asm.JNE.Imm(asm.R1, 0, "out"),
+		asm.Mov.Imm(asm.R0, 0).WithSymbol("go"),
+	)
+}
+
+// The places in space.
+const (
+	inUser, inMask, inBegan, inCount, inLost, inExecs = 4, 8, 16, 24, 32, 40
+)
+
+// within goes to "out" where the container has had its part of the window.
+func within(count int16, most int32) asm.Instructions {
+	return asm.Instructions{
+		asm.FnKtimeGetNs.Call(),
+		asm.LoadMem(asm.R1, asm.R9, inBegan, asm.DWord),
+		asm.Mov.Reg(asm.R2, asm.R0), asm.Sub.Reg(asm.R2, asm.R1),
+		asm.JLT.Imm(asm.R2, windowNS, "counted"),
+		asm.StoreMem(asm.R9, inBegan, asm.R0, asm.DWord),
+		asm.Mov.Imm(asm.R1, 0),
+		asm.StoreMem(asm.R9, inCount, asm.R1, asm.DWord), asm.StoreMem(asm.R9, inExecs, asm.R1, asm.DWord),
+		asm.Mov.Imm(asm.R1, 1).WithSymbol("counted"),
+		asm.AddAtomic.Mem(asm.R9, asm.R1, asm.DWord, count),
+		asm.LoadMem(asm.R2, asm.R9, count, asm.DWord),
+		asm.JLE.Imm(asm.R2, most, "room"),
+		asm.AddAtomic.Mem(asm.R9, asm.R1, asm.DWord, inLost),
+		asm.Ja.Label("out"),
+		asm.Mov.Imm(asm.R0, 0).WithSymbol("room"),
+	}
+}
+
+// who tells of the task in R7.
+func who(l *layout, kind int32) asm.Instructions {
+	return join(
+		asm.Instructions{
+			asm.StoreImm(asm.RFP, sightStack+sKind, int64(kind), asm.Word),
+			asm.FnGetCurrentPidTgid.Call(), asm.StoreMem(asm.RFP, sightStack+sPid, asm.R0, asm.DWord),
+			asm.FnGetCurrentUidGid.Call(), asm.StoreMem(asm.RFP, sightStack+sUID, asm.R0, asm.DWord),
+			asm.Mov.Reg(asm.R1, asm.RFP), asm.Add.Imm(asm.R1, sightStack+sName), asm.Mov.Imm(asm.R2, nameSize), asm.FnGetCurrentComm.Call(),
+		},
+		into(asm.R7, sMount, 4, l.taskProxy, l.proxyMount, l.mountSpace+l.inum),
+		into(asm.R7, sUser, 4, l.taskCred, l.credUser, l.userSpace+l.inum),
+		into(asm.R7, sFlags, 4, l.taskFlags),
+		into(asm.R7, sParent, 4, l.taskParent, l.levels[0].pid, l.levels[0].level),
+		into(asm.R7, sParentPid, 4, l.taskParent, l.taskGroup),
+		into(asm.R7, sParentName, nameSize, l.taskParent, l.taskName),
+		into(asm.R7, sRootIno, 8, l.taskFS, l.fsRoot+l.pathDentry, l.dentryInode, l.inodeNumber),
+		into(asm.R7, sRootDev, 4, l.taskFS, l.fsRoot+l.pathDentry, l.dentryInode, l.inodeSuper, l.superDev),
+	)
+}
+
+// about tells of the struct file in a register that helpers leave alone.
+func about(l *layout, file asm.Register) asm.Instructions {
+	all := join(
+		into(file, sIno, 8, l.fileInode, l.inodeNumber),
+		into(file, sMagic, 8, l.fileInode, l.inodeSuper, l.superMagic),
+		into(file, sDev, 4, l.fileInode, l.inodeSuper, l.superDev),
+		into(file, sLinks, 4, l.fileInode, l.inodeLinks),
+		into(file, sMode, 2, l.fileInode, l.inodeMode),
+		into(file, sMountID, 4, l.filePath+l.pathMount, l.mntID-l.mountOfVFS),
+	)
+	if l.inodeCtime >= 0 {
+		all = append(all, into(file, sChanged, 8, l.fileInode, l.inodeCtime)...)
+		all = append(all, into(file, sChangedNS, 4, l.fileInode, l.ctimeN)...)
+	}
+	up := []int32{l.filePath + l.pathDentry}
+	for i := range 3 {
+		all = append(all, follow(file, tmp2, 8, append(append([]int32{}, up...), l.dentryName)...)...)
+		all = append(all, read(tmp2, sightStack+sFile+int16(i)*fileNameSize, fileNameSize, 0, asm.FnProbeReadKernelStr)...) //nolint:gosec // small
+		up = append(up, l.dentryUp)
+	}
+	return all
+}
+
+func (w *Watch) send() asm.Instructions {
+	return asm.Instructions{
+		asm.LoadMapPtr(asm.R1, w.events.FD()).WithSymbol("send"), asm.Mov.Reg(asm.R2, asm.RFP), asm.Add.Imm(asm.R2, sightStack),
+		asm.Mov.Imm(asm.R3, sightSize), asm.Mov.Imm(asm.R4, 0), asm.FnRingbufOutput.Call(),
+		asm.JEq.Imm(asm.R0, 0, "out"),
+		asm.StoreImm(asm.RFP, tmp2, 0, asm.Word),
+		asm.LoadMapPtr(asm.R1, w.lost.FD()), asm.Mov.Reg(asm.R2, asm.RFP), asm.Add.Imm(asm.R2, tmp2), asm.FnMapLookupElem.Call(),
+		asm.JEq.Imm(asm.R0, 0, "out"), asm.Mov.Imm(asm.R1, 1), asm.AddAtomic.Mem(asm.R0, asm.R1, asm.DWord, 0),
+	}
+}
+
+// execProgram tells of each program that is executed: sched_process_exec(task,
+// old pid, linux_binprm).
+func (w *Watch) execProgram(l *layout) *ebpf.ProgramSpec {
+	all := join(
+		asm.Instructions{asm.Mov.Reg(asm.R6, asm.R1)},
+		w.watched(l, true),
+		asm.Instructions{asm.JEq.Imm(asm.R9, 0, "room")}, // unknown: told until it is known
+		within(inExecs, execsMost),
+		who(l, SawExec),
+		asm.Instructions{asm.LoadMem(asm.R8, asm.R6, 16, asm.DWord)},
+		into(asm.R7, sOldUID, 4, l.taskCred, l.credUID),
+		follow(asm.R8, tmp2, 8, l.binaryName),
+		read(tmp2, sightStack+sPath, sPathSize, 0, asm.FnProbeReadKernelStr),
+		// A script has another interpreter than itself.
+		follow(asm.R8, tmp2, 8, l.binaryInterp),
+		asm.Instructions{asm.LoadMem(asm.R6, asm.RFP, tmp2, asm.DWord)},
+		follow(asm.R8, tmp2, 8, l.binaryName),
+		asm.Instructions{
+			asm.LoadMem(asm.R0, asm.RFP, tmp2, asm.DWord), asm.JEq.Reg(asm.R0, asm.R6, "binary"),
+			asm.StoreImm(asm.RFP, sightStack+sArgs, 1, asm.Word),
+		},
+		labelled("binary", follow(asm.R8, tmp2, 8, l.binaryFile)),
+		asm.Instructions{asm.LoadMem(asm.R8, asm.RFP, tmp2, asm.DWord)},
+		about(l, asm.R8),
+	)
+	if l.overlayUpper >= 0 {
+		all = append(all,
+			asm.LoadMem(asm.R0, asm.RFP, sightStack+sMagic, asm.DWord),
+			asm.LoadImm(asm.R1, overlayMagic, asm.DWord),
+			asm.JNE.Reg(asm.R0, asm.R1, "send"),
+		)
+		all = append(all, into(asm.R8, sUpper, 8, l.fileInode, l.overlayUpper-l.overlayInode)...)
+	}
+	return program("hatchdog_exec", join(all, w.send(), end()))
+}
+
+// capableProgram tells of a capability that was used and that is not the
+// container's: cap_capable(cred, asked in, had in, capability, answer).
+func (w *Watch) capableProgram(l *layout) *ebpf.ProgramSpec {
+	return program("hatchdog_cap", join(
+		asm.Instructions{
+			asm.Mov.Reg(asm.R6, asm.R1),
+			asm.LoadMem(asm.R0, asm.R6, 32, asm.DWord), asm.JNE.Imm(asm.R0, 0, "out"),
+			asm.LoadMem(asm.R0, asm.R6, 16, asm.DWord), asm.JEq.Imm(asm.R0, 0, "out"),
+		},
+		w.watched(l, false),
+		// A file system may act for itself, with credentials of its own.
+		follow(asm.R7, tmp2, 8, l.taskCred),
+		asm.Instructions{
+			asm.LoadMem(asm.R0, asm.RFP, tmp2, asm.DWord), asm.LoadMem(asm.R1, asm.R6, 0, asm.DWord), asm.JNE.Reg(asm.R0, asm.R1, "out"),
+			asm.LoadMem(asm.R8, asm.R6, 16, asm.DWord),
+		},
+		into(asm.R8, sReturn, 4, l.userSpace+l.inum),
+		asm.Instructions{
+			asm.LoadMem(asm.R1, asm.R6, 24, asm.DWord), asm.StoreMem(asm.RFP, sightStack+sCall, asm.R1, asm.Word),
+			asm.LoadMem(asm.R0, asm.RFP, sightStack+sReturn, asm.Word),
+			asm.LoadMem(asm.R2, asm.R9, inUser, asm.Word),
+			asm.JEq.Reg(asm.R0, asm.R2, "own"),
+			asm.LoadImm(asm.R3, firstUserNS, asm.DWord),
+			asm.JNE.Reg(asm.R0, asm.R3, "out"), // of a user namespace that it made
+			asm.Ja.Label("beyond"),
+			asm.LoadMem(asm.R0, asm.R9, inMask, asm.DWord).WithSymbol("own"),
+			asm.RSh.Reg(asm.R0, asm.R1), asm.And.Imm(asm.R0, 1),
+			asm.JNE.Imm(asm.R0, 0, "out"),
+			asm.Mov.Imm(asm.R0, 0).WithSymbol("beyond"),
+		},
+		within(inCount, callsMost), who(l, SawCapability), w.send(), end(),
+	))
+}

@@ -1,0 +1,102 @@
+package watch
+
+import (
+	"fmt"
+	"time"
+)
+
+// Ledger counts what was told. The same finding of the same container is told again
+// only when it was seen ten times as often as the last time.
+type Ledger struct {
+	containers map[string]*account
+}
+
+type account struct {
+	seen   map[string]uint64
+	lines  int
+	window time.Time
+	more   uint64
+}
+
+// The bounds of one container: kinds of findings that are told apart, and lines in
+// a window.
+const (
+	subjectsMost = 512
+	linesMost    = 60
+	linesWindow  = time.Minute
+)
+
+// Count counts a finding. It is told where tell is true; count is how often it was
+// seen. What found no room before it is in the count of a Flood.
+func (l *Ledger) Count(container string, f Finding, now time.Time) (count uint64, tell bool) {
+	if l.containers == nil {
+		l.containers = map[string]*account{}
+	}
+	a := l.containers[container]
+	if a == nil {
+		a = &account{seen: map[string]uint64{}, window: now}
+		l.containers[container] = a
+	}
+	if now.Sub(a.window) >= linesWindow {
+		a.window, a.lines = now, 0
+	}
+	key := string(f.Kind) + "\x00" + f.Subject
+	if _, known := a.seen[key]; !known && len(a.seen) >= subjectsMost && f.Kind != Flood && f.Kind != Escape {
+		a.more++
+		return 0, false
+	}
+	a.seen[key]++
+	count = a.seen[key]
+	if !power(count) {
+		return count, false
+	}
+	if a.lines >= linesMost && f.Kind != Flood && f.Kind != Escape {
+		a.more++
+		return count, false
+	}
+	a.lines++
+	return count, true
+}
+
+// power is true for 1, 10, 100 and so on.
+func power(n uint64) bool {
+	for n >= 10 && n%10 == 0 {
+		n /= 10
+	}
+	return n == 1
+}
+
+// Untold takes how many findings of a container found no room since the last time.
+func (l *Ledger) Untold(container string) uint64 {
+	a := l.containers[container]
+	if a == nil {
+		return 0
+	}
+	n := a.more
+	a.more = 0
+	return n
+}
+
+// Forget forgets a container that is gone.
+func (l *Ledger) Forget(container string) { delete(l.containers, container) }
+
+// Flooded is the finding that events were lost, or findings not told.
+func Flooded(n uint64, source, what string) Finding {
+	return found(Flood, Medium, source, what, fmt.Sprintf("it made %d %s more than are kept: they were counted, and not judged or not told", n, what))
+}
+
+// Unseen is the finding that the watch itself was not there.
+func Unseen(since, until time.Time, containers int) Finding {
+	return found(Blind, Low, FromState, "", fmt.Sprintf("nobody watched from %s to %s; %d containers run that were not seen meanwhile, or from their start on",
+		since.UTC().Format(time.RFC3339), until.UTC().Format(time.RFC3339), containers))
+}
+
+// LostOfAll is the finding that the kernel had no room for events.
+func LostOfAll(n uint64) Finding {
+	return found(Blind, High, "ring buffer", "overrun", fmt.Sprintf("the kernel had no room for %d events: they were not seen", n))
+}
+
+// RunsBeside is the finding that a container runs where hatchdog should hold it.
+func RunsBeside(id, name, runtime string) Finding {
+	return found(Beside, High, FromState, id, fmt.Sprintf("%s runs in an enforced namespace without hatchdog, under %s", word(name), word(runtime)))
+}
