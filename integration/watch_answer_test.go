@@ -2,6 +2,7 @@ package integration
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -157,7 +158,8 @@ func TestWatchIsolatesWhoAsksForMetadata(t *testing.T) {
 	time.Sleep(3 * time.Second)
 	w.none(t, "a connection that is let through")
 	m.exec(t, "nc -w1 "+metadataAddr+" 80 </dev/null")
-	if a := w.want(t, watch.Metadata, metadataAddr); a.Source != watch.FromRules || a.Technique != "T1552.005" {
+	a := w.want(t, watch.Metadata, metadataAddr)
+	if a.Source != watch.FromRules || a.Technique != "T1552.005" || len(a.Answers) != 1 || a.Answers[0].Result != "it is cut off the network" {
 		t.Errorf("%+v", a)
 	}
 	waitFor(t, "it to be cut off", func() bool { return !reaches() })
@@ -181,6 +183,42 @@ func TestWatchBeginsAgain(t *testing.T) {
 	w.want(t, watch.Blind, "1 containers run that were not seen meanwhile")
 	m.exec(t, "/work/true")
 	w.want(t, watch.Drift, "/work/true")
+}
+
+// A process of a container that writes to hatchdog's own files is told of; root of the
+// host, who does the same, is not.
+func TestWatchTellsOfChangedFiles(t *testing.T) {
+	m := watchedBox("changes", "profile: restricted\n").make(t)
+	t.Cleanup(func() { m.stop(t) })
+	m.start(t)
+	w := startWatch(t, m.dir+"/policy.yaml")
+	wantLines(t, w.said(), "fanotify")
+	f, err := os.OpenFile(m.dir+"/policy.yaml", os.O_WRONLY|os.O_APPEND, 0)
+	must(t, err)
+	_, err = f.WriteString("# root's\n")
+	must(t, errors.Join(err, f.Close()))
+	time.Sleep(time.Second)
+	w.none(t, "root of the host")
+	for _, file := range []string{m.dir + "/policy.yaml", m.dir + "/root/" + m.name + "/state.json"} {
+		mustRun(t, "nsenter", "--target", m.first(t), "--pid", "sh", "-c", "echo >>"+file+"; sleep 1")
+		if a := w.want(t, watch.Files, file); a.Severity != watch.Critical {
+			t.Errorf("%+v", a)
+		}
+	}
+}
+
+// A capability that is used and that the container was not given is told of, by
+// whatever way a process came to it.
+func TestWatchTellsOfACapability(t *testing.T) {
+	m := watchedBox("capable", "profile: restricted\n").make(t)
+	t.Cleanup(func() { m.stop(t) })
+	m.start(t)
+	w := startWatch(t, m.dir+"/policy.yaml")
+	m.exec(t, "chown 1 /work; chroot / true; hostname x") // asked for, and refused
+	time.Sleep(3 * time.Second)
+	w.none(t, "capabilities that it has, or is refused")
+	run(t, "nsenter", "--target", m.first(t), "--pid", "--user", "--mount", "--root", "--wd", "/bin/chroot", "/", "/bin/true")
+	w.want(t, watch.Capability, "used CAP_SYS_CHROOT")
 }
 
 // Names that a container chose neither break a line nor hide in one, and what it

@@ -23,7 +23,7 @@ const (
 	lookEvery  = 2 * time.Second // processes, counters
 	listEvery  = time.Second     // containers
 	slowEvery  = 5 * time.Second // containers beside, and the mark that the watch is there
-	lookMost  = 5 * time.Second // however long a look takes
+	lookMost   = 5 * time.Second // however long a look takes
 	costShares = 20              // a look may take one in so many of the time
 )
 
@@ -87,9 +87,11 @@ type watcher struct {
 	listed  time.Time
 	lost    uint64
 
-	sights chan timed
-	looked chan look
-	done   chan lateAnswer
+	files   *watch.FileWatch // nil where fanotify is not to be had
+	sights  chan timed
+	written chan watch.Written
+	looked  chan look
+	done    chan lateAnswer
 }
 
 type timed struct {
@@ -122,7 +124,7 @@ func (o *options) watch(ctx context.Context, out, errs io.Writer, opts watchOpti
 	w := &watcher{
 		watchOptions: opts, o: o, out: out, errs: errs, audit: pol.Audit,
 		all: map[string]*watched{}, bySpace: map[uint32][]*watched{}, unknown: map[uint32]time.Time{}, ignored: map[uint32]time.Time{},
-		sights: make(chan timed, 1024), looked: make(chan look), done: make(chan lateAnswer, 64),
+		sights: make(chan timed, 1024), written: make(chan watch.Written, 64), looked: make(chan look), done: make(chan lateAnswer, 64),
 	}
 	for _, rule := range pol.Rules {
 		if ns := rule.Match.Namespace; ns != "" && !strings.Contains(ns, "*") {
@@ -138,6 +140,7 @@ func (o *options) watch(ctx context.Context, out, errs io.Writer, opts watchOpti
 		return err
 	}
 	w.begin()
+	w.beginFiles(pol.Files)
 	if w.probe != nil {
 		defer func() { _ = w.probe.Close() }()
 	}
@@ -186,6 +189,9 @@ func (w *watcher) say(m *mark) {
 			from = append(from, watch.FromCalls)
 		}
 	}
+	if w.files != nil {
+		from = append(from, watch.FromFiles)
+	}
 	fmt.Fprintf(w.errs, "hatchctl: %d containers are watched; evidence: %s\n", len(w.all), strings.Join(from, ", "))
 	for _, o := range w.off {
 		fmt.Fprintln(w.errs, "hatchctl: off:", harmless(o))
@@ -219,6 +225,10 @@ func (w *watcher) run(ctx context.Context, m *mark) error {
 				}
 			}
 			go w.looks(ctx, w.lookedAt(), min(lookMost, max(lookEvery, costShares*l.took)))
+		case one := <-w.written:
+			if c := watch.Whose(w.bare(), one.Pid); c != nil {
+				w.tell(w.all[c.Key()], c.Changed(one), time.Now())
+			}
 		case a := <-w.done:
 			w.tellAnswer(a)
 		case now := <-list.C:
@@ -237,6 +247,9 @@ func (w *watcher) losses() {
 		return
 	}
 	now := time.Now()
+	if w.files != nil && w.files.Lost() > 0 {
+		w.tell(nil, watch.LostOfAll(1), now)
+	}
 	if n := w.probe.LostOfAll(); n > w.lost {
 		w.tell(nil, watch.LostOfAll(n-w.lost), now)
 		w.lost = n

@@ -26,7 +26,24 @@ func (c *watched) freeze() error {
 
 func (c *watched) kill() error { return freeze.Kill(c.Given.Cgroups) }
 
+// patience is how long an answer may take that asks the kernel by netlink: the watch
+// of all others goes on.
+const patience = 5 * time.Second
+
+var errLate = fmt.Errorf("it is not done after %s", patience)
+
 func (c *watched) isolate() error {
+	done := make(chan error, 1)
+	go func(c *watch.Container) { done <- isolate(c) }(c.Container)
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(patience):
+		return errLate
+	}
+}
+
+func isolate(c *watch.Container) error {
 	if !c.Init.Alive() {
 		return errNotRunning
 	}

@@ -74,6 +74,7 @@ func (w *watcher) list(now time.Time) {
 func (w *watcher) add(c *watched) {
 	space := c.Spaces["pid"]
 	w.all[c.Key()] = c
+	w.addFiles(c)
 	if space == w.host.Spaces["pid"] {
 		return
 	}
@@ -154,7 +155,7 @@ func (w *watcher) sight(s timed) {
 	case probe.SawExec:
 		found = c.Exec(s.Sight, w.host)
 	case probe.SawCapability:
-		found = c.Capability(s.Sight, w.host, capabilityName(s.Sight.Capability))
+		found = c.Capability(s.Sight, w.host, capabilityName(s.Capability))
 	case probe.SawCall:
 		var same func(caller, inner int) bool
 		if all := w.bySpace[s.Space]; len(all) > 1 || c.Joined {
@@ -196,6 +197,14 @@ func (w *watcher) whose(s timed) *watched {
 		}
 	}
 	return all[0] // it is gone: one of them
+}
+
+func (w *watcher) bare() []*watch.Container {
+	all := make([]*watch.Container, 0, len(w.all))
+	for _, c := range w.all {
+		all = append(all, c.Container)
+	}
+	return all
 }
 
 func bare(all []*watched) []*watch.Container {

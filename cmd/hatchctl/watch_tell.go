@@ -88,8 +88,8 @@ type lateAnswer struct {
 // was frozen or killed are still read.
 const answerPause = time.Second
 
-// answer does what the profile says, quick things first. What is already told of is
-// answered too: it goes on.
+// answer does what the profile says, quick things first. An event that was told
+// already is answered too: it goes on.
 func (w *watcher) answer(c *watched, f watch.Finding, at time.Time, told bool) []watch.Answer {
 	if c.answered == nil {
 		c.answered = map[policy.Answer]time.Time{}

@@ -29,26 +29,8 @@ func findLayout() (*layout, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range []struct {
-		in, member string
-		into       *int32
-	}{
-		{"task_struct", "real_cred", &l.taskCred}, {"task_struct", "nsproxy", &l.taskProxy}, {"task_struct", "fs", &l.taskFS},
-		{"task_struct", "files", &l.taskFiles}, {"task_struct", "flags", &l.taskFlags}, {"task_struct", "real_parent", &l.taskParent}, {"task_struct", "tgid", &l.taskGroup}, {"task_struct", "comm", &l.taskName},
-		{"nsproxy", "mnt_ns", &l.proxyMount}, {"mnt_namespace", "ns", &l.mountSpace}, {"cred", "user_ns", &l.credUser},
-		{"user_namespace", "ns", &l.userSpace}, {"cred", "uid", &l.credUID}, {"ns_common", "inum", &l.inum},
-		{"fs_struct", "root", &l.fsRoot}, {"path", "mnt", &l.pathMount}, {"path", "dentry", &l.pathDentry},
-		{"dentry", "d_inode", &l.dentryInode}, {"dentry", "d_name", &l.dentryName}, {"dentry", "d_parent", &l.dentryUp},
-		{"linux_binprm", "file", &l.binaryFile}, {"linux_binprm", "filename", &l.binaryName}, {"linux_binprm", "interp", &l.binaryInterp},
-		{"file", "f_inode", &l.fileInode}, {"file", "f_path", &l.filePath},
-		{"inode", "i_sb", &l.inodeSuper}, {"inode", "i_ino", &l.inodeNumber}, {"inode", "i_nlink", &l.inodeLinks}, {"inode", "i_mode", &l.inodeMode},
-		{"super_block", "s_dev", &l.superDev}, {"super_block", "s_magic", &l.superMagic},
-		{"mount", "mnt", &l.mountOfVFS}, {"mount", "mnt_id", &l.mntID},
-		{"files_struct", "fdt", &l.filesTable}, {"fdtable", "fd", &l.tableFiles},
-	} {
-		if *f.into, err = member(spec, f.in, f.member); err != nil {
-			return nil, err
-		}
+	if err := l.members(spec); err != nil {
+		return nil, err
 	}
 	name, err := member(spec, "qstr", "name")
 	if err != nil {
@@ -58,6 +40,57 @@ func findLayout() (*layout, error) {
 	l.ctime(spec)
 	l.overlay(spec)
 	return l, nil
+}
+
+// members are those that each kernel has.
+func (l *layout) members(spec *btf.Spec) error {
+	for _, f := range []struct {
+		in, member string
+		into       *int32
+	}{
+		{"task_struct", "real_cred", &l.taskCred},
+		{"task_struct", "nsproxy", &l.taskProxy},
+		{"task_struct", "fs", &l.taskFS},
+		{"task_struct", "files", &l.taskFiles},
+		{"task_struct", "flags", &l.taskFlags},
+		{"task_struct", "real_parent", &l.taskParent},
+		{"task_struct", "tgid", &l.taskGroup},
+		{"task_struct", "comm", &l.taskName},
+		{"nsproxy", "mnt_ns", &l.proxyMount},
+		{"mnt_namespace", "ns", &l.mountSpace},
+		{"cred", "user_ns", &l.credUser},
+		{"user_namespace", "ns", &l.userSpace},
+		{"cred", "uid", &l.credUID},
+		{"ns_common", "inum", &l.inum},
+		{"fs_struct", "root", &l.fsRoot},
+		{"path", "mnt", &l.pathMount},
+		{"path", "dentry", &l.pathDentry},
+		{"dentry", "d_inode", &l.dentryInode},
+		{"dentry", "d_name", &l.dentryName},
+		{"dentry", "d_parent", &l.dentryUp},
+		{"linux_binprm", "file", &l.binaryFile},
+		{"linux_binprm", "filename", &l.binaryName},
+		{"linux_binprm", "interp", &l.binaryInterp},
+		{"file", "f_inode", &l.fileInode},
+		{"file", "f_path", &l.filePath},
+		{"inode", "i_sb", &l.inodeSuper},
+		{"inode", "i_ino", &l.inodeNumber},
+		{"inode", "i_nlink", &l.inodeLinks},
+		{"inode", "i_mode", &l.inodeMode},
+		{"super_block", "s_dev", &l.superDev},
+		{"super_block", "s_magic", &l.superMagic},
+		{"mount", "mnt", &l.mountOfVFS},
+		{"mount", "mnt_id", &l.mntID},
+		{"files_struct", "fdt", &l.filesTable},
+		{"fdtable", "fd", &l.tableFiles},
+	} {
+		at, err := member(spec, f.in, f.member)
+		if err != nil {
+			return err
+		}
+		*f.into = at
+	}
+	return nil
 }
 
 // ctime has three forms: two words since 6.11, __i_ctime since 6.6, i_ctime before.

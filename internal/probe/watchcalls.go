@@ -4,14 +4,32 @@ import "github.com/cilium/ebpf/asm"
 
 // Numbers of amd64 (arch/x86/entry/syscalls/syscall_64.tbl) of calls that are told.
 const (
-	CallOpen, CallConnect, CallClone, CallCreat          = 2, 42, 56, 85
-	CallPtrace, CallPivotRoot, CallMount, CallUmount     = 101, 155, 165, 166
-	CallInitModule, CallDeleteModule, CallKexec          = 175, 176, 246
-	CallOpenat, CallUnshare, CallOpenByHandle, CallSetns = 257, 272, 304, 308
-	CallVMRead, CallVMWrite, CallFinitModule             = 310, 311, 313
-	CallKexecFile, CallBPF, CallOpenTree, CallMoveMount  = 320, 321, 428, 429
-	CallFsmount, CallClone3, CallOpenat2                 = 432, 435, 437
-	CallMountSetattr                                     = 442
+	CallOpen         = 2
+	CallConnect      = 42
+	CallClone        = 56
+	CallCreat        = 85
+	CallPtrace       = 101
+	CallPivotRoot    = 155
+	CallMount        = 165
+	CallUmount       = 166
+	CallInitModule   = 175
+	CallDeleteModule = 176
+	CallKexec        = 246
+	CallOpenat       = 257
+	CallUnshare      = 272
+	CallOpenByHandle = 304
+	CallSetns        = 308
+	CallVMRead       = 310
+	CallVMWrite      = 311
+	CallFinitModule  = 313
+	CallKexecFile    = 320
+	CallBPF          = 321
+	CallOpenTree     = 428
+	CallMoveMount    = 429
+	CallFsmount      = 432
+	CallClone3       = 435
+	CallOpenat2      = 437
+	CallMountSetattr = 442
 )
 
 // NewSpaces are the flags of clone that make a namespace (sched.h), but for that of
@@ -56,8 +74,14 @@ func matters() asm.Instructions {
 		number int32
 		to     string
 	}{
-		{CallOpenat, "openat"}, {CallClone, "clone"}, {CallClone3, "clone3"}, {CallConnect, "connect"}, {CallOpen, "open"}, {CallCreat, "writes"},
-		{CallOpenat2, "openat2"}, {CallOpenTree, "opentree"},
+		{CallOpenat, "openat"},
+		{CallClone, "clone"},
+		{CallClone3, "clone3"},
+		{CallConnect, "connect"},
+		{CallOpen, "open"},
+		{CallCreat, "writes"},
+		{CallOpenat2, "openat2"},
+		{CallOpenTree, "opentree"},
 	} {
 		all = append(all, asm.JEq.Imm(asm.R0, one.number, one.to))
 	}

@@ -27,7 +27,7 @@ const (
 )
 
 // Count counts a finding. It is told where tell is true; count is how often it was
-// seen. What found no room before it is in the count of a Flood.
+// seen. Flood counts those that found no room.
 func (l *Ledger) Count(container string, f Finding, now time.Time) (count uint64, tell bool) {
 	if l.containers == nil {
 		l.containers = map[string]*account{}

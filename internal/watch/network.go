@@ -8,7 +8,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/egress"
 )
 
-// What is many in one step between two looks at the counters.
+// So much is many, between two looks at the counters.
 const (
 	manyPackets      = 200
 	manyDestinations = 20

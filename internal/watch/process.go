@@ -75,7 +75,6 @@ type look struct {
 	host   Host
 	spaces map[uint32][]*Container
 	groups map[string]*Container // by controller and path
-	alone  time.Duration
 	now    time.Time
 	seen   []Seen
 }

@@ -39,7 +39,8 @@ func (c *Container) script(s probe.Sight) (probe.File, bool) {
 		Name: path.Base(name), Ino: st.Ino, Dev: st.Dev_major<<majorShift | st.Dev_minor, Magic: uint64(of.Type), Links: st.Nlink, //nolint:gosec // as the kernel has it
 		Changed: time.Unix(st.Ctime.Sec, int64(st.Ctime.Nsec)), MountID: int(st.Mnt_id), //nolint:gosec // small
 	}
-	// What is in the layer of an overlay cannot be told: what was changed is.
+	// Nobody tells which layer of an overlay it is in: one that was changed is in
+	// the upper.
 	f.Upper = f.Magic == magicOverlay && f.Changed.After(c.Began)
 	return f, true
 }

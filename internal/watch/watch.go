@@ -1,7 +1,7 @@
 // Package watch judges what containers do while they run, by what their own
 // records, the kernel and the low-level runtime say of them.
 //
-// Guarantees: it changes nothing. What it is told is judged alike each time; the
+// Guarantees: it changes nothing. An event is judged alike each time; the
 // same event is told once and then counted; what a container does bounds neither
 // the lines that others get nor the memory that is held: each container has its
 // part, and what goes beyond is counted and is an event itself. No name that a

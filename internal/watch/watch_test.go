@@ -206,9 +206,12 @@ func TestLabel(t *testing.T) {
 		want, has string
 		gone      bool
 	}{
-		{"hatchdog-restricted", "hatchdog-restricted (enforce)", false}, {"hatchdog-restricted", "hatchdog-restricted", false},
-		{"", "unconfined", false}, {"hatchdog-restricted", "", false},
-		{"hatchdog-restricted", "unconfined", true}, {"hatchdog-restricted", "hatchdog-restricted (complain)", true},
+		{"hatchdog-restricted", "hatchdog-restricted (enforce)", false},
+		{"hatchdog-restricted", "hatchdog-restricted", false},
+		{"", "unconfined", false},
+		{"hatchdog-restricted", "", false},
+		{"hatchdog-restricted", "unconfined", true},
+		{"hatchdog-restricted", "hatchdog-restricted (complain)", true},
 	} {
 		if _, gone := Label(c.want, c.has); gone != c.gone {
 			t.Errorf("%q %q: %v", c.want, c.has, gone)
