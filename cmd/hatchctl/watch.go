@@ -84,6 +84,7 @@ type watcher struct {
 	bySpace map[uint32][]*watched
 	unknown map[uint32]time.Time // pid namespaces that are no container's of ours
 	ignored map[uint32]time.Time
+	failing map[string]time.Time // containers that could not be read, since when
 	listed  time.Time
 	lost    uint64
 
@@ -123,7 +124,7 @@ func (o *options) watch(ctx context.Context, out, errs io.Writer, opts watchOpti
 	}
 	w := &watcher{
 		watchOptions: opts, o: o, out: out, errs: errs, audit: pol.Audit,
-		all: map[string]*watched{}, bySpace: map[uint32][]*watched{}, unknown: map[uint32]time.Time{}, ignored: map[uint32]time.Time{},
+		all: map[string]*watched{}, bySpace: map[uint32][]*watched{}, unknown: map[uint32]time.Time{}, ignored: map[uint32]time.Time{}, failing: map[string]time.Time{},
 		sights: make(chan timed, 1024), written: make(chan watch.Written, 64), looked: make(chan look), done: make(chan lateAnswer, 64),
 	}
 	for _, rule := range pol.Rules {

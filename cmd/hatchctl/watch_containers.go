@@ -32,23 +32,27 @@ func (w *watcher) list(now time.Time) {
 		fmt.Fprintln(w.errs, "hatchctl:", err)
 		return
 	}
-	here := map[string]bool{}
+	here, live := map[string]bool{}, map[string]bool{}
 	for _, e := range known {
 		c := &watch.Container{Entry: e}
 		if e.Live = decision.Live(e.Root, e.ID); !e.Live {
 			continue
 		}
+		live[c.Key()] = true
 		if old := w.all[c.Key()]; old != nil && old.Init.Alive() {
 			here[c.Key()] = true
 			continue
 		}
-		if e.Record, e.Err = w.o.store().Load(e.Root, e.ID); e.Err != nil || e.Record.Ceiling == nil {
+		if e.Record, e.Err = w.o.store().Load(e.Root, e.ID); e.Err != nil {
+			w.fails(c.Key(), e.ID, e.Err, now)
 			continue
 		}
 		e.Record.Decision.Workload = w.o.who(e)
 		if c, err = watch.ReadContainer(e); err != nil {
-			continue // it is not made yet, or gone
+			w.fails((&watch.Container{Entry: e}).Key(), e.ID, err, now)
+			continue
 		}
+		delete(w.failing, c.Key())
 		w.forget(c.Key())
 		w.add(&watched{Container: c})
 		here[c.Key()] = true
@@ -56,6 +60,11 @@ func (w *watcher) list(now time.Time) {
 	for key := range w.all {
 		if !here[key] {
 			w.forget(key)
+		}
+	}
+	for key := range w.failing {
+		if !live[key] {
+			delete(w.failing, key)
 		}
 	}
 	for space, since := range w.ignored {
@@ -68,6 +77,19 @@ func (w *watcher) list(now time.Time) {
 		if now.Sub(since) > ignoredFor {
 			delete(w.unknown, space)
 		}
+	}
+}
+
+// fails says of a container that it is not watched, where that is not because it is
+// being made, or ends.
+func (w *watcher) fails(key, id string, err error, now time.Time) {
+	since, known := w.failing[key]
+	switch {
+	case !known:
+		w.failing[key] = now
+	case !since.IsZero() && now.Sub(since) > unknownFor:
+		fmt.Fprintf(w.errs, "hatchctl: %s is not watched: %s\n", shortID(id), harmless(err.Error()))
+		w.failing[key] = time.Time{} // it is said once
 	}
 }
 
@@ -144,7 +166,7 @@ func (w *watcher) sight(s timed) {
 	if c == nil {
 		return
 	}
-	if s.Kind == probe.SawExec && s.Pid == c.Init.Pid {
+	if s.Kind == probe.SawExec && s.Pid == c.Init.Pid && c.Unmade {
 		// Until now the low-level runtime was making it.
 		if again, err := watch.ReadContainer(c.Entry); err == nil {
 			c.Container = again

@@ -22,6 +22,9 @@ func (w *watcher) tell(c *watched, f watch.Finding, at time.Time) {
 		a.ID, a.Root, a.Mode, a.Profile, a.Container = d.ID, d.Root, d.Mode, d.Profile, watch.Names(d.Workload)
 	}
 	count, told := w.ledger.Count(key, f, a.Time)
+	if told {
+		a.Identify() // before it is killed
+	}
 	if c != nil && c.Held {
 		a.Answers = w.answer(c, f, at, told)
 	}
@@ -95,7 +98,7 @@ func (w *watcher) answer(c *watched, f watch.Finding, at time.Time, told bool) [
 		c.answered = map[policy.Answer]time.Time{}
 	}
 	wanted := map[policy.Answer]bool{}
-	for _, a := range c.Entry.Record.Ceiling.Detect.For(string(f.Kind)) {
+	for _, a := range c.answers(f.Kind) {
 		wanted[a] = time.Since(c.answered[a]) > answerPause && (told || a != policy.AnswerCapture)
 	}
 	var all []watch.Answer
@@ -122,4 +125,12 @@ func (w *watcher) answer(c *watched, f watch.Finding, at time.Time, told bool) [
 		all = append(all, watch.Answer{Answer: one.answer, Result: one.result, After: float64(time.Since(at).Microseconds()) / 1000})
 	}
 	return all
+}
+
+// answers are those of its profile. A record of complain mode may have none.
+func (c *watched) answers(k watch.Kind) policy.Answers {
+	if c.Entry.Record.Ceiling == nil {
+		return nil
+	}
+	return c.Entry.Record.Ceiling.Detect.For(string(k))
 }

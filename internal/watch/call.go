@@ -32,7 +32,7 @@ func (c *Container) Call(s probe.Sight, h Host, same func(caller, inner int) boo
 	var all []Finding
 	add := func(f Finding, ok bool) {
 		if ok {
-			f.Process = who(s)
+			f.by = &s
 			all = append(all, f)
 		}
 	}

@@ -99,7 +99,9 @@ type Container struct {
 	Began     time.Time
 	// Joined is true where it joined the pid namespace of another.
 	Joined bool
-	looked time.Time
+	// Unmade is true where its first process had executed nothing when it was read: the
+	// low-level runtime was still making it.
+	Unmade bool
 	// alone are processes that were not judged, by when they were first seen.
 	alone map[lowlevel.Init]time.Time
 }
@@ -120,9 +122,11 @@ func ReadContainer(e decision.Entry) (*Container, error) {
 	}
 	c.Spaces = ReadSpaces(c.Init.Pid)
 	ids := field(c.Init.Pid, "NSpid")
+	s, _ := readStatus(c.Init.Pid)
+	c.Unmade = s.forked
 	c.Joined = len(ids) > 1 && ids[len(ids)-1] != "1"
 	if c.Root, err = placeOf(fmt.Sprintf("/proc/%d/root", c.Init.Pid)); err == nil {
-		err = c.ReadMounts()
+		err = c.readMounts()
 	}
 	if !c.Init.Alive() || len(c.Spaces) < len(spaceKinds()) {
 		return nil, errLeft
@@ -133,14 +137,14 @@ func ReadContainer(e decision.Entry) (*Container, error) {
 // mountsMost bounds what is read of a container's mounts.
 const mountsMost = 4096
 
-// ReadMounts reads proc_pid_mountinfo(5) of the first process.
-func (c *Container) ReadMounts() error {
+// readMounts reads proc_pid_mountinfo(5) of the first process.
+func (c *Container) readMounts() error {
 	f, err := os.Open(fmt.Sprintf("/proc/%d/mountinfo", c.Init.Pid))
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	c.Mounts, c.looked = map[int]Mount{}, time.Now()
+	c.Mounts = map[int]Mount{}
 	lines := bufio.NewScanner(f)
 	for lines.Scan() && len(c.Mounts) < mountsMost {
 		id, m, ok := parseMount(lines.Text())
@@ -167,14 +171,13 @@ func parseMount(line string) (int, Mount, bool) {
 	return id, Mount{At: fields[at], Type: types[0], ReadOnly: ro}, err == nil
 }
 
-// mount finds one by its id; it looks again, at times, for one that it does not know.
-func (c *Container) mount(id int) (Mount, bool) {
-	m, ok := c.Mounts[id]
-	const pause = time.Second
-	if !ok && time.Since(c.looked) > pause && c.ReadMounts() == nil {
-		m, ok = c.Mounts[id]
+// own is true for a kind of namespace that is the container's, not the host's. That
+// its first process has the host's now does not make it so.
+func (c *Container) own(kind string, h Host) bool {
+	if kind == "mnt" || kind == "user" && c.Entry.Record != nil && c.Entry.Record.IDs.Size > 0 {
+		return true
 	}
-	return m, ok
+	return c.Spaces[kind] != h.Spaces[kind]
 }
 
 // Key names it among all.

@@ -37,12 +37,19 @@ func (c *Container) Exec(s probe.Sight, h Host) []Finding {
 			fmt.Sprintf("%s runs as user %d of the host by its setuid bit, executed by user %d%s", word(s.Path), s.UID, s.OldUID, more)))
 	}
 	for i := range all {
-		all[i].Process = who(s)
+		all[i].by = &s
 	}
 	return all
 }
 
-func who(s probe.Sight) *Process {
+// Identify finds out who did it, which takes a while: for what is told.
+func (f *Finding) Identify() {
+	if f.Process == nil && f.by != nil {
+		f.Process = who(f.by)
+	}
+}
+
+func who(s *probe.Sight) *Process {
 	p := &Process{Pid: s.Pid, UID: s.UID, Command: word(s.Command)}
 	if s.ParentPid > 0 {
 		p.Ancestry = append([]string{fmt.Sprintf("%s (%d)", word(s.ParentCommand), s.ParentPid)}, ancestry(s.ParentPid)...)
@@ -80,7 +87,7 @@ func (c *Container) drift(s probe.Sight) (Finding, bool) {
 // write.
 func (c *Container) origin(f probe.File) (Severity, string) {
 	changed := f.Changed.After(c.Began)
-	switch m, known := c.mount(f.MountID); {
+	switch m, known := c.Mounts[f.MountID]; {
 	case strings.HasPrefix(f.Name, memfdName) && f.Magic == magicTmpfs:
 		return High, "a file in memory alone (" + word(f.Name) + ")"
 	case f.Links == 0 && f.Magic != magicOverlay:
@@ -111,7 +118,7 @@ func (c *Container) origin(f probe.File) (Severity, string) {
 // outside: the process has something that is the host's.
 func (c *Container) outside(s probe.Sight, h Host) (Finding, bool) {
 	for kind, its := range map[string]uint32{"mnt": s.Mount, "user": s.User} {
-		if its != 0 && its == h.Spaces[kind] && c.Spaces[kind] != h.Spaces[kind] {
+		if its != 0 && its == h.Spaces[kind] && c.own(kind, h) {
 			return escaped(kind+" namespace", word(s.Command)), true
 		}
 	}
@@ -131,10 +138,10 @@ func (c *Container) Capability(s probe.Sight, h Host, name string) []Finding {
 		return nil
 	}
 	f := found(Capability, High, FromCap, name, fmt.Sprintf("%s used %s, which the container was not given", word(s.Command), name))
-	if s.CapabilitySpc == h.Spaces["user"] && c.Spaces["user"] != h.Spaces["user"] {
+	if s.CapabilitySpc == h.Spaces["user"] && c.own("user", h) {
 		f = found(Escape, Critical, FromCap, name, fmt.Sprintf("%s used %s over the host, and its container has a user namespace of its own", word(s.Command), name))
 	}
-	f.Process = who(s)
+	f.by = &s
 	return []Finding{f}
 }
 

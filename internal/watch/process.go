@@ -147,7 +147,7 @@ func (l *look) process(pid int, mask func(*Container) uint64, live map[lowlevel.
 		l.seen = append(l.seen, Seen{c, f})
 	}
 	for _, kind := range spaceKinds() {
-		if its, has := spaces[kind]; has && its == l.host.Spaces[kind] && c.Spaces[kind] != its {
+		if its, has := spaces[kind]; has && its == l.host.Spaces[kind] && c.own(kind, l.host) {
 			add(escaped(kind+" namespace", word(s.command)))
 		}
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/hatchdog/hatchdog/internal/plain"
 	"github.com/hatchdog/hatchdog/internal/policy"
+	"github.com/hatchdog/hatchdog/internal/probe"
 	"github.com/hatchdog/hatchdog/internal/workload"
 )
 
@@ -77,6 +78,7 @@ type Finding struct {
 	// Subject tells two findings of a kind apart.
 	Subject string   `json:"-"`
 	Process *Process `json:"process,omitempty"`
+	by      *probe.Sight
 }
 
 // Process is who did it, as the host sees it.

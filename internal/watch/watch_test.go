@@ -25,7 +25,7 @@ var (
 func container() *Container {
 	return &Container{
 		Began: began, Spaces: Spaces{"mnt": 11, "user": 12, "pid": 13, "net": 14, "ipc": 15, "uts": 16, "cgroup": 17}, Root: Place{20, 5},
-		RootMount: 100, looked: time.Now(), Given: &lowlevel.Given{NoNewPrivileges: true, MaskedPaths: []string{"/proc/keys"}, Capabilities: &specs.LinuxCapabilities{Bounding: []string{"CAP_CHOWN", "CAP_KILL"}}},
+		RootMount: 100, Given: &lowlevel.Given{NoNewPrivileges: true, MaskedPaths: []string{"/proc/keys"}, Capabilities: &specs.LinuxCapabilities{Bounding: []string{"CAP_CHOWN", "CAP_KILL"}}},
 		Mounts: map[int]Mount{
 			100: {At: "/", Type: "overlay"}, 101: {At: "/vol", Type: "ext4"}, 102: {At: "/ro", Type: "ext4", ReadOnly: true}, 103: {At: "/dev/shm", Type: "tmpfs"},
 		},
@@ -59,6 +59,7 @@ func TestDriftByWhereAProgramIs(t *testing.T) {
 		{"changed on a volume", probe.File{Name: "x", Magic: 0xef53, MountID: 101, Links: 1, Changed: late}, High, "volume at /vol, and was changed"},
 		{"read-only volume", probe.File{Name: "x", Magic: 0xef53, MountID: 102, Links: 1, Changed: late}, "", ""},
 		{"a mount of its own", probe.File{Name: "x", Magic: 0xef53, Dev: 99, MountID: 999, Links: 1, Changed: early}, High, "made"},
+		{"a read-only mount of its own", probe.File{Name: "x", Magic: magicTmpfs, Dev: 99, MountID: 998, Links: 1}, High, "made"},
 		{"a mount of its own of the image", probe.File{Name: "x", Magic: magicOverlay, Dev: 20, MountID: 999, Links: 1, Changed: early}, "", ""},
 	} {
 		c0 := container()
@@ -86,6 +87,7 @@ func TestEscapeAndSetuid(t *testing.T) {
 		{"users that are the host's anyway", func(s *probe.Sight, c *Container) { s.User, c.Spaces["user"] = 2, 2 }, "", ""},
 		{"root", func(s *probe.Sight, _ *Container) { s.RootDev, s.RootIno = 10, 2 }, Escape, "root directory"},
 		{"a root on the host's own file system", func(s *probe.Sight, c *Container) { s.RootDev, s.RootIno, c.Root.Dev = 10, 77, 10 }, "", ""},
+		{"mounts, where its first process has the host's", func(s *probe.Sight, c *Container) { s.Mount, c.Spaces["mnt"] = 1, 1 }, Escape, "mnt namespace"},
 		{"mounts of its own", func(s *probe.Sight, _ *Container) { s.Mount = 888 }, "", ""},
 		{"setuid", func(s *probe.Sight, _ *Container) { s.UID = 0 }, Setuid, "no_new_privs"},
 		{"setuid that it may", func(s *probe.Sight, c *Container) { s.UID, c.Given.NoNewPrivileges = 0, false }, Setuid, "setuid bit"},
@@ -275,6 +277,7 @@ func TestNamesAreHarmless(t *testing.T) {
 		s := executed(probe.File{Name: name, Magic: magicOverlay, MountID: 100, Upper: true})
 		s.Path, s.Command, s.ParentCommand, s.ParentPid = name, name, name, 1<<30
 		for _, f := range container().Exec(s, ours) {
+			f.Identify()
 			for _, text := range append([]string{f.What, f.Process.Command}, f.Process.Ancestry...) {
 				if strings.ContainsFunc(text, func(r rune) bool {
 					return r < ' ' || r == 0x7f || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
