@@ -84,8 +84,8 @@ type space struct {
 // container does not push out what others do.
 const (
 	windowNS    = 100_000_000
-	callsMost   = 400
-	execsMost   = 4000
+	callsOfOne   = 400
+	execsOfOne   = 4000
 	spacesMost  = 1 << 14
 	watchRoom   = 1 << 23 // bytes
 	firstUserNS = 4026531837
@@ -241,28 +241,28 @@ func decodeSight(raw []byte) (Sight, bool) {
 	word := func(at int) uint64 { return binary.NativeEndian.Uint64(raw[at:]) }
 	half := func(at int) uint32 { return binary.NativeEndian.Uint32(raw[at:]) }
 	s := Sight{
-		Kind: int(half(sKind)), Space: half(sSpace), Pid: int(word(sPid) >> 32), UID: half(sUID), GID: half(sUID + 4),
-		Mount: half(sMount), User: half(sUser), Forked: half(sFlags)&forkNoExec != 0, ParentLevel: int(half(sParent)),
-		ParentPid: int(half(sParentPid)), ParentCommand: text(raw[sParentName : sParentName+nameSize]),
-		RootIno: word(sRootIno), RootDev: half(sRootDev), OldUID: half(sOldUID), Command: text(raw[sName : sName+nameSize]),
+		Kind: int(half(atKindSeen)), Space: half(atSpaceSeen), Pid: int(word(atPidSeen) >> 32), UID: half(atUIDSeen), GID: half(atUIDSeen + 4),
+		Mount: half(atMountSeen), User: half(atUserSeen), Forked: half(atFlagsSeen)&forkNoExec != 0, ParentLevel: int(half(atParentSeen)),
+		ParentPid: int(half(atParentPidSeen)), ParentCommand: text(raw[atParentNameSeen : atParentNameSeen+nameSize]),
+		RootIno: word(atRootInoSeen), RootDev: half(atRootDevSeen), OldUID: half(atOldUIDSeen), Command: text(raw[atNameSeen : atNameSeen+nameSize]),
 		File: File{
-			Ino: word(sIno), Magic: word(sMagic), Dev: half(sDev), Links: half(sLinks), Mode: half(sMode) & 0xffff, Upper: word(sUpper) != 0,
-			Changed: time.Unix(int64(word(sChanged)), int64(half(sChangedNS)&^queried)), MountID: int(half(sMountID)), //nolint:gosec // as the kernel has them
-			Name: text(raw[sFile : sFile+fileNameSize]), Parent: text(raw[sFile+fileNameSize : sFile+2*fileNameSize]),
-			GrandParent: text(raw[sFile+2*fileNameSize : sFile+3*fileNameSize]),
+			Ino: word(atInoSeen), Magic: word(atMagicSeen), Dev: half(atDevSeen), Links: half(atLinksSeen), Mode: half(atModeSeen) & 0xffff, Upper: word(atUpperSeen) != 0,
+			Changed: time.Unix(int64(word(atChangedSeen)), int64(half(atChangedNSSeen)&^queried)), MountID: int(half(atMountIDSeen)), //nolint:gosec // as the kernel has them
+			Name: text(raw[atFileSeen : atFileSeen+fileNameSize]), Parent: text(raw[atFileSeen+fileNameSize : atFileSeen+2*fileNameSize]),
+			GrandParent: text(raw[atFileSeen+2*fileNameSize : atFileSeen+3*fileNameSize]),
 		},
-		Path: text(raw[sPath : sPath+sPathSize]),
+		Path: text(raw[atPathSeen : atPathSeen+atPathSizeSeen]),
 	}
 	switch s.Kind {
 	case SawExec:
-		s.Script = word(sArgs) != 0
+		s.Script = word(atArgsSeen) != 0
 	case SawCall:
-		s.Call, s.Return = int(half(sCall)), int64(word(sReturn)) //nolint:gosec // as the kernel has it
+		s.Call, s.Return = int(half(atCallSeen)), int64(word(atReturnSeen)) //nolint:gosec // as the kernel has it
 		for i := range s.Args {
-			s.Args[i] = word(sArgs + 8*i)
+			s.Args[i] = word(atArgsSeen + 8*i)
 		}
 	case SawCapability:
-		s.Capability, s.CapabilitySpc = int(half(sCall)), half(sReturn)
+		s.Capability, s.CapabilitySpc = int(half(atCallSeen)), half(atReturnSeen)
 	}
 	return s, true
 }

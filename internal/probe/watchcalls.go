@@ -47,8 +47,8 @@ func plainCalls() []int32 {
 	}
 }
 
-// argument reads an argument of the call whose pt_regs R8 is into tmp2 and R0.
-func argument(n int) asm.Instructions {
+// argumentOf reads an argument of the call whose pt_regs R8 is into tmp2 and R0.
+func argumentOf(n int) asm.Instructions {
 	return append(follow(asm.R8, tmp2, 8, argumentsAt()[n]), asm.LoadMem(asm.R0, asm.RFP, tmp2, asm.DWord))
 }
 
@@ -98,13 +98,13 @@ func matters() asm.Instructions {
 	)
 	return join(
 		all,
-		masked("openat", accessMask, "writes", argument(2)),
-		masked("open", accessMask, "writes", argument(1)),
-		masked("openat2", accessMask, "writes", join(argument(2), pointed(asm.DWord))),
-		masked("clone", NewSpaces, "plain", argument(0)),
-		masked("clone3", NewSpaces, "plain", join(argument(0), pointed(asm.DWord))),
-		masked("opentree", openTreeClone, "plain", argument(2)),
-		labelled("connect", join(argument(1), pointed(asm.Half))),
+		masked("openat", accessMask, "writes", argumentOf(2)),
+		masked("open", accessMask, "writes", argumentOf(1)),
+		masked("openat2", accessMask, "writes", join(argumentOf(2), pointed(asm.DWord))),
+		masked("clone", NewSpaces, "plain", argumentOf(0)),
+		masked("clone3", NewSpaces, "plain", join(argumentOf(0), pointed(asm.DWord))),
+		masked("opentree", openTreeClone, "plain", argumentOf(2)),
+		labelled("connect", join(argumentOf(1), pointed(asm.Half))),
 		asm.Instructions{
 			asm.JEq.Imm(asm.R0, unixFamily, "look"), asm.Ja.Label("out"),
 			asm.LoadMem(asm.R0, asm.R6, 8, asm.DWord).WithSymbol("writes"),
@@ -121,18 +121,18 @@ func matters() asm.Instructions {
 func (w *Watch) callProgram(l *layout) []asm.Instructions {
 	fields := asm.Instructions{
 		asm.LoadMem(asm.R8, asm.R6, 0, asm.DWord),
-		asm.LoadMem(asm.R0, asm.R6, 8, asm.DWord), asm.StoreMem(asm.RFP, sightStack+sReturn, asm.R0, asm.DWord),
+		asm.LoadMem(asm.R0, asm.R6, 8, asm.DWord), asm.StoreMem(asm.RFP, sightStack+atReturnSeen, asm.R0, asm.DWord),
 	}
-	fields = append(fields, into(asm.R8, sCall, 4, atNumber)...)
+	fields = append(fields, into(asm.R8, atCallSeen, 4, atNumber)...)
 	for i, at := range argumentsAt() {
-		fields = append(fields, into(asm.R8, int16(sArgs+8*i), 8, at)...) //nolint:gosec // small
+		fields = append(fields, into(asm.R8, int16(atArgsSeen+8*i), 8, at)...) //nolint:gosec // small
 	}
 	text := func(name string, arg int16, off, size int32, helper asm.BuiltinFunc, next string) asm.Instructions {
-		return append(labelled(name, read(sightStack+sArgs+8*arg, sightStack+sPath, size, off, helper)), asm.Ja.Label(next))
+		return append(labelled(name, read(sightStack+atArgsSeen+8*arg, sightStack+atPathSeen, size, off, helper)), asm.Ja.Label(next))
 	}
 	const family, path = 2, 108 // sockaddr_un
 	kinds := join(
-		asm.Instructions{asm.LoadMem(asm.R1, asm.RFP, sightStack+sCall, asm.Word)},
+		asm.Instructions{asm.LoadMem(asm.R1, asm.RFP, sightStack+atCallSeen, asm.Word)},
 		asm.Instructions{
 			asm.JEq.Imm(asm.R1, CallConnect, "socket"), asm.JEq.Imm(asm.R1, CallMount, "named"),
 			asm.JEq.Imm(asm.R1, CallOpen, "first"), asm.JEq.Imm(asm.R1, CallCreat, "first"),
@@ -140,11 +140,11 @@ func (w *Watch) callProgram(l *layout) []asm.Instructions {
 			asm.Ja.Label("tell"),
 		},
 		text("socket", 1, family, path, asm.FnProbeReadUser, "tell"),
-		text("named", 1, 0, sPathSize, asm.FnProbeReadUserStr, "tell"),
-		text("first", 0, 0, sPathSize, asm.FnProbeReadUserStr, "opened"),
-		text("second", 1, 0, sPathSize, asm.FnProbeReadUserStr, "opened"),
+		text("named", 1, 0, atPathSizeSeen, asm.FnProbeReadUserStr, "tell"),
+		text("first", 0, 0, atPathSizeSeen, asm.FnProbeReadUserStr, "opened"),
+		text("second", 1, 0, atPathSizeSeen, asm.FnProbeReadUserStr, "opened"),
 		asm.Instructions{
-			asm.LoadMem(asm.R8, asm.RFP, sightStack+sReturn, asm.DWord).WithSymbol("opened"),
+			asm.LoadMem(asm.R8, asm.RFP, sightStack+atReturnSeen, asm.DWord).WithSymbol("opened"),
 			asm.JSLT.Imm(asm.R8, 0, "tell"),
 		},
 		follow(asm.R7, tmp2, 8, l.taskFiles, l.filesTable, l.tableFiles),
@@ -153,11 +153,11 @@ func (w *Watch) callProgram(l *layout) []asm.Instructions {
 		},
 		read(tmp2, tmp2, 8, 0, asm.FnProbeReadKernel),
 		asm.Instructions{asm.LoadMem(asm.R8, asm.RFP, tmp2, asm.DWord)},
-		into(asm.R8, sMode, 2, l.fileInode, l.inodeMode),
-		into(asm.R8, sMagic, 8, l.fileInode, l.inodeSuper, l.superMagic),
+		into(asm.R8, atModeSeen, 2, l.fileInode, l.inodeMode),
+		into(asm.R8, atMagicSeen, 8, l.fileInode, l.inodeSuper, l.superMagic),
 		asm.Instructions{
-			asm.LoadMem(asm.R0, asm.RFP, sightStack+sMode, asm.Half), asm.And.Imm(asm.R0, kindMask), asm.JEq.Imm(asm.R0, blockKind, "kernel"),
-			asm.LoadMem(asm.R0, asm.RFP, sightStack+sMagic, asm.DWord),
+			asm.LoadMem(asm.R0, asm.RFP, sightStack+atModeSeen, asm.Half), asm.And.Imm(asm.R0, kindMask), asm.JEq.Imm(asm.R0, blockKind, "kernel"),
+			asm.LoadMem(asm.R0, asm.RFP, sightStack+atMagicSeen, asm.DWord),
 		},
 	)
 	for _, m := range []int64{procMagic, sysMagic, cgroupMagic, cgroup2Magic, debugMagic, traceMagic, securityMagic, bpfMagic, efiMagic} {
@@ -166,6 +166,6 @@ func (w *Watch) callProgram(l *layout) []asm.Instructions {
 	kinds = append(kinds, asm.Ja.Label("out"))
 	return []asm.Instructions{
 		matters(), w.watched(l, false), fields, kinds, labelled("kernel", about(l, asm.R8)),
-		labelled("tell", within(inCount, callsMost)), who(l, SawCall), w.send(), end(),
+		labelled("tell", within(inCount, callsOfOne)), who(l, SawCall), w.send(), end(),
 	}
 }

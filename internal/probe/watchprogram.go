@@ -7,16 +7,16 @@ import (
 
 // The layout of a Sight in bytes. The stack holds it, and below it two words.
 const (
-	sKind, sSpace, sPid, sUID            = 0, 4, 8, 16
-	sMount, sUser, sFlags, sParent       = 24, 28, 32, 36
-	sRootIno, sRootDev, sOldUID, sName   = 40, 48, 52, 56
-	sIno, sMagic, sDev, sLinks           = 72, 80, 88, 92
-	sUpper, sChanged                     = 96, 104
-	sChangedNS, sMountID, sMode          = 112, 116, 120
-	sCall, sReturn, sArgs                = 124, 128, 136 // a capability is told in the first two
-	sFile, fileNameSize                  = 184, 40
-	sPath, sPathSize                     = 304, 120
-	sParentPid, sParentName              = 424, 432
+	atKindSeen, atSpaceSeen, atPidSeen, atUIDSeen            = 0, 4, 8, 16
+	atMountSeen, atUserSeen, atFlagsSeen, atParentSeen       = 24, 28, 32, 36
+	atRootInoSeen, atRootDevSeen, atOldUIDSeen, atNameSeen   = 40, 48, 52, 56
+	atInoSeen, atMagicSeen, atDevSeen, atLinksSeen           = 72, 80, 88, 92
+	atUpperSeen, atChangedSeen                     = 96, 104
+	atChangedNSSeen, atMountIDSeen, atModeSeen          = 112, 116, 120
+	atCallSeen, atReturnSeen, atArgsSeen                = 124, 128, 136 // a capability is told in the first two
+	atFileSeen, fileNameSize                  = 184, 40
+	atPathSeen, atPathSizeSeen                     = 304, 120
+	atParentPidSeen, atParentNameSeen              = 424, 432
 	sightSize                            = 448
 	sightStack                           = -464
 	forkNoExec                           = 0x40 // PF_FORKNOEXEC (include/linux/sched.h)
@@ -88,12 +88,12 @@ func (w *Watch) watched(l *layout, unknown bool) asm.Instructions {
 		}
 		all = append(all, follow(asm.R7, tmp2, 4, o.pid, o.numbers, o.inode)...)
 		if i == 0 {
-			all = append(all, asm.LoadMem(asm.R0, asm.RFP, tmp2, asm.Word), asm.StoreMem(asm.RFP, sightStack+sSpace, asm.R0, asm.Word))
+			all = append(all, asm.LoadMem(asm.R0, asm.RFP, tmp2, asm.Word), asm.StoreMem(asm.RFP, sightStack+atSpaceSeen, asm.R0, asm.Word))
 		}
 		all = append(all,
 			asm.LoadMapPtr(asm.R1, w.spaces.FD()), asm.Mov.Reg(asm.R2, asm.RFP), asm.Add.Imm(asm.R2, tmp2), asm.FnMapLookupElem.Call(),
 			asm.JEq.Imm(asm.R0, 0, names[i]),
-			asm.LoadMem(asm.R1, asm.RFP, tmp2, asm.Word), asm.StoreMem(asm.RFP, sightStack+sSpace, asm.R1, asm.Word),
+			asm.LoadMem(asm.R1, asm.RFP, tmp2, asm.Word), asm.StoreMem(asm.RFP, sightStack+atSpaceSeen, asm.R1, asm.Word),
 			asm.Mov.Reg(asm.R9, asm.R0), asm.Ja.Label("known"),
 		)
 	}
@@ -141,40 +141,40 @@ func within(count int16, most int32) asm.Instructions {
 func who(l *layout, kind int32) asm.Instructions {
 	return join(
 		asm.Instructions{
-			asm.StoreImm(asm.RFP, sightStack+sKind, int64(kind), asm.Word),
-			asm.FnGetCurrentPidTgid.Call(), asm.StoreMem(asm.RFP, sightStack+sPid, asm.R0, asm.DWord),
-			asm.FnGetCurrentUidGid.Call(), asm.StoreMem(asm.RFP, sightStack+sUID, asm.R0, asm.DWord),
-			asm.Mov.Reg(asm.R1, asm.RFP), asm.Add.Imm(asm.R1, sightStack+sName), asm.Mov.Imm(asm.R2, nameSize), asm.FnGetCurrentComm.Call(),
+			asm.StoreImm(asm.RFP, sightStack+atKindSeen, int64(kind), asm.Word),
+			asm.FnGetCurrentPidTgid.Call(), asm.StoreMem(asm.RFP, sightStack+atPidSeen, asm.R0, asm.DWord),
+			asm.FnGetCurrentUidGid.Call(), asm.StoreMem(asm.RFP, sightStack+atUIDSeen, asm.R0, asm.DWord),
+			asm.Mov.Reg(asm.R1, asm.RFP), asm.Add.Imm(asm.R1, sightStack+atNameSeen), asm.Mov.Imm(asm.R2, nameSize), asm.FnGetCurrentComm.Call(),
 		},
-		into(asm.R7, sMount, 4, l.taskProxy, l.proxyMount, l.mountSpace+l.inum),
-		into(asm.R7, sUser, 4, l.taskCred, l.credUser, l.userSpace+l.inum),
-		into(asm.R7, sFlags, 4, l.taskFlags),
-		into(asm.R7, sParent, 4, l.taskParent, l.levels[0].pid, l.levels[0].level),
-		into(asm.R7, sParentPid, 4, l.taskParent, l.taskGroup),
-		into(asm.R7, sParentName, nameSize, l.taskParent, l.taskName),
-		into(asm.R7, sRootIno, 8, l.taskFS, l.fsRoot+l.pathDentry, l.dentryInode, l.inodeNumber),
-		into(asm.R7, sRootDev, 4, l.taskFS, l.fsRoot+l.pathDentry, l.dentryInode, l.inodeSuper, l.superDev),
+		into(asm.R7, atMountSeen, 4, l.taskProxy, l.proxyMount, l.mountSpace+l.inum),
+		into(asm.R7, atUserSeen, 4, l.taskCred, l.credUser, l.userSpace+l.inum),
+		into(asm.R7, atFlagsSeen, 4, l.taskFlags),
+		into(asm.R7, atParentSeen, 4, l.taskParent, l.levels[0].pid, l.levels[0].level),
+		into(asm.R7, atParentPidSeen, 4, l.taskParent, l.taskGroup),
+		into(asm.R7, atParentNameSeen, nameSize, l.taskParent, l.taskName),
+		into(asm.R7, atRootInoSeen, 8, l.taskFS, l.fsRoot+l.pathDentry, l.dentryInode, l.inodeNumber),
+		into(asm.R7, atRootDevSeen, 4, l.taskFS, l.fsRoot+l.pathDentry, l.dentryInode, l.inodeSuper, l.superDev),
 	)
 }
 
 // about tells of the struct file in a register that helpers leave alone.
 func about(l *layout, file asm.Register) asm.Instructions {
 	all := join(
-		into(file, sIno, 8, l.fileInode, l.inodeNumber),
-		into(file, sMagic, 8, l.fileInode, l.inodeSuper, l.superMagic),
-		into(file, sDev, 4, l.fileInode, l.inodeSuper, l.superDev),
-		into(file, sLinks, 4, l.fileInode, l.inodeLinks),
-		into(file, sMode, 2, l.fileInode, l.inodeMode),
-		into(file, sMountID, 4, l.filePath+l.pathMount, l.mntID-l.mountOfVFS),
+		into(file, atInoSeen, 8, l.fileInode, l.inodeNumber),
+		into(file, atMagicSeen, 8, l.fileInode, l.inodeSuper, l.superMagic),
+		into(file, atDevSeen, 4, l.fileInode, l.inodeSuper, l.superDev),
+		into(file, atLinksSeen, 4, l.fileInode, l.inodeLinks),
+		into(file, atModeSeen, 2, l.fileInode, l.inodeMode),
+		into(file, atMountIDSeen, 4, l.filePath+l.pathMount, l.mntID-l.mountOfVFS),
 	)
 	if l.inodeCtime >= 0 {
-		all = append(all, into(file, sChanged, 8, l.fileInode, l.inodeCtime)...)
-		all = append(all, into(file, sChangedNS, 4, l.fileInode, l.ctimeN)...)
+		all = append(all, into(file, atChangedSeen, 8, l.fileInode, l.inodeCtime)...)
+		all = append(all, into(file, atChangedNSSeen, 4, l.fileInode, l.ctimeN)...)
 	}
 	up := []int32{l.filePath + l.pathDentry}
 	for i := range 3 {
 		all = append(all, follow(file, tmp2, 8, append(append([]int32{}, up...), l.dentryName)...)...)
-		all = append(all, read(tmp2, sightStack+sFile+int16(i)*fileNameSize, fileNameSize, 0, asm.FnProbeReadKernelStr)...) //nolint:gosec // small
+		all = append(all, read(tmp2, sightStack+atFileSeen+int16(i)*fileNameSize, fileNameSize, 0, asm.FnProbeReadKernelStr)...) //nolint:gosec // small
 		up = append(up, l.dentryUp)
 	}
 	return all
@@ -198,19 +198,19 @@ func (w *Watch) execProgram(l *layout) *ebpf.ProgramSpec {
 		asm.Instructions{asm.Mov.Reg(asm.R6, asm.R1)},
 		w.watched(l, true),
 		asm.Instructions{asm.JEq.Imm(asm.R9, 0, "room")}, // unknown: told until it is known
-		within(inExecs, execsMost),
+		within(inExecs, execsOfOne),
 		who(l, SawExec),
 		asm.Instructions{asm.LoadMem(asm.R8, asm.R6, 16, asm.DWord)},
-		into(asm.R7, sOldUID, 4, l.taskCred, l.credUID),
+		into(asm.R7, atOldUIDSeen, 4, l.taskCred, l.credUID),
 		follow(asm.R8, tmp2, 8, l.binaryName),
-		read(tmp2, sightStack+sPath, sPathSize, 0, asm.FnProbeReadKernelStr),
+		read(tmp2, sightStack+atPathSeen, atPathSizeSeen, 0, asm.FnProbeReadKernelStr),
 		// A script has another interpreter than itself.
 		follow(asm.R8, tmp2, 8, l.binaryInterp),
 		asm.Instructions{asm.LoadMem(asm.R6, asm.RFP, tmp2, asm.DWord)},
 		follow(asm.R8, tmp2, 8, l.binaryName),
 		asm.Instructions{
 			asm.LoadMem(asm.R0, asm.RFP, tmp2, asm.DWord), asm.JEq.Reg(asm.R0, asm.R6, "binary"),
-			asm.StoreImm(asm.RFP, sightStack+sArgs, 1, asm.Word),
+			asm.StoreImm(asm.RFP, sightStack+atArgsSeen, 1, asm.Word),
 		},
 		labelled("binary", follow(asm.R8, tmp2, 8, l.binaryFile)),
 		asm.Instructions{asm.LoadMem(asm.R8, asm.RFP, tmp2, asm.DWord)},
@@ -218,11 +218,11 @@ func (w *Watch) execProgram(l *layout) *ebpf.ProgramSpec {
 	)
 	if l.overlayUpper >= 0 {
 		all = append(all,
-			asm.LoadMem(asm.R0, asm.RFP, sightStack+sMagic, asm.DWord),
+			asm.LoadMem(asm.R0, asm.RFP, sightStack+atMagicSeen, asm.DWord),
 			asm.LoadImm(asm.R1, overlayMagic, asm.DWord),
 			asm.JNE.Reg(asm.R0, asm.R1, "send"),
 		)
-		all = append(all, into(asm.R8, sUpper, 8, l.fileInode, l.overlayUpper-l.overlayInode)...)
+		all = append(all, into(asm.R8, atUpperSeen, 8, l.fileInode, l.overlayUpper-l.overlayInode)...)
 	}
 	return program("hatchdog_exec", join(all, w.send(), end()))
 }
@@ -243,10 +243,10 @@ func (w *Watch) capableProgram(l *layout) *ebpf.ProgramSpec {
 			asm.LoadMem(asm.R0, asm.RFP, tmp2, asm.DWord), asm.LoadMem(asm.R1, asm.R6, 0, asm.DWord), asm.JNE.Reg(asm.R0, asm.R1, "out"),
 			asm.LoadMem(asm.R8, asm.R6, 16, asm.DWord),
 		},
-		into(asm.R8, sReturn, 4, l.userSpace+l.inum),
+		into(asm.R8, atReturnSeen, 4, l.userSpace+l.inum),
 		asm.Instructions{
-			asm.LoadMem(asm.R1, asm.R6, 24, asm.DWord), asm.StoreMem(asm.RFP, sightStack+sCall, asm.R1, asm.Word),
-			asm.LoadMem(asm.R0, asm.RFP, sightStack+sReturn, asm.Word),
+			asm.LoadMem(asm.R1, asm.R6, 24, asm.DWord), asm.StoreMem(asm.RFP, sightStack+atCallSeen, asm.R1, asm.Word),
+			asm.LoadMem(asm.R0, asm.RFP, sightStack+atReturnSeen, asm.Word),
 			asm.LoadMem(asm.R2, asm.R9, inUser, asm.Word),
 			asm.JEq.Reg(asm.R0, asm.R2, "own"),
 			asm.LoadImm(asm.R3, firstUserNS, asm.DWord),
@@ -257,6 +257,6 @@ func (w *Watch) capableProgram(l *layout) *ebpf.ProgramSpec {
 			asm.JNE.Imm(asm.R0, 0, "out"),
 			asm.Mov.Imm(asm.R0, 0).WithSymbol("beyond"),
 		},
-		within(inCount, callsMost), who(l, SawCapability), w.send(), end(),
+		within(inCount, callsOfOne), who(l, SawCapability), w.send(), end(),
 	))
 }
