@@ -46,7 +46,8 @@ func TestWatchFreezes(t *testing.T) {
 		must(t, cmd.Run())
 		waitFor(t, "the container to be frozen", func() bool { return m.frozen(t) })
 	}
-	took := answersOf(t, m, policy.AnswerFreeze)
+	var took []float64
+	waitFor(t, "each answer to be logged", func() bool { took = answersOf(t, m, policy.AnswerFreeze); return len(took) >= times })
 	if len(took) != times {
 		t.Fatalf("%d answers: %v", len(took), took)
 	}

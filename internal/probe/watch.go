@@ -84,8 +84,8 @@ type space struct {
 // container does not push out what others do.
 const (
 	windowNS    = 100_000_000
-	callsOfOne   = 400
-	execsOfOne   = 4000
+	callsOfOne  = 400
+	execsOfOne  = 4000
 	spacesMost  = 1 << 14
 	watchRoom   = 1 << 23 // bytes
 	firstUserNS = 4026531837

@@ -7,25 +7,25 @@ import (
 
 // The layout of a Sight in bytes. The stack holds it, and below it two words.
 const (
-	atKindSeen, atSpaceSeen, atPidSeen, atUIDSeen            = 0, 4, 8, 16
-	atMountSeen, atUserSeen, atFlagsSeen, atParentSeen       = 24, 28, 32, 36
-	atRootInoSeen, atRootDevSeen, atOldUIDSeen, atNameSeen   = 40, 48, 52, 56
-	atInoSeen, atMagicSeen, atDevSeen, atLinksSeen           = 72, 80, 88, 92
-	atUpperSeen, atChangedSeen                     = 96, 104
-	atChangedNSSeen, atMountIDSeen, atModeSeen          = 112, 116, 120
-	atCallSeen, atReturnSeen, atArgsSeen                = 124, 128, 136 // a capability is told in the first two
-	atFileSeen, fileNameSize                  = 184, 40
-	atPathSeen, atPathSizeSeen                     = 304, 120
-	atParentPidSeen, atParentNameSeen              = 424, 432
-	sightSize                            = 448
-	sightStack                           = -464
-	forkNoExec                           = 0x40 // PF_FORKNOEXEC (include/linux/sched.h)
-	overlayMagic                         = 0x794c7630
-	procMagic, sysMagic, cgroupMagic     = 0x9fa0, 0x62656572, 0x27e0eb // include/uapi/linux/magic.h
-	cgroup2Magic, debugMagic, traceMagic = 0x63677270, 0x64626720, 0x74726163
-	securityMagic, bpfMagic, efiMagic    = 0x73636673, 0xcafe4a11, 0xde5e81e4
-	blockKind, kindMask                  = 0o060000, 0o170000
-	accessMask                           = 3 // O_WRONLY and O_RDWR
+	atKindSeen, atSpaceSeen, atPidSeen, atUIDSeen          = 0, 4, 8, 16
+	atMountSeen, atUserSeen, atFlagsSeen, atParentSeen     = 24, 28, 32, 36
+	atRootInoSeen, atRootDevSeen, atOldUIDSeen, atNameSeen = 40, 48, 52, 56
+	atInoSeen, atMagicSeen, atDevSeen, atLinksSeen         = 72, 80, 88, 92
+	atUpperSeen, atChangedSeen                             = 96, 104
+	atChangedNSSeen, atMountIDSeen, atModeSeen             = 112, 116, 120
+	atCallSeen, atReturnSeen, atArgsSeen                   = 124, 128, 136 // a capability is told in the first two
+	atFileSeen, fileNameSize                               = 184, 40
+	atPathSeen, atPathSizeSeen                             = 304, 120
+	atParentPidSeen, atParentNameSeen                      = 424, 432
+	sightSize                                              = 448
+	sightStack                                             = -464
+	forkNoExec                                             = 0x40 // PF_FORKNOEXEC (include/linux/sched.h)
+	overlayMagic                                           = 0x794c7630
+	procMagic, sysMagic, cgroupMagic                       = 0x9fa0, 0x62656572, 0x27e0eb // include/uapi/linux/magic.h
+	cgroup2Magic, debugMagic, traceMagic                   = 0x63677270, 0x64626720, 0x74726163
+	securityMagic, bpfMagic, efiMagic                      = 0x73636673, 0xcafe4a11, 0xde5e81e4
+	blockKind, kindMask                                    = 0o060000, 0o170000
+	accessMask                                             = 3 // O_WRONLY and O_RDWR
 )
 
 func program(name string, all asm.Instructions) *ebpf.ProgramSpec {
