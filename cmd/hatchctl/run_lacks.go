@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/docker/go-units"
 
@@ -55,7 +56,7 @@ func lacks(r *run.Request, out run.Outcome) []lack {
 	}
 	for _, n := range out.Names.Refused {
 		flag := ""
-		if n.Reason == resolver.NotListed {
+		if n.Reason == resolver.NotListed && allowable(n.Name) {
 			flag = "--allow " + n.Name + ":PORT"
 		}
 		add(lackName, int64(n.Times), flag, "look-ups of %s: %s", n.Name, n.Reason)
@@ -98,10 +99,19 @@ func lackOf(n firewall.Noted, names resolver.Status) lack {
 	for _, one := range names.Names {
 		if slices.Contains(one.Addrs, n.Addr) && port != "" {
 			l.What = fmt.Sprintf("packets to %s%s (%s, an address of %s)", host, port, n.Proto, one.Name)
-			host = one.Name
+			if allowable(one.Name) {
+				host = one.Name
+			}
 			break
 		}
 	}
 	l.Flag = "--allow " + host + port + "/" + n.Proto
 	return l
+}
+
+// allowable is true for a name that --allow takes. The command chooses what it looks
+// up, and people copy flags into their shells.
+func allowable(name string) bool {
+	e, err := egress.Parse(name + ":443/tcp")
+	return err == nil && e.Host == name && !strings.Contains(name, "*")
 }

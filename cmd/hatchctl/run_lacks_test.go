@@ -51,6 +51,33 @@ func TestLacksWorstFirst(t *testing.T) {
 	}
 }
 
+// People copy flags into their shells, and the command chooses what it looks up.
+func TestFlagsNameNothingThatTheCommandMadeUp(t *testing.T) {
+	for _, name := range []string{"$(id).example.com", "a;id.example.com", "a b.example.com", "a.example.com\nhatchctl: x", "*.example.com", "a\x1b[2J.example.com", "a.example.com:1/udp", "\u202e.example.com", ""} {
+		addr := netip.MustParseAddr("93.184.216.34")
+		out := run.Outcome{
+			Noted: []firewall.Noted{{Addr: addr, Port: 80, Proto: "tcp", Packets: 1}},
+			Names: resolver.Status{
+				Names:   []resolver.Name{{Name: name, Addrs: []netip.Addr{addr}}},
+				Refused: []resolver.Refused{{Name: name, Reason: resolver.NotListed, Times: 1}},
+			},
+		}
+		r := &run.Request{Box: sandbox.Box{ID: "x", Args: []string{"sh"}, Limits: sandbox.Defaults()}}
+		var flags []string
+		for _, l := range lacks(r, out) {
+			flags = append(flags, l.Flag)
+		}
+		if want := []string{"--allow 93.184.216.34:80/tcp", ""}; !slices.Equal(flags, want) {
+			t.Errorf("%q: %q", name, flags)
+		}
+		var text strings.Builder
+		newReport(r, out).text(&text)
+		if strings.Count(text.String(), "\n") != 4 || strings.ContainsAny(text.String(), "\x1b\u202e") {
+			t.Errorf("%q: %q", name, text.String())
+		}
+	}
+}
+
 func TestAllowed(t *testing.T) {
 	got, err := allowed([]string{"registries", "Shop.example.org", "db.internal:5432 private", "x.example.org private", "192.0.2.7:443/tcp", "shop.example.org:80"}, []string{"r.example.org:443/tcp"})
 	want := []string{"r.example.org:443/tcp", "Shop.example.org:443/tcp", "db.internal:5432 private", "x.example.org:443/tcp private", "192.0.2.7:443/tcp", "shop.example.org:80"}

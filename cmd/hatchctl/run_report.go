@@ -100,7 +100,7 @@ func (rep runReport) text(w io.Writer) {
 	for _, d := range rep.Denied {
 		fmt.Fprintf(w, "  %d× %s", d.Count, harmless(d.What))
 		if d.Flag != "" {
-			fmt.Fprintf(w, "  (%s)", d.Flag)
+			fmt.Fprintf(w, "  (%s)", harmless(d.Flag))
 		}
 		fmt.Fprintln(w)
 	}

@@ -4,33 +4,41 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/hatchdog/hatchdog/internal/egress"
+	"github.com/hatchdog/hatchdog/internal/seccomp"
 )
 
-// Seccomp is the profile's calls as an OCI filter, without tests of arguments: for
-// a tool that knows no tables. All other calls answer ENOSYS.
+// Seccomp is the profile's calls as an OCI filter, for a tool that knows no tables:
+// each with the arguments that the table admits. All other calls answer ENOSYS.
 func (p *Profile) Seccomp() ([]byte, error) {
 	const enosys, eperm = 38, 1
 	no, refused := uint(enosys), uint(eperm)
 	s := specs.LinuxSeccomp{DefaultAction: specs.ActErrno, DefaultErrnoRet: &no}
-	var names []string
-	for _, l := range slices.Concat(p.Calls, p.Allow, p.Margin) {
-		if name, _, _ := parseCall(l.Value); !slices.Contains(names, name) && name != "clone" {
-			names = append(names, name)
+	admitted := map[string]seccomp.Set{}
+	for _, l := range slices.Concat(p.Calls, p.Margin) {
+		name, _, _ := parseCall(l.Value)
+		admitted[name] = p.grants.Allows(name)
+	}
+	for _, l := range p.Allow {
+		admitted[l.Value] = seccomp.Always()
+	}
+	var always []string
+	var some []specs.LinuxSyscall
+	for _, name := range slices.Sorted(keys(admitted)) {
+		if admitted[name].Always() {
+			always = append(always, name)
+			continue
+		}
+		for _, args := range admitted[name].Args() {
+			some = append(some, specs.LinuxSyscall{Names: []string{name}, Action: specs.ActAllow, Args: args})
 		}
 	}
-	slices.Sort(names)
-	const namespaces = 0x7e020000 // as the tables have it: no clone in a namespace of its own
-	s.Syscalls = []specs.LinuxSyscall{
-		{Names: names, Action: specs.ActAllow},
-		{Names: []string{"clone"}, Action: specs.ActAllow, Args: []specs.LinuxSeccompArg{{Index: 0, Value: namespaces, Op: specs.OpMaskedEqual}}},
-	}
+	s.Syscalls = append([]specs.LinuxSyscall{{Names: always, Action: specs.ActAllow}}, some...)
 	if len(p.Deny) > 0 {
 		s.Syscalls = append(s.Syscalls, specs.LinuxSyscall{Names: p.Deny, Action: specs.ActErrno, ErrnoRet: &refused})
 	}
@@ -62,11 +70,11 @@ func (p *Profile) Apparmor() ([]byte, error) {
 		w.line(1, "capability %s, # %s", strings.ToLower(strings.TrimPrefix(c.Value, "CAP_")), c.about())
 	}
 	for _, name := range sorted(p.From.Programs) {
-		w.path(name, "ix", p.From.Programs[name])
+		w.path(name, "", "ix", p.From.Programs[name])
 	}
 	for _, table := range []Table{p.From.Writes, p.From.Volumes} {
 		for _, place := range sorted(table) {
-			w.path(path.Join(place, "**"), "w", table[place])
+			w.path(place, "/**", "w", table[place])
 		}
 	}
 	w.line(1, "/dev/** w,")
@@ -78,14 +86,14 @@ func (p *Profile) Apparmor() ([]byte, error) {
 	return w.b.Bytes(), nil
 }
 
-// path writes a rule for a path, where AppArmor reads it as it is.
-func (w *writer) path(name, access string, s Seen) {
-	plain := strings.TrimSuffix(name, "/**")
-	if !isPath(plain) || strings.Contains(plain, "@") {
-		w.line(1, "# left out: %s: %s", quoted(name), s.evidence())
+// path writes a rule for a path and what is below it, where AppArmor reads the path
+// as it is. A pattern in the name of a file is not one of ours.
+func (w *writer) path(name, below, access string, s Seen) {
+	if !isPath(name) || strings.Contains(name, "@") || name == "/" {
+		w.line(1, "# left out: %s: %s", quoted(name+below), s.evidence())
 		return
 	}
-	w.line(1, "%s %s, # %s", name, access, s.evidence())
+	w.line(1, "%s%s %s, # %s", name, below, access, s.evidence())
 }
 
 // NetworkPolicy is a NetworkPolicy of Kubernetes. It knows no names: those are told.

@@ -209,6 +209,69 @@ func TestNoTextOfAContainerIsPolicy(t *testing.T) {
 	})
 }
 
+// A file whose name is a pattern grants itself at most.
+func TestNamesOfFilesAreNoPatterns(t *testing.T) {
+	d := web()
+	for _, name := range []string{"/tmp/**", "/**", "/usr/bin/*", "/tmp/{a,b}", "/tmp/[a-z]", "/tmp/@{HOME}", "/"} {
+		d.add(d.Programs, name, seen("sh"))
+		d.add(d.Writes, name, seen("sh"))
+		d.add(d.Volumes, name, seen("sh"))
+	}
+	d.add(d.Programs, "/usr/bin/nginx", seen("sh"))
+	p, err := d.Write(wish())
+	must(t, err)
+	out, err := p.Apparmor()
+	must(t, err)
+	var rules []string
+	for line := range strings.Lines(string(out)) {
+		if rule, _, evident := strings.Cut(strings.TrimSpace(line), ", # "); evident && strings.HasPrefix(rule, "/") {
+			rules = append(rules, rule)
+		}
+	}
+	if want := []string{"/usr/bin/nginx ix", "/run/** w", "/data/** w"}; !slices.Equal(rules, want) {
+		t.Errorf("%q", rules)
+	}
+}
+
+// The filter for other tools admits no arguments that the table does not.
+func TestFilterIsNoWiderThanTheTable(t *testing.T) {
+	d := web()
+	for _, call := range []string{"personality 0x0", "unshare 0x0", "prctl 0x1", "ioctl 0x5401"} {
+		d.add(d.Calls, call, seen("nginx"))
+	}
+	p, err := d.Write(wish())
+	must(t, err)
+	raw, err := p.Seccomp()
+	must(t, err)
+	var s specs.LinuxSeccomp
+	must(t, json.Unmarshal(raw, &s))
+	s.Architectures = []specs.Arch{specs.ArchX86_64}
+	f, err := seccomp.Parse(&s)
+	must(t, err)
+	for _, c := range []struct {
+		name string
+		args [6]uint64
+		want bool
+	}{
+		{"openat", [6]uint64{}, true},
+		{"socket", [6]uint64{2, 1}, true},
+		{"socket", [6]uint64{40, 1}, false}, // AF_VSOCK
+		{"socket", [6]uint64{38, 5}, false}, // AF_ALG
+		{"clone", [6]uint64{}, true},
+		{"clone", [6]uint64{0x10000000}, false}, // CLONE_NEWUSER
+		{"personality", [6]uint64{}, true},
+		{"personality", [6]uint64{0x400000}, false}, // READ_IMPLIES_EXEC
+		{"ioctl", [6]uint64{0, 0x5401}, true},
+		{"ioctl", [6]uint64{0, 0x5412}, false}, // TIOCSTI
+		{"mount", [6]uint64{}, false},
+	} {
+		got := f.Evaluate(seccomp.Call{Name: c.name, Arch: specs.ArchX86_64, Args: c.args}, specs.ArchX86_64)
+		if allowed := got.Action.Executes(); allowed != c.want {
+			t.Errorf("%s %#x: %v", c.name, c.args, allowed)
+		}
+	}
+}
+
 func TestMergeAddsRuns(t *testing.T) {
 	a, b := web(), New()
 	b.Runs, b.Pids = 1, 9

@@ -40,6 +40,7 @@ type Profile struct {
 	Deny   []string
 	Calls  []Line // seen, and admitted
 	Margin []Line // admitted, and not seen
+	grants *seccomp.Grants
 
 	Capabilities []Line
 
@@ -125,7 +126,7 @@ func (p *Profile) seccomp(d *Data, w Wish) error {
 			return err
 		}
 		g := table.Resolve(granted)
-		p.Table, p.Calls, p.Allow, p.Margin, p.Deny = name, nil, nil, nil, nil
+		p.Table, p.Calls, p.Allow, p.Margin, p.Deny, p.grants = name, nil, nil, nil, nil, g
 		beyond := p.judge(d, g, w.Grant)
 		if len(beyond) > 0 && name != base {
 			continue

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // Conj is a conjunction: every condition holds. Sorted by index, one condition
@@ -38,6 +40,19 @@ func (s Set) Holds(args [6]uint64) bool {
 // Holds says whether the arguments meet every condition.
 func (c Conj) Holds(args [6]uint64) bool {
 	return !slices.ContainsFunc(c, func(x Cond) bool { return !x.Holds(args[x.Index]) })
+}
+
+// Args are the conjunctions as a spec has them, a rule's arguments for each.
+func (s Set) Args() [][]specs.LinuxSeccompArg {
+	all := make([][]specs.LinuxSeccompArg, 0, len(s))
+	for _, c := range s {
+		var args []specs.LinuxSeccompArg
+		for _, x := range c {
+			args = append(args, x.spec())
+		}
+		all = append(all, args)
+	}
+	return all
 }
 
 func (c Conj) at(index uint) (Cond, bool) {
