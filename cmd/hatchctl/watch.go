@@ -244,13 +244,24 @@ func (w *watcher) run(ctx context.Context, m *mark) error {
 
 // losses tells of events that found no room.
 func (w *watcher) losses() {
-	if w.probe == nil {
-		return
-	}
 	now := time.Now()
-	if w.files != nil && w.files.Lost() > 0 {
-		w.tell(nil, watch.LostOfAll(1), now)
+	if w.files != nil {
+		if n := w.files.Lost(); n > 0 {
+			w.tell(nil, watch.LostOfAll(n), now)
+		}
 	}
+	if w.probe != nil {
+		w.lossesOfCalls(now)
+	}
+	for _, c := range w.all {
+		if n := w.ledger.Untold(c.Key()); n > 0 {
+			w.tell(c, watch.Flooded(n, watch.FromState, "alerts"), now)
+		}
+	}
+}
+
+// lossesOfCalls tells of those that the kernel's probe has.
+func (w *watcher) lossesOfCalls(now time.Time) {
 	if n := w.probe.LostOfAll(); n > w.lost {
 		w.tell(nil, watch.LostOfAll(n-w.lost), now)
 		w.lost = n
@@ -259,9 +270,6 @@ func (w *watcher) losses() {
 		if n := w.probe.Lost(c.Spaces["pid"]); n > c.lost {
 			w.tell(c, watch.Flooded(n-c.lost, watch.FromCalls, "events"), now)
 			c.lost = n
-		}
-		if n := w.ledger.Untold(c.Key()); n > 0 {
-			w.tell(c, watch.Flooded(n, watch.FromState, "alerts"), now)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,6 +50,9 @@ const (
 	minimalLength       uint32 = eventHead
 )
 
+// readPause is how long a read waits that failed.
+const readPause = 10 * time.Millisecond
+
 // Read waits for writes, and calls f with each. It returns when it is closed.
 func (w *FileWatch) Read(f func(Written)) {
 	room := make([]byte, fanRoom)
@@ -57,8 +61,13 @@ func (w *FileWatch) Read(f func(Written)) {
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}
-		if err != nil || n < eventHead {
+		if errors.Is(err, unix.EBADF) {
 			return
+		}
+		if err != nil || n < eventHead { // the host has no file descriptor left: one event is lost
+			w.lost.Add(1)
+			time.Sleep(readPause)
+			continue
 		}
 		for rest := room[:n]; len(rest) >= eventHead; {
 			length := binary.NativeEndian.Uint32(rest)

@@ -6,9 +6,10 @@ import (
 )
 
 // Ledger counts what was told. The same finding of the same container is told again
-// only when it was seen ten times as often as the last time.
+// only when it was seen ten times as often as the last time. Each kind has room of its
+// own: a container cannot hide one thing behind many of another.
 type Ledger struct {
-	containers map[string]*account
+	containers map[string]map[Kind]*account
 }
 
 type account struct {
@@ -18,8 +19,8 @@ type account struct {
 	more   uint64
 }
 
-// The bounds of one container: kinds of findings that are told apart, and lines in
-// a window.
+// The bounds of one kind of findings of one container: those that are told apart, and
+// lines in a window.
 const (
 	subjectsMost = 512
 	linesMost    = 60
@@ -29,33 +30,41 @@ const (
 // Count counts a finding. It is told where tell is true; count is how often it was
 // seen. Flood counts those that found no room.
 func (l *Ledger) Count(container string, f Finding, now time.Time) (count uint64, tell bool) {
-	if l.containers == nil {
-		l.containers = map[string]*account{}
-	}
-	a := l.containers[container]
-	if a == nil {
-		a = &account{seen: map[string]uint64{}, window: now}
-		l.containers[container] = a
-	}
+	a := l.account(container, f.Kind, now)
 	if now.Sub(a.window) >= linesWindow {
 		a.window, a.lines = now, 0
 	}
-	key := string(f.Kind) + "\x00" + f.Subject
-	if _, known := a.seen[key]; !known && len(a.seen) >= subjectsMost && f.Kind != Flood && f.Kind != Escape {
+	bounded := f.Kind != Flood && f.Kind != Escape
+	if _, known := a.seen[f.Subject]; !known && len(a.seen) >= subjectsMost && bounded {
 		a.more++
 		return 0, false
 	}
-	a.seen[key]++
-	count = a.seen[key]
+	a.seen[f.Subject]++
+	count = a.seen[f.Subject]
 	if !power(count) {
 		return count, false
 	}
-	if a.lines >= linesMost && f.Kind != Flood && f.Kind != Escape {
+	if a.lines >= linesMost && bounded {
 		a.more++
 		return count, false
 	}
 	a.lines++
 	return count, true
+}
+
+func (l *Ledger) account(container string, k Kind, now time.Time) *account {
+	if l.containers == nil {
+		l.containers = map[string]map[Kind]*account{}
+	}
+	kinds := l.containers[container]
+	if kinds == nil {
+		kinds = map[Kind]*account{}
+		l.containers[container] = kinds
+	}
+	if kinds[k] == nil {
+		kinds[k] = &account{seen: map[string]uint64{}, window: now}
+	}
+	return kinds[k]
 }
 
 // power is true for 1, 10, 100 and so on.
@@ -68,12 +77,11 @@ func power(n uint64) bool {
 
 // Untold takes how many findings of a container found no room since the last time.
 func (l *Ledger) Untold(container string) uint64 {
-	a := l.containers[container]
-	if a == nil {
-		return 0
+	n := uint64(0)
+	for _, a := range l.containers[container] {
+		n += a.more
+		a.more = 0
 	}
-	n := a.more
-	a.more = 0
 	return n
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 
 	"github.com/hatchdog/hatchdog/internal/effects/firewall"
@@ -241,8 +242,8 @@ func TestLedger(t *testing.T) {
 			lines++
 		}
 	}
-	if lines >= linesMost || len(l.containers["a"].seen) > subjectsMost {
-		t.Errorf("%d lines, %d subjects", lines, len(l.containers["a"].seen))
+	if lines >= linesMost || len(l.containers["a"][Drift].seen) > subjectsMost {
+		t.Errorf("%d lines, %d subjects", lines, len(l.containers["a"][Drift].seen))
 	}
 	if n := l.Untold("a"); n < 99_000 || l.Untold("a") != 0 {
 		t.Errorf("%d are untold", n)
@@ -250,8 +251,36 @@ func TestLedger(t *testing.T) {
 	if _, ok := l.Count("a", found(Escape, Critical, "", "z", ""), now); !ok {
 		t.Error("an escape is not told")
 	}
+	for _, k := range []Kind{Metadata, Trace, Sockets, Files, Gone, Setuid} {
+		if _, ok := l.Count("a", found(k, High, "", "z", ""), now); !ok {
+			t.Errorf("%s is hidden behind many drifts", k)
+		}
+	}
 	if _, ok := l.Count("b", found(Drift, High, "", "x", ""), now); !ok {
 		t.Error("another container has no line")
+	}
+}
+
+// A host without file descriptors costs single events, which are counted.
+func TestReadingOfWritesGoesOn(t *testing.T) {
+	p := make([]int, 2)
+	if err := unix.Pipe2(p, unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(p[1])
+	w := &FileWatch{fd: p[0]} // each read fails
+	ended := make(chan struct{})
+	go func() { w.Read(func(Written) {}); close(ended) }()
+	for until := time.Now().Add(10 * time.Second); w.lost.Load() < 3; time.Sleep(time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatal("it ended at the first failure")
+		}
+	}
+	_ = unix.Close(p[0])
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Error("it does not end when it is closed")
 	}
 }
 

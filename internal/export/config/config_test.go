@@ -92,3 +92,28 @@ func TestSecret(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A key that other users can read is no secret: it is refused as a token is.
+func TestKeysAreHeldAsTokensAre(t *testing.T) {
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "cert"), filepath.Join(dir, "key")
+	for path, mode := range map[string]os.FileMode{cert: 0o644, key: 0o600} {
+		if err := os.WriteFile(path, []byte("x"), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Pair(cert, key); err == nil || errors.Is(err, ErrTrust) {
+		t.Errorf("a key of ours: %v", err)
+	}
+	for _, mode := range []os.FileMode{0o604, 0o620, 0o602} {
+		if err := os.Chmod(key, mode); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Pair(cert, key); !errors.Is(err, ErrTrust) {
+			t.Errorf("mode %o: %v", mode, err)
+		}
+		if _, err := (TLS{Cert: cert, Key: key}).Client(); !errors.Is(err, ErrTrust) {
+			t.Errorf("mode %o: %v", mode, err)
+		}
+	}
+}

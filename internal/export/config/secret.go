@@ -134,13 +134,30 @@ func (t TLS) Client() (*tls.Config, error) {
 		c.RootCAs = pool
 	}
 	if t.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+		pair, err := Pair(t.Cert, t.Key)
 		if err != nil {
-			return nil, fmt.Errorf("tls: %w", err)
+			return nil, err
 		}
 		c.Certificates = []tls.Certificate{pair}
 	}
 	return c, nil
+}
+
+// Pair reads a certificate and its key, which is held to what a token is held to.
+func Pair(cert, key string) (tls.Certificate, error) {
+	public, err := readTrusted(cert, maxFile, 0)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("tls: %w", err)
+	}
+	private, err := readTrusted(key, maxFile, 0o004)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("tls: %w", err)
+	}
+	pair, err := tls.X509KeyPair(public, private)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("tls: %s, %s: %w", cert, key, err)
+	}
+	return pair, nil
 }
 
 // Pool reads certificates.

@@ -25,7 +25,7 @@ func Listen(c *config.Metrics) (net.Listener, error) {
 		return l, nil
 	}
 	conf := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-		pair, err := tls.LoadX509KeyPair(c.Cert, c.Key) // each time: they are renewed
+		pair, err := config.Pair(c.Cert, c.Key) // each time: they are renewed
 		return &pair, err
 	}}
 	_, err = conf.GetCertificate(nil)
