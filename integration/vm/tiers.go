@@ -52,7 +52,7 @@ func tiers() []tierOf {
 		{
 			// Kernel 6.12, and the engines between the oldest and the newest.
 			name:    "newest",
-			run:     `^TestPrevent$|^TestUserNS(Docker|Prevented)$|^TestDocker(Inside|Life)$|^TestCgroup2`,
+			run:     `^TestPrevent$|^TestUserNS(Docker|Prevented)$|^TestDocker(Inside|Life)$|^TestCgroup2|^TestWatch(Freezes|KillsAndCaptures|TellsOfAnEscape|TellsOfChangedFiles|IsolatesWhoAsksForMetadata)$|^TestLearnRecordsInTheBackground$`,
 			require: always,
 			dockers: "20.10",
 			debian:  newest,
