@@ -2,6 +2,7 @@ package integration
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -47,6 +48,11 @@ spec:
 	wantLines(t, read(t, p.dir+"/back"), "sent")
 	p.do(t, "commit", "-q", "checked", "localhost/kept")
 	wantLines(t, p.do(t, "run", "--rm", "--network", "none", "localhost/kept", "cat", "/root/sent"), "sent")
+
+	// The newest default filter of Podman, which forks at AF_NETLINK.
+	filter, err := filepath.Abs("../internal/seccomp/proof/testdata/engines/podman-5.8.json")
+	must(t, err)
+	wantLines(t, p.do(t, "run", "--rm", "--network", "none", "--security-opt", "seccomp="+filter, "localhost/box", "ip", "addr"), "127.0.0.1")
 
 	must(t, os.WriteFile(p.dir+"/Containerfile", []byte("FROM localhost/box:latest\nRUN "+look+" >/made\n"), 0o644))
 	p.do(t, "build", "--network", "none", "--pull=never", "-q", "-t", "localhost/made", "-f", p.dir+"/Containerfile", p.dir+"/home")

@@ -139,7 +139,7 @@ const most = 600
 // conditions if one of these holds. None compares for order or inequality. Or each
 // tests one argument, and for order only against 32 bits, whereas those that test
 // several compare for equality alone and deny. Or no two may hold at once, because
-// of the lowest argument, which all of them look at.
+// of the lowest argument, which all of them look at. Or the rules are a fork.
 func trusted(rs []ruling, narrow bool) bool {
 	var conds [][]test
 	equal, single := true, true
@@ -165,7 +165,7 @@ func trusted(rs []ruling, narrow bool) bool {
 	switch {
 	case len(conds) > most:
 		return false
-	case equal, single:
+	case equal, single, forked(conds):
 		return true
 	}
 	for i, c := range conds {
@@ -173,6 +173,40 @@ func trusted(rs []ruling, narrow bool) bool {
 			if !switched(c, d) {
 				return false
 			}
+		}
+	}
+	return true
+}
+
+// forked says whether the rules are a fork of one argument: each compares it with a
+// number of 32 bits, and what goes on behind a number is one comparison of another
+// argument, with one number for all that go on there. No rule ends where another goes on.
+func forked(conds [][]test) bool {
+	number := func(t test) bool { return (t.Op == eq || t.Op == ne) && t.Value>>32 == 0 }
+	ends, goesOn := map[uint64]bool{}, map[uint64]test{}
+	for _, c := range conds {
+		first := lowest(c)
+		if first.Index != lowest(conds[0]).Index || !number(first) || len(c) > 2 {
+			return false
+		}
+		if len(c) == 1 {
+			ends[first.Value] = ends[first.Value] || first.Op == eq
+			continue
+		}
+		then := c[0]
+		if then == first {
+			then = c[1]
+		}
+		then.ValueTwo = 0
+		had, again := goesOn[first.Value]
+		if first.Op != eq || !number(then) || then.Index == first.Index || again && (had.Index != then.Index || had.Value != then.Value) {
+			return false
+		}
+		goesOn[first.Value] = then
+	}
+	for value := range goesOn {
+		if ends[value] {
+			return false
 		}
 	}
 	return true

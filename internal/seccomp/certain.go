@@ -78,14 +78,14 @@ func (f *Filter) certain(mux, narrow bool) map[string]*verdict {
 // compiled is true where libseccomp allows at least what the rules allow and
 // none denies. Beyond what is faithful these are rules that test one argument
 // each, and others that test several for equality or masks, if all of those
-// deny.
+// deny; and a tree of one argument (branched).
 func (v *verdict) compiled() bool {
 	if len(v.rules) > maxSet {
 		return false
 	}
 	return len(v.rules) <= 1 || v.rules.faithful() || !v.tied && !slices.ContainsFunc(v.rules, func(c Conj) bool {
 		return len(c) == 1 && !c[0].short() || len(c) > 1 && !c.plain()
-	})
+	}) || v.rules.branched()
 }
 
 // doubt takes away all that is allowed.

@@ -41,6 +41,36 @@ func (s Set) faithful() bool {
 		len(s[0]) > 0 && len(s.branches(s[0][0].Index)) == len(s)
 }
 
+// branched is true where all rules compare one argument with numbers, and those that
+// are about one number alone look at one more argument, against one number: of the two
+// one is for equal and one for unequal, or only one is there. This is how CRI-O and Podman
+// tell AF_NETLINK's protocols apart. libseccomp makes it a list of comparisons of the
+// first argument, each with what follows below it.
+func (s Set) branched() bool {
+	index, below := s[0][0].Index, map[uint64]Cond{}
+	equal := func(c Cond) bool { return (c.Op == EQ || c.Op == NE) && c.Value>>32 == 0 }
+	for _, c := range s {
+		if len(c) > 2 || c[0].Index != index || !equal(c[0]) {
+			return false
+		}
+		if len(c) == 1 {
+			continue
+		}
+		first, then := c[0], c[1]
+		if first.Op != EQ || !equal(then) {
+			return false
+		}
+		if had, ok := below[first.Value]; ok && (had.Index != then.Index || had.Value != then.Value) {
+			return false
+		}
+		below[first.Value] = then
+	}
+	return !slices.ContainsFunc(s, func(c Conj) bool {
+		_, deeper := below[c[0].Value]
+		return len(c) == 1 && c[0].Op == EQ && deeper
+	})
+}
+
 // plain is true where no argument is compared for order or inequality.
 func (c Conj) plain() bool {
 	return !slices.ContainsFunc(c, Cond.ordered)

@@ -58,12 +58,39 @@ func madeFilter(rng *rand.Rand) *specs.LinuxSeccomp {
 		}
 		s.Syscalls = append(s.Syscalls, specs.LinuxSyscall{Names: []string{name}, Action: specs.ActAllow, Args: []specs.LinuxSeccompArg{a}})
 	}
+	if rng.IntN(3) == 0 {
+		s.Syscalls = append(s.Syscalls, branches(rng, few[rng.IntN(len(few))], actions)...)
+	}
 	if rng.IntN(2) == 0 {
 		pad(s)
 	} else {
 		own(s)
 	}
 	return s
+}
+
+// branches are rules that compare one argument with numbers, and behind some of them
+// another, as those for sockets of CRI-O and Podman do.
+func branches(rng *rand.Rand, name string, actions []specs.LinuxSeccompAction) (rules []specs.LinuxSyscall) {
+	equality := []specs.LinuxSeccompOperator{specs.OpEqualTo, specs.OpNotEqual}
+	index := uint(rng.IntN(2))
+	rule := func(args ...specs.LinuxSeccompArg) {
+		rules = append(rules, specs.LinuxSyscall{Names: []string{name}, Action: actions[rng.IntN(len(actions))], Args: args})
+	}
+	for range rng.IntN(4) {
+		rule(specs.LinuxSeccompArg{Index: index, Value: uint64(rng.IntN(5)), Op: equality[rng.IntN(2)]})
+	}
+	for range rng.IntN(3) {
+		first := specs.LinuxSeccompArg{Index: index, Value: uint64(rng.IntN(5)), Op: specs.OpEqualTo}
+		then := specs.LinuxSeccompArg{Index: index + 1, Value: uint64(rng.IntN(3)), Op: equality[rng.IntN(2)]}
+		rule(first, then)
+		if rng.IntN(3) > 0 {
+			then.Op = equality[rng.IntN(2)]
+			rule(first, then)
+		}
+	}
+	rng.Shuffle(len(rules), func(i, j int) { rules[i], rules[j] = rules[j], rules[i] })
+	return rules
 }
 
 // pad adds so many calls that runc has libseccomp make a tree of them.
