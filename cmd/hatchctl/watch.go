@@ -227,7 +227,7 @@ func (w *watcher) run(ctx context.Context, m *mark) error {
 			}
 			go w.looks(ctx, w.lookedAt(), min(lookMost, max(lookEvery, costShares*l.took)))
 		case one := <-w.written:
-			if c := watch.Whose(w.bare(), one.Pid); c != nil {
+			if c := watch.Whose(w.bare(), one.Pid); c != nil && one.There() {
 				w.tell(w.all[c.Key()], c.Changed(one), time.Now())
 			}
 		case a := <-w.done:

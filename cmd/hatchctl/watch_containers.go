@@ -162,7 +162,7 @@ func capabilityName(n int) string {
 
 // sight judges what the kernel told.
 func (w *watcher) sight(s timed) {
-	c := w.whose(s)
+	c, sure := w.whose(s)
 	if c == nil {
 		return
 	}
@@ -186,12 +186,16 @@ func (w *watcher) sight(s timed) {
 		found = c.Call(s.Sight, w.host, same)
 	}
 	for _, f := range found {
+		if f.Doubt = !sure; f.Doubt {
+			f.What += " (or another container did it that shares its pid namespace: the process was gone)"
+		}
 		w.tell(c, f, s.at)
 	}
 }
 
-// whose finds the container of an event; nil where it is none of ours.
-func (w *watcher) whose(s timed) *watched {
+// whose finds the container of an event; nil where it is none of ours. It is not sure
+// of a process that is gone, where several containers share the pid namespace.
+func (w *watcher) whose(s timed) (c *watched, sure bool) {
 	all := w.bySpace[s.Space]
 	if len(all) == 0 {
 		if time.Since(w.listed) > listLeast {
@@ -199,8 +203,8 @@ func (w *watcher) whose(s timed) *watched {
 		}
 		all = w.bySpace[s.Space]
 	}
-	switch len(all) {
-	case 0:
+	switch {
+	case len(all) == 0:
 		since, known := w.unknown[s.Space]
 		if !known {
 			w.unknown[s.Space] = s.at
@@ -208,17 +212,17 @@ func (w *watcher) whose(s timed) *watched {
 			w.ignored[s.Space] = s.at
 			delete(w.unknown, s.Space)
 		}
-		return nil
-	case 1:
-		return all[0]
+		return nil, false
+	case len(all) == 1 && !all[0].Joined:
+		return all[0], true
 	}
 	owner := watch.Owner(bare(all), s.Pid)
 	for _, c := range all {
 		if c.Container == owner {
-			return c
+			return c, true
 		}
 	}
-	return all[0] // it is gone: one of them
+	return all[0], false // it is gone: one of them
 }
 
 func (w *watcher) bare() []*watch.Container {

@@ -25,7 +25,7 @@ func (w *watcher) tell(c *watched, f watch.Finding, at time.Time) {
 	if told {
 		a.Identify() // before it is killed
 	}
-	if c != nil && c.Held {
+	if c != nil && c.Held && !f.Doubt {
 		a.Answers = w.answer(c, f, at, told)
 	}
 	if !told {

@@ -8,7 +8,7 @@ type layout struct {
 	levels [3]offsets
 
 	taskCred, taskProxy, taskFS, taskFiles, taskFlags, taskParent, taskGroup, taskName int32
-	proxyMount, mountSpace, credUser, userSpace, credUID, inum                         int32
+	proxyMount, mountSpace, credUser, userSpace, credUID, credEUID, inum               int32
 	fsRoot, pathMount, pathDentry, dentryInode, dentryName, dentryUp                   int32
 	binaryFile, binaryName, binaryInterp, fileInode, filePath                          int32
 	inodeSuper, inodeNumber, inodeLinks, inodeMode, inodeCtime, ctimeN                 int32
@@ -61,6 +61,7 @@ func (l *layout) members(spec *btf.Spec) error {
 		{"cred", "user_ns", &l.credUser},
 		{"user_namespace", "ns", &l.userSpace},
 		{"cred", "uid", &l.credUID},
+		{"cred", "euid", &l.credEUID},
 		{"ns_common", "inum", &l.inum},
 		{"fs_struct", "root", &l.fsRoot},
 		{"path", "mnt", &l.pathMount},

@@ -28,7 +28,7 @@ type Sight struct {
 	Kind          int
 	Space         uint32 // inode of the pid namespace that was entered, or of an unknown one
 	Pid           int
-	UID, GID      uint32 // of the host
+	UID, GID      uint32 // of the host; UID of SawExec is the effective one
 	Mount, User   uint32 // inodes of the namespaces
 	Forked        bool   // it has executed nothing since it was made
 	ParentLevel   int    // of the pid namespace of the parent

@@ -202,6 +202,7 @@ func (w *Watch) execProgram(l *layout) *ebpf.ProgramSpec {
 		who(l, SawExec),
 		asm.Instructions{asm.LoadMem(asm.R8, asm.R6, 16, asm.DWord)},
 		into(asm.R7, atOldUIDSeen, 4, l.taskCred, l.credUID),
+		into(asm.R7, atUIDSeen, 4, l.taskCred, l.credEUID), // a setuid bit leaves the real user as it was
 		follow(asm.R8, tmp2, 8, l.binaryName),
 		read(tmp2, sightStack+atPathSeen, atPathSizeSeen, 0, asm.FnProbeReadKernelStr),
 		// A script has another interpreter than itself.

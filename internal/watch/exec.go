@@ -6,6 +6,8 @@ import (
 	"path"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/hatchdog/hatchdog/internal/probe"
 )
 
@@ -28,7 +30,7 @@ func (c *Container) Exec(s probe.Sight, h Host) []Finding {
 	if f, ok := c.drift(s); ok {
 		all = append(all, f)
 	}
-	if s.UID != s.OldUID {
+	if s.UID != s.OldUID && s.File.Mode&unix.S_ISUID != 0 { // else it took another effective user before
 		severity, more := Medium, ""
 		if c.Given != nil && c.Given.NoNewPrivileges {
 			severity, more = Critical, "; no_new_privs should have kept it from that"
@@ -61,10 +63,7 @@ func who(s *probe.Sight) *Process {
 func (c *Container) drift(s probe.Sight) (Finding, bool) {
 	severity, where := c.origin(s.File)
 	if where == "" && s.Script {
-		if file, ok := c.script(s); ok {
-			s.File = file
-			severity, where = c.origin(file)
-		}
+		severity, where = c.scriptOrigin(&s)
 	}
 	if where == "" {
 		return Finding{}, false

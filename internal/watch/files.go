@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/hatchdog/hatchdog/internal/lowlevel"
 )
 
 // FileWatch tells who writes to some files of the host.
@@ -21,6 +23,13 @@ type FileWatch struct {
 type Written struct {
 	Path string
 	Pid  int
+	// started tells the process from another that gets its number.
+	started uint64
+}
+
+// There is true while the process is there.
+func (w Written) There() bool {
+	return w.started != 0 && lowlevel.Init{Pid: w.Pid, Started: w.started}.Alive()
 }
 
 // Writes begins, with no file. It needs CAP_SYS_ADMIN.
@@ -92,7 +101,8 @@ func (w *FileWatch) event(raw []byte, f func(Written)) {
 	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
 	_ = unix.Close(fd)
 	if err == nil {
-		f(Written{path, pid})
+		s, _ := readStatus(pid)
+		f(Written{path, pid, s.started})
 	}
 }
 

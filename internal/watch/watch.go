@@ -78,7 +78,9 @@ type Finding struct {
 	// Subject tells two findings of a kind apart.
 	Subject string   `json:"-"`
 	Process *Process `json:"process,omitempty"`
-	by      *probe.Sight
+	// Doubt is true where it may be another container's: it is told, and not answered.
+	Doubt bool `json:"doubt,omitempty"`
+	by    *probe.Sight
 }
 
 // Process is who did it, as the host sees it.

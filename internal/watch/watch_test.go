@@ -75,7 +75,7 @@ func TestDriftByWhereAProgramIs(t *testing.T) {
 }
 
 func TestEscapeAndSetuid(t *testing.T) {
-	image := probe.File{Name: "x", Magic: magicOverlay, MountID: 100, Links: 1}
+	image := probe.File{Name: "x", Magic: magicOverlay, MountID: 100, Links: 1, Mode: 0o104755}
 	for _, c := range []struct {
 		name string
 		edit func(*probe.Sight, *Container)
@@ -90,6 +90,7 @@ func TestEscapeAndSetuid(t *testing.T) {
 		{"a root on the host's own file system", func(s *probe.Sight, c *Container) { s.RootDev, s.RootIno, c.Root.Dev = 10, 77, 10 }, "", ""},
 		{"mounts, where its first process has the host's", func(s *probe.Sight, c *Container) { s.Mount, c.Spaces["mnt"] = 1, 1 }, Escape, "mnt namespace"},
 		{"mounts of its own", func(s *probe.Sight, _ *Container) { s.Mount = 888 }, "", ""},
+		{"another effective user of before", func(s *probe.Sight, _ *Container) { s.UID, s.File.Mode = 0, 0o755 }, "", ""},
 		{"setuid", func(s *probe.Sight, _ *Container) { s.UID = 0 }, Setuid, "no_new_privs"},
 		{"setuid that it may", func(s *probe.Sight, c *Container) { s.UID, c.Given.NoNewPrivileges = 0, false }, Setuid, "setuid bit"},
 	} {
