@@ -7,13 +7,13 @@ import "github.com/cilium/ebpf/btf"
 type layout struct {
 	levels [3]offsets
 
-	taskCred, taskProxy, taskFS, taskFiles, taskFlags, taskParent, taskGroup, taskName int32
-	proxyMount, mountSpace, credUser, userSpace, credUID, credEUID, inum               int32
-	fsRoot, pathMount, pathDentry, dentryInode, dentryName, dentryUp                   int32
-	binaryFile, binaryName, binaryInterp, fileInode, filePath                          int32
-	inodeSuper, inodeNumber, inodeLinks, inodeMode, inodeCtime, ctimeN                 int32
-	superDev, superMagic, overlayInode, overlayUpper, mountOfVFS, mntID                int32
-	filesTable, tableFiles                                                             int32
+	taskCred, taskProxy, taskFS, taskFiles, taskFlags, taskParent, taskGroup, taskName             int32
+	proxyMount, mountSpace, credUser, userSpace, credUID, credEUID, inum, taskThread, threadStatus int32
+	fsRoot, pathMount, pathDentry, dentryInode, dentryName, dentryUp                               int32
+	binaryFile, binaryName, binaryInterp, fileInode, filePath                                      int32
+	inodeSuper, inodeNumber, inodeLinks, inodeMode, inodeCtime, ctimeN                             int32
+	superDev, superMagic, overlayInode, overlayUpper, mountOfVFS, mntID                            int32
+	filesTable, tableFiles                                                                         int32
 }
 
 func findLayout() (*layout, error) {
@@ -56,6 +56,8 @@ func (l *layout) members(spec *btf.Spec) error {
 		{"task_struct", "real_parent", &l.taskParent},
 		{"task_struct", "tgid", &l.taskGroup},
 		{"task_struct", "comm", &l.taskName},
+		{"task_struct", "thread_info", &l.taskThread},
+		{"thread_info", "status", &l.threadStatus},
 		{"nsproxy", "mnt_ns", &l.proxyMount},
 		{"mnt_namespace", "ns", &l.mountSpace},
 		{"cred", "user_ns", &l.credUser},

@@ -13,7 +13,7 @@ type recorderOffsets struct {
 	fileInode, mode, device, super, superDevice   int32
 	fs, pwd, dentrySuper                          int32
 	private, socketType                           int32
-	filename, credentials                         int32
+	filename, credentials, status                 int32
 }
 
 // findRecorderOffsets asks the kernel's own types (BTF).
@@ -28,7 +28,7 @@ func findRecorderOffsets() (recorderOffsets, error) {
 	if err != nil {
 		return o, fmt.Errorf("the kernel's types: %w", err)
 	}
-	var dentry int32
+	var dentry, thread int32
 	for _, f := range []struct {
 		in, member string
 		into       *int32
@@ -43,6 +43,8 @@ func findRecorderOffsets() (recorderOffsets, error) {
 		{"inode", "i_rdev", &o.device},
 		{"inode", "i_sb", &o.super},
 		{"super_block", "s_dev", &o.superDevice},
+		{"task_struct", "thread_info", &thread},
+		{"thread_info", "status", &o.status},
 		{"task_struct", "fs", &o.fs},
 		{"fs_struct", "pwd", &o.pwd},
 		{"path", "dentry", &dentry},
@@ -56,6 +58,7 @@ func findRecorderOffsets() (recorderOffsets, error) {
 			return o, err
 		}
 	}
+	o.status += thread
 	o.pwd += dentry
 	return o, nil
 }

@@ -119,6 +119,15 @@ func contained(w watch, o recorderOffsets) asm.Instructions {
 	)
 }
 
+// native goes to "out" for a call of 32-bit programs: its number means another.
+func native(o recorderOffsets) asm.Instructions {
+	return join(
+		asm.Instructions{asm.FnGetCurrentTask.Call(), asm.StoreMem(asm.RFP, sOne, asm.R0, asm.DWord)},
+		chase(sTwo, 4, sOne, o.status),
+		asm.Instructions{asm.LoadMem(asm.R0, asm.RFP, sTwo, asm.Word), asm.And.Imm(asm.R0, threadCompat), asm.JNE.Imm(asm.R0, 0, "out")},
+	)
+}
+
 // count adds one to what the key on the stack names. A namespace has so many
 // entries and no more: what finds no room is counted as lost. It ends at "out".
 func count(m *ebpf.Map, room int16, most int32, label string) asm.Instructions {
@@ -168,7 +177,7 @@ func called(w watch, o recorderOffsets) asm.Instructions {
 			asm.LoadMem(asm.R8, asm.R6, 8, asm.DWord),
 			asm.JGE.Imm(asm.R8, callsMost, "out"),
 		},
-		contained(w, o), named(),
+		contained(w, o), native(o), named(),
 		put(sKey+ofKind, int64(KindCall)),
 		asm.Instructions{
 			asm.StoreMem(asm.RFP, sKey+ofWhat, asm.R8, asm.DWord),

@@ -68,7 +68,7 @@ func returned(w watch, o recorderOffsets) asm.Instructions {
 			asm.Ja.Label("out"),
 			asm.JNE.Imm(asm.R0, errInProcess, "out").WithSymbol("trying"),
 		},
-		labelled("well", contained(w, o)), named(),
+		labelled("well", contained(w, o)), native(o), named(),
 		asm.Instructions{
 			asm.LoadMem(asm.R0, asm.R6, atGives, asm.Byte), asm.JEq.Imm(asm.R0, 0, "kinds"),
 			asm.LoadMem(asm.R0, asm.RFP, sReturn, asm.DWord), asm.LoadMem(asm.R1, asm.R7, ofFiles, asm.DWord),

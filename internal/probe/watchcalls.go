@@ -39,6 +39,10 @@ const NewSpaces = 0x7e020000
 // openTreeClone is a flag of open_tree (mount.h).
 const openTreeClone = 1
 
+// threadCompat is TS_COMPAT (arch/x86/include/asm/thread_info.h): the call is one of
+// 32-bit programs, whose numbers mean others.
+const threadCompat = 2
+
 // plainCalls are told where they succeed.
 func plainCalls() []int32 {
 	return []int32{
@@ -119,6 +123,9 @@ func matters() asm.Instructions {
 
 // callProgram tells of calls that matter: sys_exit(pt_regs, answer).
 func (w *Watch) callProgram(l *layout) []asm.Instructions {
+	native := join(follow(asm.R7, tmp2, 4, l.taskThread+l.threadStatus), asm.Instructions{
+		asm.LoadMem(asm.R0, asm.RFP, tmp2, asm.Word), asm.And.Imm(asm.R0, threadCompat), asm.JNE.Imm(asm.R0, 0, "out"),
+	})
 	fields := asm.Instructions{
 		asm.LoadMem(asm.R8, asm.R6, 0, asm.DWord),
 		asm.LoadMem(asm.R0, asm.R6, 8, asm.DWord), asm.StoreMem(asm.RFP, sightStack+atReturnSeen, asm.R0, asm.DWord),
@@ -165,7 +172,7 @@ func (w *Watch) callProgram(l *layout) []asm.Instructions {
 	}
 	kinds = append(kinds, asm.Ja.Label("out"))
 	return []asm.Instructions{
-		matters(), w.watched(l, false), fields, kinds, labelled("kernel", about(l, asm.R8)),
+		matters(), w.watched(l, false), native, fields, kinds, labelled("kernel", about(l, asm.R8)),
 		labelled("tell", within(inCount, callsOfOne)), who(l, SawCall), w.send(), end(),
 	}
 }
