@@ -124,7 +124,7 @@ func (l *Layer) describe(root *os.Root, c *Change) (same bool, err error) {
 	if c.Kind != "file" || c.was == nil || word(c.was.From.Mode) != "file" || c.was.From.Mode&0o777 != modeOf(root, c.Path)&0o777 {
 		return false, nil
 	}
-	before, after, err := l.both(root, c.Path)
+	before, after, err := l.both(root, c)
 	if err != nil {
 		return false, err
 	}
@@ -141,22 +141,26 @@ func modeOf(root *os.Root, name string) uint32 {
 	return uint32(info.Mode().Perm())
 }
 
-// both opens a file as it is in the directory, and in the copy.
-func (l *Layer) both(root *os.Root, name string) (before, after *os.File, err error) {
+// both opens a file as it is in the directory, and in the copy. It opens nothing of
+// the directory that was not copied: a file there may be hidden from the command, and
+// from who asks what it changed.
+func (l *Layer) both(root *os.Root, c *Change) (before, after *os.File, err error) {
 	dir, err := os.OpenRoot(l.Dir)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer dir.Close()
 	const how = os.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK
-	if after, err = root.OpenFile(name, how, 0); err != nil {
+	if after, err = root.OpenFile(c.Path, how, 0); err != nil {
 		return nil, nil, err
 	}
-	if before, err = dir.OpenFile(name, how, 0); err == nil {
-		if info, serr := before.Stat(); serr == nil && info.Mode().IsRegular() {
-			return before, after, nil
+	if c.was != nil && word(c.was.From.Mode) == "file" {
+		if before, err = dir.OpenFile(c.Path, how, 0); err == nil {
+			if info, serr := before.Stat(); serr == nil && info.Mode().IsRegular() {
+				return before, after, nil
+			}
+			before.Close()
 		}
-		before.Close()
 	}
 	before, err = os.Open(os.DevNull) // there was no such file
 	return before, after, err

@@ -23,7 +23,7 @@ func (l *Layer) Text(c Change) (string, error) {
 		return "", err
 	}
 	defer root.Close()
-	before, after, err := l.both(root, c.Path)
+	before, after, err := l.both(root, &c)
 	if err != nil {
 		return "", err
 	}
