@@ -97,9 +97,12 @@ func (n *Narrow) Apply(b *Box, root string, size func(string) (int64, error), op
 		b.Limits.CPU = lower(b.Limits.CPU, *n.CPU)
 	}
 	if n.Time != nil {
+		if *n.Time <= 0 { // 0 is no limit
+			return fmt.Errorf("time: %s: %w", *n.Time, ErrWidens)
+		}
 		b.Limits.Time = lower(b.Limits.Time, *n.Time)
 	}
-	if b.Limits.Pids < 8 || b.Limits.CPU < 0.01 || b.Limits.Time < 0 || b.Limits.Memory < 16<<20 {
+	if b.Limits.Pids < 8 || b.Limits.CPU < 0.01 || b.Limits.Memory < 16<<20 {
 		return fmt.Errorf("%w: pids is 8 at least, cpu 0.01, memory 16MiB", ErrNarrow)
 	}
 	b.Exec = b.Exec && n.Exec == nil

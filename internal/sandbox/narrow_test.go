@@ -38,11 +38,14 @@ func bytesOf(s string) (int64, error) { return strconv.ParseInt(s, 10, 64) }
 // Whatever a repository says, its box has no more than the caller gave.
 func TestNarrowOnlyNarrows(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		num := func(name string) int64 { return rapid.Int64Range(-5, 1<<32).Draw(r, name) }
-		pids, cpu, d := num("pids"), rapid.Float64Range(-1, 8).Draw(r, "cpu"), time.Duration(num("time"))
+		num := func(name string) int64 {
+			return rapid.OneOf(rapid.Int64Range(8, 512), rapid.Int64Range(-5, 1<<32)).Draw(r, name)
+		}
+		pids, cpu := num("pids"), rapid.Float64Range(-1, 8).Draw(r, "cpu")
+		d := time.Duration(rapid.OneOf(rapid.Int64Range(-1, 1), rapid.Int64Range(-5, 1<<42)).Draw(r, "time"))
 		no, yes := false, true
 		n := &Narrow{
-			Version: 1, Memory: strconv.FormatInt(num("memory"), 10), Output: strconv.FormatInt(num("output"), 10), Tmp: strconv.FormatInt(num("tmp"), 10),
+			Version: 1, Memory: strconv.FormatInt(rapid.OneOf(rapid.Just(int64(16<<20)), rapid.Int64Range(-5, 1<<32)).Draw(r, "memory"), 10), Output: strconv.FormatInt(num("output"), 10), Tmp: strconv.FormatInt(num("tmp"), 10),
 			Pids: &pids, CPU: &cpu, Time: &d,
 			RW:    rapid.SliceOf(rapid.SampledFrom([]string{"build", "src", "build/x", "."})).Draw(r, "rw"),
 			Allow: rapid.SliceOf(rapid.SampledFrom([]string{"192.0.2.1:80", "0.0.0.0/0", "192.0.2.2"})).Draw(r, "allow"),
@@ -63,6 +66,9 @@ func TestNarrowOnlyNarrows(t *testing.T) {
 			return // refused
 		}
 		a, b := now.Limits, was.Limits
+		if a.Time == 0 || a.Output == 0 || a.Pids == 0 || a.CPU == 0 || a.Memory == 0 {
+			r.Fatalf("a limit is gone: %+v, was %+v", a, b)
+		}
 		if a.Pids > b.Pids || a.CPU > b.CPU || a.Memory > b.Memory || a.Time > b.Time || a.Output > b.Output || a.Tmp > b.Tmp || now.Exec && !was.Exec {
 			r.Fatalf("wider: %+v, was %+v", a, b)
 		}
@@ -78,6 +84,19 @@ func TestNarrowOnlyNarrows(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestNarrowKeepsTheLimitOfTime(t *testing.T) {
+	for _, text := range []string{"0s", "-1s", "0h0m"} {
+		n, err := ParseNarrow([]byte("version: 1\ntime: " + text + "\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &Box{Limits: Defaults()}
+		if err := n.Apply(b, "/w", bytesOf, nil); !errors.Is(err, ErrWidens) || b.Limits.Time != time.Hour {
+			t.Errorf("time: %s: %v, leaves %v", text, err, b.Limits.Time)
+		}
+	}
 }
 
 func TestNarrowHides(t *testing.T) {
