@@ -190,6 +190,34 @@ func TestAgentAppliesWhereItMay(t *testing.T) {
 	}
 }
 
+// A command that puts a link in the place of a granted directory opens nothing to the
+// next one, wherever the directory lies.
+func TestAgentIsLedNowhereByALink(t *testing.T) {
+	b := newBoxed(t)
+	other, outside := t.TempDir(), t.TempDir()
+	for _, d := range []string{other, outside} {
+		must(t, os.Chmod(d, 0o777)) //nolint:gosec // the user of the box writes there
+	}
+	must(t, os.MkdirAll(other+"/sub/data", 0o755))
+	must(t, os.WriteFile(outside+"/f", []byte("of the host"), 0o644)) //nolint:gosec // read, if it is shown
+	for _, flag := range []string{"--ro", "--rw"} {
+		must(t, os.RemoveAll(other+"/old"))
+		must(t, os.RemoveAll(other+"/sub"))
+		must(t, os.MkdirAll(other+"/sub/data", 0o755))
+		a := b.agent(t, "--rw", other, flag, other+"/sub/data")
+		if r, failed := a.sh(t, "cd "+other+" && mv sub old && mkdir sub && ln -s "+outside+" sub/data", nil); failed != "" || r.Code != 0 {
+			t.Fatalf("%s %+v", failed, r)
+		}
+		r, failed := a.sh(t, "cat "+outside+"/f; echo x >"+outside+"/made", nil)
+		if !strings.Contains(failed, "symbolic link") || strings.Contains(r.Stdout, "of the host") {
+			t.Errorf("%s: %q %+v", flag, failed, r)
+		}
+		if _, err := os.Lstat(outside + "/made"); err == nil {
+			t.Errorf("%s: it wrote where nothing was granted", flag)
+		}
+	}
+}
+
 // No request gets more than the user's flags give.
 func TestAgentOnlyNarrows(t *testing.T) {
 	b := newBoxed(t)

@@ -35,9 +35,30 @@ func (k *keeper) prepare(flags *pflag.FlagSet) error {
 		}
 	}
 	k.ceiling, k.homes, k.layers, k.overlay, k.program = &r.Box, r.Homes, r.Places.Layers, r.Overlay, r.Box.Init
-	shared, own := words(flags, k.ceiling.Cwd, "allow-apply", "runs")
+	shared, own := words(flags, k.ceiling.Cwd, "allow-apply", "runs", "rw", "ro")
+	own = append(own, granted(k.ceiling)...)
 	k.args = slices.Concat(shared, []string{"run", "--report=none", "--no-ask"}, own)
 	return nil
+}
+
+// granted are the flags for what a box was granted by name. They have the paths that
+// were found, not those that were given: a link that a run sets must not lead the next
+// one elsewhere.
+func granted(b *sandbox.Box) []string {
+	all := b.Grants
+	if b.Before != nil {
+		all = b.Before
+	}
+	var flags []string
+	for _, g := range all {
+		switch {
+		case g.Write:
+			flags = append(flags, "--rw="+g.Path)
+		case !g.Implied:
+			flags = append(flags, "--ro="+g.Path)
+		}
+	}
+	return flags
 }
 
 // words are the flags as they were given, each in one word, with paths that mean

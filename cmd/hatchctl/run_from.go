@@ -25,7 +25,7 @@ func (f *runFlags) from(b *sandbox.Box, known string, overlay *bool, in *os.File
 	if f.policyFrom == "" {
 		return nil
 	}
-	g, err := grant(b.Cwd, f.policyFrom, false)
+	g, err := grant(b.Cwd, f.policyFrom, false, true)
 	if err != nil {
 		return fmt.Errorf("--policy-from %s: %w", f.policyFrom, err)
 	}

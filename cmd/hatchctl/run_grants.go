@@ -75,7 +75,7 @@ func (f *runFlags) grants(b *sandbox.Box, who person, rules policy.MountRules) e
 		write bool
 	}{{"rw", f.rw, true}, {"ro", f.ro, false}} {
 		for _, p := range list.paths {
-			g, err := grant(cwd, p, list.write)
+			g, err := grant(cwd, p, list.write, f.narrowFd == "")
 			if err != nil {
 				return fmt.Errorf("--%s %s: %w", list.flag, p, err)
 			}
@@ -110,14 +110,16 @@ func shows(cwd string, homes []string, rules policy.MountRules) bool {
 }
 
 // grant finds what a path names. A link below the working directory may be
-// another's: a repository must not choose what of the host it is given.
-func grant(cwd, p string, write bool) (sandbox.Grant, error) {
+// another's: a repository must not choose what of the host it is given. Without
+// links none is followed anywhere: the program that narrows its runs has found the
+// paths, and a run must not choose what the next one is given.
+func grant(cwd, p string, write, links bool) (sandbox.Grant, error) {
 	how := &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_MAGICLINKS}
 	full := p
 	if !filepath.IsAbs(p) {
 		full = filepath.Join(cwd, p)
 	}
-	if full == cwd || strings.HasPrefix(full, strings.TrimSuffix(cwd, "/")+"/") {
+	if !links || full == cwd || strings.HasPrefix(full, strings.TrimSuffix(cwd, "/")+"/") {
 		how.Resolve |= unix.RESOLVE_NO_SYMLINKS
 	}
 	fd, err := unix.Openat2(unix.AT_FDCWD, full, how)

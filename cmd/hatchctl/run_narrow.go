@@ -63,5 +63,5 @@ func (f *runFlags) narrowBy(n *sandbox.Narrow, b *sandbox.Box, overlay *bool, ro
 		}
 	}
 	*overlay = *overlay || n.Overlay != nil
-	return n.Apply(b, root, units.RAMInBytes, func(p string) (sandbox.Grant, error) { return grant(root, p, true) })
+	return n.Apply(b, root, units.RAMInBytes, func(p string) (sandbox.Grant, error) { return grant(root, p, true, false) })
 }
