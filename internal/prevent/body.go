@@ -6,6 +6,8 @@ import "github.com/cilium/ebpf/asm"
 const (
 	protExec       = 0x4        // PROT_EXEC
 	overlayMagic   = 0x794c7630 // OVERLAYFS_SUPER_MAGIC
+	tmpfsMagic     = 0x01021994 // TMPFS_MAGIC, and that of a memfd
+	hugeMagic      = 0x958458f6 // HUGETLBFS_MAGIC
 	mountReadonly  = 0x40       // MNT_READONLY
 	superReadonly  = 1          // SB_RDONLY
 	firstArgument  = 0
@@ -56,8 +58,8 @@ func mprotectBody(o offsets) asm.Instructions {
 }
 
 // file denies R8, a file, unless it is the image's or lies where nothing in the
-// container can have written: on an overlay what has no upper part, elsewhere what is
-// on a read-only mount. It asks the entry of the path, which stands for what the
+// container can have written: on an overlay what has no upper part, never in memory,
+// elsewhere what is on a read-only mount. It asks the entry of the path, which stands for what the
 // container sees: the inode of a mapping of an overlay is that of the layer.
 func file(o offsets) asm.Instructions {
 	return join(
@@ -72,6 +74,10 @@ func file(o offsets) asm.Instructions {
 		asm.Instructions{
 			asm.LoadImm(asm.R1, overlayMagic, asm.DWord),
 			asm.JEq.Reg(asm.R0, asm.R1, "overlay"),
+			asm.LoadImm(asm.R1, tmpfsMagic, asm.DWord),
+			asm.JEq.Reg(asm.R0, asm.R1, "deny"),
+			asm.LoadImm(asm.R1, hugeMagic, asm.DWord),
+			asm.JEq.Reg(asm.R0, asm.R1, "deny"),
 			asm.LoadMem(asm.R1, asm.RFP, atFlags, asm.DWord),
 			asm.And.Imm(asm.R1, mountReadonly),
 			asm.JNE.Imm(asm.R1, 0, "out"),

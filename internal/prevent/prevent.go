@@ -62,6 +62,7 @@ func hooks() []hook {
 		{"file_mprotect", pins.Drift, mprotectEarly, mprotectBody},
 		{"sb_mount", pins.Mounts, nil, nil},
 		{"sb_kern_mount", pins.Mounts, nil, nil},
+		{"sb_remount", pins.Mounts, nil, nil},
 		{"sb_umount", pins.Mounts, nil, nil},
 		{"sb_pivotroot", pins.Mounts, nil, nil},
 		{"move_mount", pins.Mounts, nil, nil},
@@ -85,6 +86,9 @@ func (g Guard) Load() error {
 	}
 	_ = rlimit.RemoveMemlock() // of kernels before 5.11; the load says it where it fails
 	if err := os.MkdirAll(filepath.Join(g.Dir, pins.Links), 0o700); err != nil {
+		return fmt.Errorf("the guard's pins: %w", err)
+	}
+	if err := (pins.Guard{Dir: g.Dir}).Owned(); err != nil {
 		return fmt.Errorf("the guard's pins: %w", err)
 	}
 	held, err := g.containers()
@@ -180,7 +184,6 @@ func (g Guard) pin(l link.Link, name string) error {
 	_ = os.Remove(fresh)
 	err := l.Pin(fresh)
 	if err == nil {
-		_ = os.Remove(path) // bpffs replaces no file
 		err = os.Rename(fresh, path)
 	}
 	return errors.Join(err, l.Close())

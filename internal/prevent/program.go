@@ -76,8 +76,8 @@ func program(h hook, held int, o offsets) asm.Instructions {
 
 // find looks for the container that the task belongs to: one of its control groups
 // is in the map, and its pid namespace is the container's or below it. The low-level
-// runtime is in the group before it is in the namespace, and is let be. A process
-// leaves neither. R8 and R9 are lost.
+// runtime is in the group before it is in the namespace, and is let be. No process
+// leaves its namespace, and its group only who can write to the tree of them. R8 and R9 are lost.
 func find(held int, o offsets) asm.Instructions {
 	all := join(
 		asm.Instructions{asm.FnGetCurrentTask.Call()},

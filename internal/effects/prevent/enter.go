@@ -48,6 +48,19 @@ func (g Guard) Loaded(d Deny) error {
 	if _, err := os.Lstat(g.Dir); errors.Is(err, os.ErrNotExist) {
 		return ErrNotLoaded
 	}
+	if err := g.Owned(); err != nil {
+		return err
+	}
+	for _, name := range d.Hooks() {
+		if _, err := os.Lstat(filepath.Join(g.Dir, Links, name)); err != nil {
+			return fmt.Errorf("%w: the program at %s is not there", ErrNotLoaded, name)
+		}
+	}
+	return nil
+}
+
+// Owned is nil where only root can have put there what is pinned.
+func (g Guard) Owned() error {
 	for _, dir := range []string{filepath.Dir(g.Dir), g.Dir, filepath.Join(g.Dir, Links)} {
 		var st unix.Stat_t
 		if err := unix.Lstat(dir, &st); err != nil {
@@ -55,11 +68,6 @@ func (g Guard) Loaded(d Deny) error {
 		}
 		if st.Uid != 0 || st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Mode&0o022 != 0 {
 			return fmt.Errorf("%s: %w", dir, errForeign)
-		}
-	}
-	for _, name := range d.Hooks() {
-		if _, err := os.Lstat(filepath.Join(g.Dir, Links, name)); err != nil {
-			return fmt.Errorf("%w: the program at %s is not there", ErrNotLoaded, name)
 		}
 	}
 	return nil

@@ -74,7 +74,7 @@ func Names() []string { return []string{"drift", "mounts", "bpf", "modules", "pt
 func (d Deny) Hooks() []string {
 	all := [][]string{
 		{"bprm_check_security", "mmap_file", "file_mprotect"},
-		{"sb_mount", "sb_kern_mount", "sb_umount", "sb_pivotroot", "move_mount"},
+		{"sb_mount", "sb_kern_mount", "sb_remount", "sb_umount", "sb_pivotroot", "move_mount"},
 		{"bpf"},
 		{"kernel_module_request", "kernel_read_file", "kernel_load_data"},
 		{"ptrace_access_check"},
