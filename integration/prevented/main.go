@@ -27,6 +27,8 @@ func main() {
 		{"anonymous", anonymous},
 		{"layer", func() error { return runs("/tmp/copied") }},
 		{"memory", func() error { return runs("/dev/shm/copied") }},
+		{"frozen", frozen},
+		{"reconfigured", reconfigured},
 		{"volume", func() error { return runs("/data/copied") }},
 		{"memfd", memfd},
 		{"mapped", func() error { return mapped(unix.PROT_READ | unix.PROT_EXEC) }},
@@ -79,6 +81,25 @@ func runs(path string) error {
 		return fmt.Errorf("no copy")
 	}
 	return exec.Command(path, "none").Run()
+}
+
+// frozen is a program in memory that is made read-only before it runs.
+func frozen() error {
+	if err := runs("/dev/shm/frozen"); err != nil && !errors.Is(err, unix.EPERM) {
+		return err
+	}
+	if err := unix.MountSetattr(unix.AT_FDCWD, "/dev/shm", 0, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}); err != nil {
+		return fmt.Errorf("it was not made read-only")
+	}
+	return exec.Command("/dev/shm/frozen", "none").Run()
+}
+
+func reconfigured() error {
+	fs, err := unix.Fspick(unix.AT_FDCWD, "/dev/shm", 0)
+	if err != nil {
+		return err
+	}
+	return unix.FsconfigReconfigure(fs)
 }
 
 func memfd() error {
