@@ -13,8 +13,10 @@ import (
 	"github.com/hatchdog/hatchdog/internal/host"
 )
 
-// atOnce is far below the second after which TCP sends a SYN again.
-const atOnce = 500 * time.Millisecond
+// atOnce is below the three seconds after which nobody waits any more. On a busy
+// machine an address of IPv6 may not be the namespace's yet when the first SYN leaves, and
+// the next, a second later, is reset.
+const atOnce = 2500 * time.Millisecond
 
 // dials opens a connection from the container, or sends a datagram.
 func (l *lab) dials(t testing.TB, network, to string) (took time.Duration, err error) {
