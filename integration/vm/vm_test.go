@@ -14,7 +14,7 @@ func TestChoose(t *testing.T) {
 		want      string
 		ok        bool
 	}{
-		{"", "", "cgroupfs docker userns systemd", true},
+		{"", "", "cgroupfs docker userns newest systemd", true},
 		{"", "systemd", "systemd", true},
 		{"TestX", "", "cgroupfs", true},
 		{"TestX", "systemd", "systemd", true},
@@ -40,7 +40,7 @@ func TestTheTiersRunWhatTheHostSkips(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatal(err)
 	}
-	test := regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing.T\) \{\n\trequire\(t, .*"(apparmor|cgroup2)"`)
+	test := regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing.T\) \{\n\trequire\(t, .*"(apparmor|cgroup2|bpflsm)"`)
 	found := 0
 	for _, f := range files {
 		data, err := os.ReadFile(f)
