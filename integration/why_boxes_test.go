@@ -210,7 +210,7 @@ func limitBox() box {
 		},
 		causes: []cause{
 			{target: " = pause", inside: "timeout 1 sh -c 'while :; do :; done'", want: why.Other, layer: why.LayerLimit, says: "0.10 CPUs"},
-			{target: " = live on", inside: "head -c 64m /dev/zero | tail >/dev/null", want: why.Other, layer: why.LayerLimit, says: "32MiB"},
+			{target: " = live on", inside: "echo 1000 >/proc/self/oom_score_adj; head -c 64m /dev/zero | tail >/dev/null", want: why.Other, layer: why.LayerLimit, says: "32MiB"},
 			{target: " = process", inside: "for i in 1 2 3 4 5 6 7 8 9 10; do sleep 1 & done; wait", fails: "fork", want: why.Other, layer: why.LayerLimit, says: "8 processes"},
 			{target: " = file", inside: "", want: why.Other, layer: why.LayerLimit, says: "RLIMIT_NOFILE is 40"},
 		},
@@ -225,7 +225,7 @@ func ownLimitBox() box {
 		edit:   func(*testing.T, *specs.Spec, string) {},
 		causes: []cause{
 			{target: " = pause", inside: "timeout 1 sh -c 'while :; do :; done'", want: why.Hatchdog, says: "cpu.max"},
-			{target: " = live on", inside: "head -c 64m /dev/zero | tail >/dev/null", want: why.Hatchdog, says: "memory.max"},
+			{target: " = live on", inside: "echo 1000 >/proc/self/oom_score_adj; head -c 64m /dev/zero | tail >/dev/null", want: why.Hatchdog, says: "memory.max"},
 			{target: " = process", inside: "for i in 1 2 3 4 5 6 7 8 9 10; do sleep 1 & done; wait", fails: "fork", want: why.Hatchdog, says: "RLIMIT_NPROC"},
 		},
 	}
