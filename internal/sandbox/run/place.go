@@ -65,6 +65,17 @@ func (p *place) remove() error {
 	return os.RemoveAll(p.dir)
 }
 
+// there reports whether the bundle is still where it was opened: its own run may have
+// taken it away since, and let go of the lock then.
+func (p *place) there() bool {
+	opened, err := p.lock.Stat()
+	if err != nil {
+		return false
+	}
+	now, err := os.Lstat(p.dir)
+	return err == nil && os.SameFile(opened, now)
+}
+
 // left are runs that ended without taking their bundle away: their lock is free.
 func left(base string) []*place {
 	lock, err := lockAll(base)
@@ -82,7 +93,7 @@ func left(base string) []*place {
 		if p.lock, err = os.Open(p.dir); err != nil {
 			continue
 		}
-		if unix.Flock(int(p.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		if unix.Flock(int(p.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil || !p.there() {
 			p.lock.Close()
 			continue
 		}
