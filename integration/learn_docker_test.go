@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -14,10 +13,7 @@ func TestServersUnderLearnedProfiles(t *testing.T) {
 }
 
 func serversUnderLearnedProfiles(t *testing.T, d *docker) {
-	archive, err := os.ReadFile(cached(t, "servers-*.tar"))
-	must(t, err)
-	d.importImage(t, "servers", archive)
-	t.Cleanup(func() { d.try(t, "rmi", "-f", "servers") })
+	d.importServers(t)
 	for name, s := range servers {
 		t.Run(name, func(t *testing.T) {
 			box, volume := "learned-"+name, "hatchdog-learned-"+name

@@ -39,15 +39,21 @@ exec gosu postgres $P/postgres -k /run/postgresql -D /var/lib/postgresql/data`,
 	},
 }
 
+// importServers gives it the image with the servers, for the length of the test.
+func (d *docker) importServers(t *testing.T) {
+	t.Helper()
+	archive, err := os.ReadFile(cached(t, "servers-*.tar"))
+	must(t, err)
+	d.importImage(t, "servers", archive)
+	t.Cleanup(func() { d.try(t, "rmi", "-f", "servers") })
+}
+
 func TestServersUnderRestricted(t *testing.T) {
 	eachDocker(t, serversUnderRestricted)
 }
 
 func serversUnderRestricted(t *testing.T, d *docker) {
-	archive, err := os.ReadFile(cached(t, "servers-*.tar"))
-	must(t, err)
-	d.importImage(t, "servers", archive)
-	t.Cleanup(func() { d.try(t, "rmi", "-f", "servers") })
+	d.importServers(t)
 	for name, s := range servers {
 		t.Run(name, func(t *testing.T) {
 			volume := "hatchdog-" + name

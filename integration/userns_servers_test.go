@@ -16,10 +16,7 @@ func TestUserNSServersOnBinds(t *testing.T) {
 
 func userNSServersOnBinds(t *testing.T, d *docker) {
 	d.heldTo(t, "profile: p\nprofiles: {p: {extends: builtin/restricted, userns: {mode: required}}}\n")
-	archive, err := os.ReadFile(cached(t, "servers-*.tar"))
-	must(t, err)
-	d.importImage(t, "servers", archive)
-	t.Cleanup(func() { d.try(t, "rmi", "-f", "servers") })
+	d.importServers(t)
 	for name, s := range servers {
 		for owner, uid := range map[string]int{"root": 0, "another": 1000} {
 			t.Run(name+" of "+owner, func(t *testing.T) {

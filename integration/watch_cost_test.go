@@ -2,7 +2,6 @@ package integration
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -15,10 +14,7 @@ import (
 // included, for the same work. The figures of docs/watch.md are what this prints.
 func TestWatchCost(t *testing.T) {
 	eachDocker(t, func(t *testing.T, d *docker) {
-		archive, err := os.ReadFile(cached(t, "servers-*.tar"))
-		must(t, err)
-		d.importImage(t, "servers", archive)
-		t.Cleanup(func() { d.try(t, "rmi", "-f", "servers") })
+		d.importServers(t)
 		for name, load := range map[string]string{
 			"nginx": "curl -s -o /dev/null 'http://127.0.0.1/?[1-4000]'",
 			"redis": "redis-benchmark -q -n 40000 -c 10 -t get,set",

@@ -18,7 +18,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"runtime"
@@ -26,7 +25,6 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
 	"github.com/cilium/ebpf/rlimit"
 )
@@ -61,9 +59,8 @@ type maps struct{ entered, refused, events, lost *ebpf.Map }
 
 // Probe watches.
 type Probe struct {
-	maps   maps
-	links  []link.Link
-	progs  []*ebpf.Program
+	maps maps
+	loaded
 	reader *ringbuf.Reader
 	// Capabilities is false where the kernel does not tell which were refused.
 	Capabilities bool
@@ -133,7 +130,7 @@ func (p *Probe) load(guard asm.Instructions) error {
 	}{
 		{"sys_enter", enter(p.maps, guard), false}, {"cap_capable", capable(p.maps, guard), true}, {"sys_exit", exit(p.maps, guard), false},
 	} {
-		err := p.attach(one.point, one.program)
+		err := p.attach(one.point, program("hatchdog_why", one.program))
 		switch {
 		case err == nil:
 			p.Capabilities = p.Capabilities || one.optional
@@ -142,19 +139,6 @@ func (p *Probe) load(guard asm.Instructions) error {
 		}
 	}
 	return nil
-}
-
-func (p *Probe) attach(point string, program asm.Instructions) error {
-	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{Name: "hatchdog_why", Type: ebpf.RawTracepoint, Instructions: program, License: "GPL"})
-	if err != nil {
-		return err
-	}
-	p.progs = append(p.progs, prog)
-	l, err := link.AttachRawTracepoint(link.RawTracepointOptions{Name: point, Program: prog})
-	if err == nil {
-		p.links = append(p.links, l)
-	}
-	return err
 }
 
 // Detach stops watching. Events that were seen can still be read.
@@ -167,34 +151,11 @@ func (p *Probe) Detach() {
 
 // Close gives all back.
 func (p *Probe) Close() error {
-	p.Detach()
-	var all []io.Closer
-	if p.reader != nil {
-		all = append(all, p.reader)
-	}
-	for _, prog := range p.progs {
-		all = append(all, prog)
-	}
-	for _, m := range []*ebpf.Map{p.maps.entered, p.maps.refused, p.maps.events, p.maps.lost} {
-		if m != nil {
-			all = append(all, m)
-		}
-	}
-	var err error
-	for _, one := range all {
-		err = errors.Join(err, one.Close())
-	}
-	return err
+	return p.close(p.reader, p.maps.entered, p.maps.refused, p.maps.events, p.maps.lost)
 }
 
 // Lost is how many events found no room.
-func (p *Probe) Lost() uint64 {
-	var n uint64
-	if p.maps.lost.Lookup(uint32(0), &n) != nil {
-		return 0
-	}
-	return n
-}
+func (p *Probe) Lost() uint64 { return counter(p.maps.lost) }
 
 // Read waits for an event until a time. It is false where none came.
 func (p *Probe) Read(until time.Time) (Event, bool, error) {

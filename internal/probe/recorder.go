@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"runtime"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/rlimit"
 )
 
@@ -83,10 +81,9 @@ type State struct {
 // Recorder counts what containers do, in the kernel: by the container and by what
 // was done, so that a flood of one thing takes one place.
 type Recorder struct {
-	maps  watch
-	links []link.Link
-	progs []*ebpf.Program
-	boot  time.Time
+	maps watch
+	loaded
+	boot time.Time
 	// Capabilities is false where the kernel does not tell which were used.
 	Capabilities bool
 }
@@ -148,7 +145,7 @@ func (r *Recorder) load(o recorderOffsets, calls map[uint32]Call, values []Value
 		{"sys_exit", returned(r.maps, o), false},
 		{"sys_enter", called(r.maps, o), false},
 	} {
-		err := r.attach(one.point, one.program)
+		err := r.attach(one.point, program("hatchdog_learn", one.program))
 		switch {
 		case err == nil:
 			r.Capabilities = r.Capabilities || one.optional
@@ -161,48 +158,13 @@ func (r *Recorder) load(o recorderOffsets, calls map[uint32]Call, values []Value
 
 const noPrealloc = 1 // BPF_F_NO_PREALLOC: memory for what is there
 
-func (r *Recorder) attach(point string, program asm.Instructions) error {
-	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{Name: "hatchdog_learn", Type: ebpf.RawTracepoint, Instructions: program, License: "GPL"})
-	if err != nil {
-		return err
-	}
-	r.progs = append(r.progs, prog)
-	l, err := link.AttachRawTracepoint(link.RawTracepointOptions{Name: point, Program: prog})
-	if err == nil {
-		r.links = append(r.links, l)
-	}
-	return err
-}
-
 // Close ends the counting, and gives all back.
 func (r *Recorder) Close() error {
-	var all []io.Closer
-	for _, l := range r.links {
-		all = append(all, l)
-	}
-	for _, p := range r.progs {
-		all = append(all, p)
-	}
-	for _, m := range []*ebpf.Map{r.maps.states, r.maps.counts, r.maps.texts, r.maps.calls, r.maps.values, r.maps.lost} {
-		if m != nil {
-			all = append(all, m)
-		}
-	}
-	var err error
-	for _, one := range all {
-		err = errors.Join(err, one.Close())
-	}
-	return err
+	return r.close(nil, r.maps.states, r.maps.counts, r.maps.texts, r.maps.calls, r.maps.values, r.maps.lost)
 }
 
 // Unseen is how often a namespace found no room at all.
-func (r *Recorder) Unseen() uint64 {
-	var n uint64
-	if r.maps.lost.Lookup(uint32(0), &n) != nil {
-		return 0
-	}
-	return n
-}
+func (r *Recorder) Unseen() uint64 { return counter(r.maps.lost) }
 
 // Claim keeps counting what a namespace does.
 func (r *Recorder) Claim(n Namespace) error { return r.mark(n, claimed) }

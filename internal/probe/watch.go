@@ -4,13 +4,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"runtime"
 	"time"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
 	"github.com/cilium/ebpf/rlimit"
 )
@@ -64,9 +62,8 @@ type File struct {
 // Watch watches many containers.
 type Watch struct {
 	spaces, events, lost *ebpf.Map
-	links                []link.Link
-	progs                []*ebpf.Program
-	reader               *ringbuf.Reader
+	loaded
+	reader *ringbuf.Reader
 	// Calls and Capabilities are false where they are not watched.
 	Calls, Capabilities bool
 }
@@ -144,19 +141,6 @@ func (w *Watch) load(l *layout, calls bool) error {
 	return nil
 }
 
-func (w *Watch) attach(point string, spec *ebpf.ProgramSpec) error {
-	prog, err := ebpf.NewProgram(spec)
-	if err != nil {
-		return err
-	}
-	w.progs = append(w.progs, prog)
-	l, err := link.AttachRawTracepoint(link.RawTracepointOptions{Name: point, Program: prog})
-	if err == nil {
-		w.links = append(w.links, l)
-	}
-	return err
-}
-
 // Add watches a pid namespace, whose container has a user namespace and a set of
 // capabilities.
 func (w *Watch) Add(pidns, userns uint32, mask uint64) error {
@@ -185,13 +169,7 @@ func (w *Watch) Lost(pidns uint32) uint64 {
 }
 
 // LostOfAll is how many events found no room among those of all.
-func (w *Watch) LostOfAll() uint64 {
-	var n uint64
-	if w.lost.Lookup(uint32(0), &n) != nil {
-		return 0
-	}
-	return n
-}
+func (w *Watch) LostOfAll() uint64 { return counter(w.lost) }
 
 // Read waits for an event. It is false where the watch was closed.
 func (w *Watch) Read() (Sight, bool, error) {
@@ -210,29 +188,7 @@ func (w *Watch) Read() (Sight, bool, error) {
 }
 
 // Close gives all back.
-func (w *Watch) Close() error {
-	var err error
-	for _, l := range w.links {
-		err = errors.Join(err, l.Close())
-	}
-	var all []io.Closer
-	if w.reader != nil {
-		all = append(all, w.reader)
-	}
-	for _, p := range w.progs {
-		all = append(all, p)
-	}
-	for _, m := range []*ebpf.Map{w.spaces, w.events, w.lost} {
-		if m != nil {
-			all = append(all, m)
-		}
-	}
-	for _, one := range all {
-		err = errors.Join(err, one.Close())
-	}
-	w.links, w.progs = nil, nil
-	return err
-}
+func (w *Watch) Close() error { return w.close(w.reader, w.spaces, w.events, w.lost) }
 
 func decodeSight(raw []byte) (Sight, bool) {
 	if len(raw) < sightSize {
