@@ -28,7 +28,7 @@ func (l *loaded) attach(point string, spec *ebpf.ProgramSpec) error {
 	return err
 }
 
-// close gives all back, the links first. What was never made is nil.
+// close gives all back, the links first. A reader or map that was never made is nil.
 func (l *loaded) close(reader *ringbuf.Reader, maps ...*ebpf.Map) error {
 	var all []io.Closer
 	for _, at := range l.links {
