@@ -68,21 +68,7 @@ type Watch struct {
 	Calls, Capabilities bool
 }
 
-// Space is what the programs hold of a watched pid namespace.
-type space struct {
-	Ignored, User uint32 // User is the inode of its user namespace
-	Mask          uint64 // of capabilities that are its own
-	Began, Count  uint64
-	Lost          uint64
-	Execs, _      uint64
-}
-
-// The most events of one container in a window: the rest is counted, so that one
-// container does not push out what others do.
 const (
-	windowNS    = 100_000_000
-	callsOfOne  = 400
-	execsOfOne  = 4000
 	spacesMost  = 1 << 14
 	watchRoom   = 1 << 23 // bytes
 	firstUserNS = 4026531837

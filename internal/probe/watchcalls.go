@@ -139,20 +139,28 @@ func (w *Watch) callProgram(l *layout) []asm.Instructions {
 	}
 	const family, path = 2, 108 // sockaddr_un
 	kinds := join(
-		asm.Instructions{asm.LoadMem(asm.R1, asm.RFP, sightStack+atCallSeen, asm.Word)},
+		countsIn(ofOthers),
 		asm.Instructions{
+			asm.LoadMem(asm.R1, asm.RFP, sightStack+atCallSeen, asm.Word),
 			asm.JEq.Imm(asm.R1, CallConnect, "socket"), asm.JEq.Imm(asm.R1, CallMount, "named"),
 			asm.JEq.Imm(asm.R1, CallOpen, "first"), asm.JEq.Imm(asm.R1, CallCreat, "first"),
 			asm.JEq.Imm(asm.R1, CallOpenat, "second"), asm.JEq.Imm(asm.R1, CallOpenat2, "second"),
+			asm.JEq.Imm(asm.R1, CallPtrace, "trace"), asm.JEq.Imm(asm.R1, CallVMRead, "trace"), asm.JEq.Imm(asm.R1, CallVMWrite, "trace"),
+			asm.JEq.Imm(asm.R1, CallClone, "space"), asm.JEq.Imm(asm.R1, CallClone3, "space"),
+			asm.JEq.Imm(asm.R1, CallUnshare, "space"), asm.JEq.Imm(asm.R1, CallSetns, "space"),
 			asm.Ja.Label("tell"),
 		},
-		text("socket", 1, family, path, asm.FnProbeReadUser, "tell"),
+		labelled("trace", countsIn(ofTraces)), asm.Instructions{asm.Ja.Label("tell")},
+		labelled("space", countsIn(ofSpaces)), asm.Instructions{asm.Ja.Label("tell")},
+		labelled("sockets", countsIn(ofSockets)), asm.Instructions{asm.Ja.Label("tell")},
+		labelled("tries", countsIn(ofTries)), asm.Instructions{asm.Ja.Label("tell")},
+		text("socket", 1, family, path, asm.FnProbeReadUser, "sockets"),
 		text("named", 1, 0, atPathSizeSeen, asm.FnProbeReadUserStr, "tell"),
 		text("first", 0, 0, atPathSizeSeen, asm.FnProbeReadUserStr, "opened"),
 		text("second", 1, 0, atPathSizeSeen, asm.FnProbeReadUserStr, "opened"),
 		asm.Instructions{
 			asm.LoadMem(asm.R8, asm.RFP, sightStack+atReturnSeen, asm.DWord).WithSymbol("opened"),
-			asm.JSLT.Imm(asm.R8, 0, "tell"),
+			asm.JSLT.Imm(asm.R8, 0, "tries"),
 		},
 		follow(asm.R7, tmp2, 8, l.taskFiles, l.filesTable, l.tableFiles),
 		asm.Instructions{
@@ -173,6 +181,6 @@ func (w *Watch) callProgram(l *layout) []asm.Instructions {
 	kinds = append(kinds, asm.Ja.Label("out"))
 	return []asm.Instructions{
 		matters(), w.watched(l, false), native, fields, kinds, labelled("kernel", about(l, asm.R8)),
-		labelled("tell", within(inCount, callsOfOne)), who(l, SawCall), w.send(), end(),
+		labelled("tell", within(asm.R6, 0, callsOfOne)), who(l, SawCall), w.send(), end(),
 	}
 }

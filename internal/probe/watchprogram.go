@@ -112,31 +112,6 @@ func (w *Watch) watched(l *layout, unknown bool) asm.Instructions {
 	)
 }
 
-// The places in space.
-const (
-	inUser, inMask, inBegan, inCount, inLost, inExecs = 4, 8, 16, 24, 32, 40
-)
-
-// within goes to "out" where the container has had its part of the window.
-func within(count int16, most int32) asm.Instructions {
-	return asm.Instructions{
-		asm.FnKtimeGetNs.Call(),
-		asm.LoadMem(asm.R1, asm.R9, inBegan, asm.DWord),
-		asm.Mov.Reg(asm.R2, asm.R0), asm.Sub.Reg(asm.R2, asm.R1),
-		asm.JLT.Imm(asm.R2, windowNS, "counted"),
-		asm.StoreMem(asm.R9, inBegan, asm.R0, asm.DWord),
-		asm.Mov.Imm(asm.R1, 0),
-		asm.StoreMem(asm.R9, inCount, asm.R1, asm.DWord), asm.StoreMem(asm.R9, inExecs, asm.R1, asm.DWord),
-		asm.Mov.Imm(asm.R1, 1).WithSymbol("counted"),
-		asm.AddAtomic.Mem(asm.R9, asm.R1, asm.DWord, count),
-		asm.LoadMem(asm.R2, asm.R9, count, asm.DWord),
-		asm.JLE.Imm(asm.R2, most, "room"),
-		asm.AddAtomic.Mem(asm.R9, asm.R1, asm.DWord, inLost),
-		asm.Ja.Label("out"),
-		asm.Mov.Imm(asm.R0, 0).WithSymbol("room"),
-	}
-}
-
 // who tells of the task in R7.
 func who(l *layout, kind int32) asm.Instructions {
 	return join(
@@ -198,7 +173,7 @@ func (w *Watch) execProgram(l *layout) *ebpf.ProgramSpec {
 		asm.Instructions{asm.Mov.Reg(asm.R6, asm.R1)},
 		w.watched(l, true),
 		asm.Instructions{asm.JEq.Imm(asm.R9, 0, "room")}, // unknown: told until it is known
-		within(inExecs, execsOfOne),
+		within(asm.R9, inCounts+8*ofExecs, execsOfOne),
 		who(l, SawExec),
 		asm.Instructions{asm.LoadMem(asm.R8, asm.R6, 16, asm.DWord)},
 		into(asm.R7, atOldUIDSeen, 4, l.taskCred, l.credUID),
@@ -258,6 +233,6 @@ func (w *Watch) capableProgram(l *layout) *ebpf.ProgramSpec {
 			asm.JNE.Imm(asm.R0, 0, "out"),
 			asm.Mov.Imm(asm.R0, 0).WithSymbol("beyond"),
 		},
-		within(inCount, callsOfOne), who(l, SawCapability), w.send(), end(),
+		within(asm.R9, inCounts+8*ofCapabilities, callsOfOne), who(l, SawCapability), w.send(), end(),
 	))
 }
