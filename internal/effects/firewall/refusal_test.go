@@ -53,7 +53,13 @@ func TestDeniedIsRefusedAtOnce(t *testing.T) {
 				{"udp", "169.254.169.254:80", unix.EPERM},
 				{"udp", "[fd00:ec2::254]:80", unix.EPERM},
 			} {
-				if took, err := l.dials(t, c.network, c.to); !errors.Is(err, c.want) || took > atOnce {
+				took, err := l.dials(t, c.network, c.to)
+				for range 2 { // a busy machine is slow once, a rule that waits is slow each time
+					if took > atOnce && errors.Is(err, c.want) {
+						took, err = l.dials(t, c.network, c.to)
+					}
+				}
+				if !errors.Is(err, c.want) || took > atOnce {
 					t.Errorf("%s %s: %v after %v", c.network, c.to, err, took)
 				}
 			}
