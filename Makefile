@@ -138,7 +138,8 @@ freshness:
 bench: build
 	@integration/setup/setup.sh $(CACHE) bench
 	@$(GO) run ./integration/bench -hatchdog $(BIN)/hatchdog -runc $(CACHE)/runc-$(RUNC_VERSION)/runc \
-		-containerd $(CACHE)/containerd-$(CONTAINERD_VERSION)/containerd -stock-shim $(CACHE)/shim-$(SHIM_VERSION)/containerd-shim-runc-v2 -shim $(BIN)/containerd-shim-hatchdog-v1
+		-containerd $(CACHE)/containerd-$(CONTAINERD_VERSION)/containerd -stock-shim $(CACHE)/shim-$(SHIM_VERSION)/containerd-shim-runc-v2 -shim $(BIN)/containerd-shim-hatchdog-v1 \
+		-hatchctl $(BIN)/hatchctl -servers "$$(ls -t $(CACHE)/servers-*.tar | head -n1)"
 	@$(GO) test -run '^$$' -bench . -benchmem ./internal/bundle ./internal/door
 	@gcc -static -O1 -o $(BIN)/ruler integration/ruler/ruler.c
 	@PATH=$(CACHE)/runc-$(RUNC_VERSION):$$PATH $(GO) run ./integration/boxes -hatchctl $(BIN)/hatchctl -ruler $(BIN)/ruler

@@ -56,6 +56,22 @@ func TestBenchPrintsEveryRow(t *testing.T) {
 	}
 }
 
+// What containers pay for the watch: docs/watch.md has the figures.
+func TestBenchPrintsTheWatch(t *testing.T) {
+	cmd, _ := benchCommand(t, "-only-watch", "-rounds", "1", "-hatchctl", tested.hatchctl, "-servers", cached(t, "servers-*.tar"))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, what := range []string{"nginx and its client", "redis and its client", "getppid in a container"} {
+		for _, how := range []string{"--no-calls", "all"} {
+			if row := what + ", no watch against " + how; !benchRow(row).Match(out) {
+				t.Errorf("no row %q in\n%s", row, out)
+			}
+		}
+	}
+}
+
 // Of the peers Podman is there wherever the tests run.
 func TestBenchPrintsPeers(t *testing.T) {
 	podman, err := exec.LookPath("podman")

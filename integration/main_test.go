@@ -61,6 +61,8 @@ func buildTested(dir string) error {
 		return copyTested(built, dir)
 	}
 	for _, b := range [][]string{
+		{"-o", filepath.Join(dir, "bin", "asks64"), "./asks"},
+		{"GOARCH=386", "-o", filepath.Join(dir, "bin", "asks32"), "./asks"},
 		{"-o", tested.hatchdog, "../cmd/hatchdog"},
 		{"-tags", "hatchdog_fault", "-o", tested.faulty, "../cmd/hatchdog"},
 		{"-o", tested.hatchctl, "../cmd/hatchctl"},
@@ -68,8 +70,12 @@ func buildTested(dir string) error {
 		{"-o", filepath.Join(dir, "bin", "reach"), "./reach"},
 		{"-o", filepath.Join(dir, "bin", "prevented"), "./prevented"},
 	} {
+		env := append(os.Environ(), "CGO_ENABLED=0")
+		if strings.HasPrefix(b[0], "GOARCH=") {
+			env, b = append(env, b[0]), b[1:]
+		}
 		cmd := exec.Command("go", append([]string{"build"}, b...)...)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		cmd.Env = env
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("go build %v: %w\n%s", b, err, out)
 		}

@@ -186,14 +186,17 @@ func (w *watcher) say(m *mark) {
 		if w.probe.Capabilities {
 			from = append(from, watch.FromCap)
 		}
-		if w.probe.Calls {
-			from = append(from, watch.FromCalls)
+		if w.probe.Calls != "" {
+			from = append(from, w.probe.Calls)
 		}
 	}
 	if w.files != nil {
 		from = append(from, watch.FromFiles)
 	}
 	fmt.Fprintf(w.errs, "hatchctl: %d containers are watched; evidence: %s\n", len(w.all), strings.Join(from, ", "))
+	if w.probe != nil && w.probe.Dear != nil {
+		fmt.Fprintln(w.errs, "hatchctl: each call of the host takes a little longer: this kernel does not let the functions of calls be looked at:", harmless(w.probe.Dear.Error()))
+	}
 	for _, o := range w.off {
 		fmt.Fprintln(w.errs, "hatchctl: off:", harmless(o))
 	}

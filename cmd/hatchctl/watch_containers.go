@@ -186,6 +186,9 @@ func (w *watcher) sight(s timed) {
 		found = c.Call(s.Sight, w.host, same)
 	}
 	for _, f := range found {
+		if f.Source == watch.FromCalls {
+			f.Source = w.probe.Calls
+		}
 		if f.Doubt = !sure; f.Doubt {
 			f.What += " (or another container did it that shares its pid namespace: the process was gone)"
 		}

@@ -31,6 +31,8 @@ type bench struct {
 	crowded        bool    // starts follow one another without a pause
 	engine         engine
 	peers          peers
+	watching       watching
+	onlyWatch      bool
 }
 
 func main() {
@@ -51,9 +53,13 @@ func main() {
 	flag.StringVar(&p.runsc, "runsc", "", "gVisor's runsc; where this, crun or Podman is given, only they are measured")
 	flag.StringVar(&p.crun, "crun", "", "crun")
 	flag.StringVar(&p.podman, "podman", "", "Podman")
+	var w watching
+	flag.StringVar(&w.hatchctl, "hatchctl", "", "hatchctl; without it the rows of the watch are left out")
+	flag.StringVar(&w.servers, "servers", "", "the archive of a root file system with nginx and redis")
+	onlyWatch := flag.Bool("only-watch", false, "measure the watch, and nothing else")
 	starts := flag.Int("starts", 100, "how many containers are started two at a time")
 	flag.Parse()
-	exitOn(measure(&bench{hatchdog: *hatchdog, runc: *runc, rounds: *rounds, starts: *starts, lives: *lives, engine: e, peers: p}, *specFile))
+	exitOn(measure(&bench{hatchdog: *hatchdog, runc: *runc, rounds: *rounds, starts: *starts, lives: *lives, engine: e, peers: p, watching: w, onlyWatch: *onlyWatch}, *specFile))
 }
 
 func exitOn(err error) {
@@ -81,6 +87,9 @@ func measure(b *bench, specFile string) error {
 			programs = append(programs, p)
 		}
 	}
+	if b.watching.hatchctl != "" {
+		programs = append(programs, &b.watching.hatchctl, &b.watching.servers)
+	}
 	if b.engine.daemon != "" {
 		b.engine.client = filepath.Join(filepath.Dir(b.engine.daemon), "ctr")
 		programs = append(programs, &b.engine.daemon, &b.engine.client, &b.engine.stock, &b.engine.own)
@@ -107,7 +116,11 @@ func measure(b *bench, specFile string) error {
 		b.print(os.Stdout, "peer", "other runtimes and Podman", before)
 		return nil
 	}
-	for _, part := range []func() error{b.own, b.lifecycle, b.runs, b.network, b.burst, b.loads, b.userns, b.crowd, b.callCosts, b.traffic, b.names, b.measurePhases, b.memory, b.sizes, b.engines} {
+	parts := []func() error{b.own, b.lifecycle, b.runs, b.network, b.burst, b.loads, b.userns, b.crowd, b.callCosts, b.traffic, b.names, b.watched, b.measurePhases, b.memory, b.sizes, b.engines}
+	if b.onlyWatch {
+		parts = []func() error{b.buildInside, b.watched}
+	}
+	for _, part := range parts {
 		if err := part(); err != nil {
 			return err
 		}

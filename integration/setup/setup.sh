@@ -26,6 +26,7 @@ if [ "$what" = peers ]; then
 fi
 "$here/build.sh" "$cache" containerd
 "$here/build.sh" "$cache" shim
+"$here/servers.sh" "$cache"
 [ "$what" = bench ] && exit 0
 for year in 2019 2021 2023 2024 2025; do "$here/build.sh" "$cache" old-runc-$year; done
 "$here/build.sh" "$cache" containerd-oldest
@@ -35,7 +36,6 @@ for year in 2019 2021 2023 2024 2025; do "$here/build.sh" "$cache" old-runc-$yea
 "$here/build.sh" "$cache" buildx
 for name in crun podman apparmor; do "$here/newest.sh" "$cache" $name; done
 "$here/npm.sh" "$cache" pnpm
-"$here/servers.sh" "$cache"
 "$here/languages.sh" "$cache"
 "$here/images.sh" "$cache"
 "$here/debian.sh" "$cache" prometheus

@@ -27,12 +27,18 @@ func buildImage(cache, debian string) (string, error) {
 func collect(cache, dir string) (payload, error) {
 	fmt.Println("vm: building the tests")
 	for _, b := range [][]string{
+		{"build", "-trimpath", "-o", dir + "/bin/asks64", "./integration/asks"},
+		{"GOARCH=386", "build", "-trimpath", "-o", dir + "/bin/asks32", "./integration/asks"},
 		{"test", "-c", "-trimpath", "-ldflags=-s -w", "-o", dir + "/integration/integration.test", "./integration"},
 		{"build", "-trimpath", "-o", dir + "/bin/", "./cmd/hatchdog", "./cmd/hatchctl", "./integration/curious", "./integration/reach", "./integration/prevented"},
 		{"build", "-trimpath", "-tags", "hatchdog_fault", "-o", dir + "/faulty/", "./cmd/hatchdog"},
 	} {
+		env := append(os.Environ(), "CGO_ENABLED=0")
+		if strings.HasPrefix(b[0], "GOARCH=") {
+			env, b = append(env, b[0]), b[1:]
+		}
 		cmd := exec.Command("go", b...)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		cmd.Env = env
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return payload{}, fmt.Errorf("go %v: %w\n%s", b, err, out)
 		}

@@ -26,7 +26,7 @@ func tiers() []tierOf {
 	return []tierOf{
 		{
 			name:    "cgroupfs",
-			run:     `^Test(Cgroup2|AppArmor|Crun|PreventRefusals)|^TestNames(WiredBeforeStart|ResolverKilled|ContainerKilled)$|^TestDocker(Inside|ExecGetsNoMore|Life|Stop)$|^TestContainerd$/Debian`,
+			run:     `^Test(Cgroup2|AppArmor|Crun|PreventRefusals)|^TestWatch(TellsOfCalls|LeavesOtherCallsAlone)$|^TestNames(WiredBeforeStart|ResolverKilled|ContainerKilled)$|^TestDocker(Inside|ExecGetsNoMore|Life|Stop)$|^TestContainerd$/Debian`,
 			require: always,
 			dockers: "20.10",
 			debian:  oldest,
@@ -52,7 +52,7 @@ func tiers() []tierOf {
 		{
 			// Kernel 6.12, and the engines between the oldest and the newest.
 			name:    "newest",
-			run:     `^TestPrevent$|^TestUserNS(Docker|Prevented)$|^TestDockerInside$|^TestCgroup2PidsAndCPU$|^TestWatch(Freezes|KillsAndCaptures|TellsOfAnEscape|TellsOfChangedFiles|IsolatesWhoAsksForMetadata)$|^TestLearnRecordsInTheBackground$`,
+			run:     `^TestPrevent$|^TestUserNS(Docker|Prevented)$|^TestDockerInside$|^TestCgroup2PidsAndCPU$|^TestWatch(TellsOfCalls|LeavesOtherCallsAlone|Freezes|KillsAndCaptures|TellsOfAnEscape|TellsOfChangedFiles|IsolatesWhoAsksForMetadata)$|^TestLearnRecordsInTheBackground$`,
 			require: always,
 			dockers: "20.10",
 			debian:  newest,

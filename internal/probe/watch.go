@@ -64,8 +64,12 @@ type Watch struct {
 	spaces, events, lost *ebpf.Map
 	loaded
 	reader *ringbuf.Reader
-	// Calls and Capabilities are false where they are not watched.
-	Calls, Capabilities bool
+	// Calls is how calls are seen, nothing where they are not.
+	Calls string
+	// Dear is why they are seen by the end of all calls of the host, nil where they are not.
+	Dear error
+	// Capabilities is false where their use is not watched.
+	Capabilities bool
 }
 
 const (
@@ -75,8 +79,8 @@ const (
 	queried     = 1 << 31 // I_CTIME_QUERIED (include/linux/fs.h, 6.13), in the nanoseconds
 )
 
-// StartWatch begins. With calls it looks at each call's end, which all processes of
-// the host pay for.
+// StartWatch begins. With calls it looks at calls too, for which all processes of the
+// host may pay (Calls).
 func StartWatch(calls bool) (*Watch, error) {
 	if runtime.GOARCH != "amd64" {
 		return nil, ErrArch
@@ -119,10 +123,9 @@ func (w *Watch) load(l *layout, calls bool) error {
 	}
 	w.Capabilities = w.attach("cap_capable", w.capableProgram(l)) == nil
 	if calls {
-		if err := w.attach("sys_exit", program("hatchdog_calls", join(w.callProgram(l)...))); err != nil {
-			return fmt.Errorf("watch: sys_exit: %w", err)
+		if err := w.attachCalls(l); err != nil {
+			return fmt.Errorf("watch: %w", err)
 		}
-		w.Calls = true
 	}
 	return nil
 }

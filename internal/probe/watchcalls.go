@@ -1,59 +1,55 @@
 package probe
 
-import "github.com/cilium/ebpf/asm"
+import (
+	"fmt"
 
-// Numbers of amd64 (arch/x86/entry/syscalls/syscall_64.tbl) of calls that are told.
-const (
-	CallOpen         = 2
-	CallConnect      = 42
-	CallClone        = 56
-	CallCreat        = 85
-	CallPtrace       = 101
-	CallPivotRoot    = 155
-	CallMount        = 165
-	CallUmount       = 166
-	CallInitModule   = 175
-	CallDeleteModule = 176
-	CallKexec        = 246
-	CallOpenat       = 257
-	CallUnshare      = 272
-	CallOpenByHandle = 304
-	CallSetns        = 308
-	CallVMRead       = 310
-	CallVMWrite      = 311
-	CallFinitModule  = 313
-	CallKexecFile    = 320
-	CallBPF          = 321
-	CallOpenTree     = 428
-	CallMoveMount    = 429
-	CallFsmount      = 432
-	CallClone3       = 435
-	CallOpenat2      = 437
-	CallMountSetattr = 442
+	"github.com/cilium/ebpf/asm"
 )
 
-// NewSpaces are the flags of clone that make a namespace (sched.h), but for that of
-// time, which clone has not got.
-const NewSpaces = 0x7e020000
-
-// openTreeClone is a flag of open_tree (mount.h).
-const openTreeClone = 1
-
-// threadCompat is TS_COMPAT (arch/x86/include/asm/thread_info.h): the call is one of
-// 32-bit programs, whose numbers mean others.
-const threadCompat = 2
-
-// plainCalls are told where they succeed.
-func plainCalls() []int32 {
-	return []int32{
-		CallPtrace, CallPivotRoot, CallMount, CallUmount, CallInitModule, CallDeleteModule, CallKexec, CallUnshare, CallOpenByHandle, CallSetns,
-		CallVMRead, CallVMWrite, CallFinitModule, CallKexecFile, CallBPF, CallMoveMount, CallFsmount, CallMountSetattr,
-	}
+// convention is how a program finds the call that it looks at.
+type convention struct {
+	number int32   // 0: it is in pt_regs
+	args   []int32 // the places of the arguments in pt_regs
+	both   bool    // calls of 32-bit programs, whose numbers mean others, come too
 }
 
-// argumentOf reads an argument of the call whose pt_regs R8 is into tmp2 and R0.
-func argumentOf(n int) asm.Instructions {
-	return append(follow(asm.R8, tmp2, 8, argumentsAt()[n]), asm.LoadMem(asm.R0, asm.RFP, tmp2, asm.DWord))
+// get leaves the call's number in R0. R8 is pt_regs.
+func (c convention) get() asm.Instruction {
+	if c.number != 0 {
+		return asm.Mov.Imm(asm.R0, c.number)
+	}
+	return asm.LoadMem(asm.R0, asm.R8, atNumber, asm.DWord)
+}
+
+// argument leaves an argument of the call in tmp2 and R0.
+func (c convention) argument(n int) asm.Instructions {
+	return asm.Instructions{asm.LoadMem(asm.R0, asm.R8, int16(c.args[n]), asm.DWord), asm.StoreMem(asm.RFP, tmp2, asm.R0, asm.DWord)} //nolint:gosec // small
+}
+
+// native goes to "out" for a call of 32-bit programs, where these come too.
+func (c convention) native(l *layout) asm.Instructions {
+	if !c.both {
+		return nil
+	}
+	return append(follow(asm.R7, tmp2, 4, l.taskThread+l.threadStatus),
+		asm.LoadMem(asm.R0, asm.RFP, tmp2, asm.Word), asm.And.Imm(asm.R0, threadCompat), asm.JNE.Imm(asm.R0, 0, "out"))
+}
+
+// find goes to where the call in R0 is looked at, and to "out" for all others: most
+// calls of the host come by here, and have few steps.
+func find(calls []toldCall) asm.Instructions {
+	const few = 3
+	var all asm.Instructions
+	if len(calls) <= few {
+		for _, c := range calls {
+			all = append(all, asm.JEq.Imm(asm.R0, c.number, c.at))
+		}
+		return append(all, asm.Ja.Label("out"))
+	}
+	half := len(calls) / 2
+	label := fmt.Sprintf("from %d", calls[half].number)
+	all = append(all, asm.JGE.Imm(asm.R0, calls[half].number, label))
+	return append(append(all, find(calls[:half])...), labelled(label, find(calls[half:]))...)
 }
 
 // pointed reads what the word in tmp2 points to in the caller's memory, into tmp2
@@ -66,33 +62,11 @@ func pointed(size asm.Size) asm.Instructions {
 	return append(all, asm.LoadMem(asm.R0, asm.RFP, tmp2, size))
 }
 
-// matters leaves out, before all else, what is not told: it runs at the end of each
-// call of each process.
-func matters() asm.Instructions {
-	all := join(
-		asm.Instructions{asm.Mov.Reg(asm.R6, asm.R1), asm.LoadMem(asm.R8, asm.R6, 0, asm.DWord)},
-		follow(asm.R8, tmp2, 8, atNumber),
-		asm.Instructions{asm.LoadMem(asm.R0, asm.RFP, tmp2, asm.DWord)},
-	)
-	for _, one := range []struct {
-		number int32
-		to     string
-	}{
-		{CallOpenat, "openat"},
-		{CallClone, "clone"},
-		{CallClone3, "clone3"},
-		{CallConnect, "connect"},
-		{CallOpen, "open"},
-		{CallCreat, "writes"},
-		{CallOpenat2, "openat2"},
-		{CallOpenTree, "opentree"},
-	} {
-		all = append(all, asm.JEq.Imm(asm.R0, one.number, one.to))
-	}
-	for _, n := range plainCalls() {
-		all = append(all, asm.JEq.Imm(asm.R0, n, "plain"))
-	}
-	all = append(all, asm.Ja.Label("out"))
+// matters leaves out, before all else, what is not told.
+func matters(c convention) asm.Instructions {
+	all := append(asm.Instructions{
+		asm.Mov.Reg(asm.R6, asm.R1), asm.LoadMem(asm.R8, asm.R6, 0, asm.DWord), c.get(),
+	}, find(toldCalls())...)
 	masked := func(name string, mask int32, next string, get asm.Instructions) asm.Instructions {
 		return append(labelled(name, get), asm.And.Imm(asm.R0, mask), asm.JEq.Imm(asm.R0, 0, "out"), asm.Ja.Label(next))
 	}
@@ -102,37 +76,36 @@ func matters() asm.Instructions {
 	)
 	return join(
 		all,
-		masked("openat", accessMask, "writes", argumentOf(2)),
-		masked("open", accessMask, "writes", argumentOf(1)),
-		masked("openat2", accessMask, "writes", join(argumentOf(2), pointed(asm.DWord))),
-		masked("clone", NewSpaces, "plain", argumentOf(0)),
-		masked("clone3", NewSpaces, "plain", join(argumentOf(0), pointed(asm.DWord))),
-		masked("opentree", openTreeClone, "plain", argumentOf(2)),
-		labelled("connect", join(argumentOf(1), pointed(asm.Half))),
+		masked(atOpenat, accessMask, atWrites, c.argument(2)),
+		masked(atOpen, accessMask, atWrites, c.argument(1)),
+		masked(atOpenat2, accessMask, atWrites, join(c.argument(2), pointed(asm.DWord))),
+		masked(atClone, NewSpaces, atPlain, c.argument(0)),
+		masked(atClone3, NewSpaces, atPlain, join(c.argument(0), pointed(asm.DWord))),
+		masked(atOpenTree, openTreeClone, atPlain, c.argument(2)),
+		labelled(atConnect, join(c.argument(1), pointed(asm.Half))),
 		asm.Instructions{
 			asm.JEq.Imm(asm.R0, unixFamily, "look"), asm.Ja.Label("out"),
-			asm.LoadMem(asm.R0, asm.R6, 8, asm.DWord).WithSymbol("writes"),
+			asm.LoadMem(asm.R0, asm.R6, 8, asm.DWord).WithSymbol(atWrites),
 			asm.JSGE.Imm(asm.R0, 0, "look"), asm.JEq.Imm(asm.R0, eperm, "look"), asm.JEq.Imm(asm.R0, eacces, "look"), asm.JEq.Imm(asm.R0, erofs, "look"),
 			asm.Ja.Label("out"),
-			asm.LoadMem(asm.R0, asm.R6, 8, asm.DWord).WithSymbol("plain"),
+			asm.LoadMem(asm.R0, asm.R6, 8, asm.DWord).WithSymbol(atPlain),
 			asm.JSLT.Imm(asm.R0, 0, "out"),
 			asm.Mov.Imm(asm.R0, 0).WithSymbol("look"),
 		},
 	)
 }
 
-// callProgram tells of calls that matter: sys_exit(pt_regs, answer).
-func (w *Watch) callProgram(l *layout) []asm.Instructions {
-	native := join(follow(asm.R7, tmp2, 4, l.taskThread+l.threadStatus), asm.Instructions{
-		asm.LoadMem(asm.R0, asm.RFP, tmp2, asm.Word), asm.And.Imm(asm.R0, threadCompat), asm.JNE.Imm(asm.R0, 0, "out"),
-	})
+// callProgram tells of calls that matter: it is given (pt_regs, answer), with their
+// types.
+func (w *Watch) callProgram(l *layout, c convention) asm.Instructions {
 	fields := asm.Instructions{
 		asm.LoadMem(asm.R8, asm.R6, 0, asm.DWord),
 		asm.LoadMem(asm.R0, asm.R6, 8, asm.DWord), asm.StoreMem(asm.RFP, sightStack+atReturnSeen, asm.R0, asm.DWord),
+		c.get(), asm.StoreMem(asm.RFP, sightStack+atCallSeen, asm.R0, asm.Word),
 	}
-	fields = append(fields, into(asm.R8, atCallSeen, 4, atNumber)...)
-	for i, at := range argumentsAt() {
-		fields = append(fields, into(asm.R8, int16(atArgsSeen+8*i), 8, at)...) //nolint:gosec // small
+	for i, at := range c.args {
+		fields = append(fields,
+			asm.LoadMem(asm.R0, asm.R8, int16(at), asm.DWord), asm.StoreMem(asm.RFP, sightStack+int16(atArgsSeen+8*i), asm.R0, asm.DWord)) //nolint:gosec // small
 	}
 	text := func(name string, arg int16, off, size int32, helper asm.BuiltinFunc, next string) asm.Instructions {
 		return append(labelled(name, read(sightStack+atArgsSeen+8*arg, sightStack+atPathSeen, size, off, helper)), asm.Ja.Label(next))
@@ -179,8 +152,8 @@ func (w *Watch) callProgram(l *layout) []asm.Instructions {
 		kinds = append(kinds, asm.LoadImm(asm.R1, m, asm.DWord), asm.JEq.Reg(asm.R0, asm.R1, "kernel"))
 	}
 	kinds = append(kinds, asm.Ja.Label("out"))
-	return []asm.Instructions{
-		matters(), w.watched(l, false), native, fields, kinds, labelled("kernel", about(l, asm.R8)),
+	return join(
+		matters(c), w.watched(l, false), c.native(l), fields, kinds, labelled("kernel", about(l, asm.R8)),
 		labelled("tell", within(asm.R6, 0, callsOfOne)), who(l, SawCall), w.send(), end(),
-	}
+	)
 }

@@ -61,7 +61,7 @@ const (
 const (
 	FromExec  = "tracepoint sched_process_exec"
 	FromCap   = "tracepoint cap_capable"
-	FromCalls = "tracepoint sys_exit"
+	FromCalls = probe.CallsByTracepoint // where the kernel does not let its functions be looked at
 	FromProc  = "/proc"
 	FromRules = "nftables counters"
 	FromFiles = "fanotify"
