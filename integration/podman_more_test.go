@@ -59,6 +59,27 @@ spec:
 	wantLines(t, p.do(t, "run", "--rm", "--network", "none", "localhost/made", "cat", "/made"), "CapEff:\t"+restrictedCaps, "NoNewPrivs:\t1")
 }
 
+// An overlay of storage.conf's usual options, nodev, and with volatile, of which the
+// kernel marks the work directory: the container has both in its user namespace, and
+// starts again.
+func TestPodmanOverlay(t *testing.T) { eachPodman(t, podmanOverlay) }
+
+func podmanOverlay(t *testing.T, p *podman) {
+	p.storage = []string{"--root", p.dir + "/layers", "--storage-driver", "overlay", "--storage-opt", "overlay.mountopt=nodev,volatile"}
+	p.do(t, "import", "-q", p.dir+"/image.tar", "localhost/box:latest")
+	p.do(t, "run", "-d", "--network", "none", "--name", "again", "localhost/box", "sh", "-c", "echo x >>/root/starts; exec sleep 1000")
+	for _, starts := range []string{"x\n", "x\nx\n"} {
+		waitFor(t, "the file of each start", func() bool {
+			out, code := p.try(t, "exec", "again", "cat", "/root/starts")
+			return code == 0 && out == starts
+		})
+		out := p.do(t, "exec", "again", "sh", "-c", "grep ' / overlay' /proc/mounts; cat /proc/self/uid_map")
+		wantLines(t, out, ",nodev,", "volatile", "65536")
+		p.do(t, "stop", "-t", "0", "again")
+		p.do(t, "start", "again")
+	}
+}
+
 // docs/user-namespaces.md says so, and what helps.
 func TestPodmanUsernsAuto(t *testing.T) {
 	p := newPodman(t, "")

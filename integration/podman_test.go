@@ -12,9 +12,10 @@ import (
 // podman is Debian's Podman with all that it keeps in a folder of the test's.
 type podman struct {
 	dir, ns string
-	user    int    // 0 is root
-	newest  string // the folder of one that is not installed
-	ids     string // what it sees as /etc/subuid and /etc/subgid
+	user    int      // 0 is root
+	newest  string   // the folder of one that is not installed
+	ids     string   // what it sees as /etc/subuid and /etc/subgid
+	storage []string // options in the place of those for vfs
 }
 
 // eachPodman runs a test against Debian's Podman and the newest.
@@ -66,6 +67,7 @@ func (p *podman) try(t *testing.T, args ...string) (string, int) {
 		"--root", p.dir + "/graph", "--runroot", p.dir + "/runroot", "--tmpdir", p.dir + "/tmp", "--cgroup-manager", "cgroupfs", "--events-backend", "file",
 		"--runtime", p.dir + "/hatchdog", "--storage-driver", "vfs",
 	}
+	all = append(all, p.storage...)
 	cmd := p.asUser(append(all, args...))
 	if p.user == 0 {
 		cmd = exec.Command("nsenter", append([]string{"--net=" + p.ns, filepath.Join(p.newest, "podman")}, append(all, args...)...)...)

@@ -12,7 +12,7 @@ import (
 // it.
 func evidence(a *effects.Acquired, f host.Facts) guard.Evidence {
 	ev := guard.Evidence{
-		Bundle: f.Bundle, Identify: host.Identify, Layers: host.Layers, Node: host.DeviceNode, FSType: host.FSType, Mapping: hostIDs,
+		Bundle: f.Bundle, Identify: host.Identify, Layers: host.Layers, Forbids: host.Forbids, Node: host.DeviceNode, FSType: host.FSType, Mapping: hostIDs,
 		Enforced: f.Apparmor.Enforced,
 	}
 	if f.Euid == 0 {

@@ -3,6 +3,7 @@ package effects
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -161,9 +162,9 @@ func (w *work) mountOverlay(a *Acquired, r *Root) error {
 		data = ",upperdir=" + escape(name+"/"+upper) + ",workdir=" + name + "/" + workDir
 	}
 	data = strings.Join(append([]string{"lowerdir=" + strings.Join(lower, ":") + data}, o.Options...), ",")
-	flags := uintptr(0)
+	flags := o.Flags
 	if o.ReadOnly {
-		flags = unix.MS_RDONLY
+		flags |= unix.MS_RDONLY
 	}
 	if err := host.MountOverlay(dir, r.After, data, flags, w.IDs); err != nil {
 		return err
@@ -188,10 +189,19 @@ func (r *Root) layer(path, before string) error {
 }
 
 // makeWork makes our work directory, as the root of the range: we are nobody on
-// a mount whose owners are mapped.
+// a mount whose owners are mapped. The one of a volatile overlay that is started
+// again has the kernel's mark, which says that the files may not be whole: the
+// engine, whose own directory had it too, has decided to take them.
 func (w *work) makeWork(dir string) error {
 	return host.As(w.IDs, func() error {
-		if err := unix.Mkdir(filepath.Join(dir, workDir), 0o700); err != nil && !errors.Is(err, unix.EEXIST) {
+		err := unix.Mkdir(filepath.Join(dir, workDir), 0o700)
+		if errors.Is(err, unix.EEXIST) {
+			err = nil
+			if w.overlay().Volatile() {
+				err = os.RemoveAll(filepath.Join(dir, workDir, "work/incompat"))
+			}
+		}
+		if err != nil {
 			return fmt.Errorf("work directory: %w", err)
 		}
 		return nil

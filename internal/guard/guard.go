@@ -49,6 +49,10 @@ type Evidence struct {
 	// Layers reads which layers the overlay mount at a path has; none where it
 	// is no overlay.
 	Layers func(path string) ([]string, error)
+	// Forbids reads what the mount at a path does not let be done, a bit for each
+	// thing: to write, to start programs, to open devices (statfs(2), ST_RDONLY and
+	// its like).
+	Forbids func(path string) (uint64, error)
 	// Node reads type and numbers of a device node.
 	Node func(path string) (typ string, major, minor int64, err error)
 	// FSType names the file system of what a path leads to.

@@ -155,9 +155,9 @@ func rootPath(c *check, at string, before, after jsontext.Value) {
 }
 
 // sameRoot: the new root is the directory that was examined, or the new mount
-// has the layers of the old one in their order, each the same directory. Which
-// layers the old one has is asked of the kernel, by a path that leads to what was
-// examined.
+// has the layers of the old one in their order, each the same directory, and
+// forbids what the old one did. Which layers the old one has is asked of the
+// kernel, by a path that leads to what was examined.
 func (c *check) sameRoot(was, is string) bool {
 	ev, r := c.evidence, c.evidence.Root
 	if r == nil || r.Before != was || r.After != is || ev.Identify == nil || ev.Layers == nil {
@@ -171,7 +171,7 @@ func (c *check) sameRoot(was, is string) bool {
 		host = path.Join(ev.Bundle, host)
 	}
 	layers, err := ev.Layers(host)
-	if err != nil || len(layers) != len(r.Layers) || !c.sameFile(host, r.Handle) {
+	if err != nil || len(layers) != len(r.Layers) || !c.sameFile(host, r.Handle) || !c.asRestricted(host, r.After) {
 		return false
 	}
 	for i, l := range r.Layers {
@@ -180,6 +180,16 @@ func (c *check) sameRoot(was, is string) bool {
 		}
 	}
 	return true
+}
+
+// asRestricted: what the mount at the first path forbids, the other forbids too.
+func (c *check) asRestricted(before, after string) bool {
+	if c.evidence.Forbids == nil {
+		return false
+	}
+	was, err1 := c.evidence.Forbids(before)
+	is, err2 := c.evidence.Forbids(after)
+	return err1 == nil && err2 == nil && was&^is == 0
 }
 
 func (c *check) sameFile(a, b string) bool {

@@ -80,9 +80,12 @@ func TestRootNeedsTheSameLayers(t *testing.T) {
 		pairs         []Pair
 		ids           map[string]uint64
 		swap          RootSwap
+		forbids       map[string]uint64
 		ok            bool
 	}{
 		"the same":         {host: layers, pairs: pairs, ids: good, ok: true},
+		"with less":        {host: layers, pairs: pairs, ids: good, forbids: map[string]uint64{"/b/rootfs": 4, "/private/root": 6}, ok: true},
+		"with more":        {host: layers, pairs: pairs, ids: good, forbids: map[string]uint64{"/b/rootfs": 6, "/private/root": 2}},
 		"one fewer":        {host: layers, pairs: pairs[:2], ids: good},
 		"another order":    {host: layers, pairs: []Pair{pairs[0], pairs[2], pairs[1]}, ids: good},
 		"another file":     {host: layers, pairs: pairs, ids: map[string]uint64{"/u": 1, "hu": 1, "/l1": 2, "h1": 7, "/l2": 3, "h2": 3}},
@@ -103,6 +106,7 @@ func TestRootNeedsTheSameLayers(t *testing.T) {
 				}
 				return c.host, nil
 			},
+			Forbids: func(path string) (uint64, error) { return c.forbids[path], nil },
 		}
 		if err := Check([]byte(before), []byte(after), ev); (err == nil) != c.ok {
 			t.Errorf("%s: %v", name, err)

@@ -1,6 +1,10 @@
 package host
 
-import "golang.org/x/sys/unix"
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
 
 // lockedFlags are the options of a file's mount that whoever takes the mount
 // into a user namespace of less privilege cannot clear (mount_namespaces(7)).
@@ -19,4 +23,17 @@ func lockedFlags(fd int) []string {
 		}
 	}
 	return all
+}
+
+// stNoSymfollow is ST_NOSYMFOLLOW (linux/statfs.h, 5.10).
+const stNoSymfollow = 0x2000
+
+// Forbids are the ST_ flags of the mount at path that take something away from
+// who uses it.
+func Forbids(path string) (uint64, error) {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(path, &fs); err != nil {
+		return 0, &os.PathError{Op: "statfs", Path: path, Err: err}
+	}
+	return uint64(fs.Flags) & (unix.ST_RDONLY | unix.ST_NOSUID | unix.ST_NODEV | unix.ST_NOEXEC | stNoSymfollow), nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
 )
 
 // Overlay is an overlay mount as the kernel describes it.
@@ -16,13 +17,18 @@ type Overlay struct {
 	Upper string   `json:"upper,omitempty"`
 	Work  string   `json:"work,omitempty"`
 	// Options are the others that a new mount of the same layers must have.
-	Options  []string `json:"options,omitempty"`
-	ReadOnly bool     `json:"readOnly,omitempty"`
+	Options []string `json:"options,omitempty"`
+	// Flags are the mount flags of it that such a mount must have: MS_NODEV and its
+	// like (linux/mount.h).
+	Flags    uintptr `json:"flags,omitempty"`
+	ReadOnly bool    `json:"readOnly,omitempty"`
 }
 
 var (
 	errLayers  = errors.New("its layers cannot be told from the mount table")
 	errOption  = errors.New("it has an overlay option that is not known")
+	errAlone   = errors.New("it lets no second overlay have its upper layer")
+	errData    = errors.New("it has layers of data alone")
 	errBelow   = errors.New("other file systems are mounted below it")
 	errStacked = errors.New("the root file system is not where its mount begins")
 )
@@ -62,28 +68,69 @@ func overlayOf(at place, all []mount) (*Overlay, error) {
 
 func parseOverlay(m *mountinfo.Info, path string) (*Overlay, error) {
 	o := &Overlay{}
-	for _, part := range append(strings.Split(m.Options, ","), strings.Split(m.VFSOptions, ",")...) {
-		name, value, _ := strings.Cut(part, "=")
-		value = unescapeOctal(value)
-		switch name {
-		case "lowerdir":
-			o.Lower = append(o.Lower, splitLayers(value)...)
-		case "lowerdir+":
-			o.Lower = append(o.Lower, value)
-		case "upperdir":
-			o.Upper = unescapeBackslash(value)
-		case "workdir":
-			o.Work = unescapeBackslash(value)
-		case "ro":
-			o.ReadOnly = true
-		case "rw", "relatime", "noatime", "nodiratime", "nosuid", "nodev", "noexec", "":
-		case "redirect_dir", "index", "xino", "metacopy", "nfs_export", "volatile", "userxattr", "uuid":
-			o.Options = append(o.Options, part)
-		default:
-			return nil, fmt.Errorf("%w: %s", errOption, name)
+	for _, part := range strings.Split(m.Options, ",") {
+		flag, known := mountFlags[part]
+		if !known {
+			return nil, fmt.Errorf("%w: %s", errOption, part)
+		}
+		o.Flags |= flag
+		o.ReadOnly = o.ReadOnly || part == "ro"
+	}
+	for _, part := range strings.Split(m.VFSOptions, ",") {
+		if err := o.option(part); err != nil {
+			return nil, err
 		}
 	}
 	return o, o.absolute(path)
+}
+
+// mountFlags are the flags that a mount can have (fs/proc_namespace.c,
+// show_mnt_opts), and what of them a mount of the same layers is given.
+var mountFlags = map[string]uintptr{
+	"ro": 0, "rw": 0, "relatime": 0,
+	"nosuid": unix.MS_NOSUID, "nodev": unix.MS_NODEV, "noexec": unix.MS_NOEXEC, "nosymfollow": unix.MS_NOSYMFOLLOW,
+	"noatime": unix.MS_NOATIME, "nodiratime": unix.MS_NODIRATIME,
+}
+
+// option takes what the overlay shows of itself (fs/overlayfs/params.c,
+// ovl_show_options of 6.18). Options of mount alone, such as override_creds, are
+// not shown.
+func (o *Overlay) option(part string) error {
+	name, value, _ := strings.Cut(part, "=")
+	value = unescapeOctal(value)
+	switch name {
+	case "lowerdir":
+		o.Lower = append(o.Lower, splitLayers(value)...)
+	case "lowerdir+":
+		o.Lower = append(o.Lower, value)
+	case "datadir+":
+		return errData
+	case "upperdir":
+		o.Upper = unescapeBackslash(value)
+	case "workdir":
+		o.Work = unescapeBackslash(value)
+	case "ro":
+		o.ReadOnly = true
+	case "rw", "":
+	case "seclabel": // of SELinux: the kernel adds it
+	case "index", "nfs_export":
+		// The kernel refuses a second one (ovl_get_upper, EBUSY).
+		if value != "off" && o.Upper != "" {
+			return fmt.Errorf("%w: %s", errAlone, part)
+		}
+		o.Options = append(o.Options, part)
+	case "redirect_dir", "xino", "metacopy", "verity", "volatile", "fsync", "userxattr", "uuid", "default_permissions":
+		o.Options = append(o.Options, part)
+	default:
+		return fmt.Errorf("%w: %s", errOption, name)
+	}
+	return nil
+}
+
+// Volatile says that the kernel marks the work directory of it, and takes none
+// that is marked (overlayfs.rst, "Volatile mount").
+func (o *Overlay) Volatile() bool {
+	return slices.Contains(o.Options, "volatile") || slices.Contains(o.Options, "fsync=volatile")
 }
 
 // absolute completes layers that are named from the directory of Docker's
@@ -102,7 +149,7 @@ func (o *Overlay) absolute(merged string) error {
 	}
 	for _, p := range paths {
 		if *p == "" {
-			return errLayers // as in lowerdir=a::b, a layer of data alone
+			return errData // as in lowerdir=a::b
 		}
 		if !filepath.IsAbs(*p) {
 			*p = filepath.Join(base, *p)

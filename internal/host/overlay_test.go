@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
 )
 
 func TestParseOverlay(t *testing.T) {
@@ -18,6 +19,7 @@ func TestParseOverlay(t *testing.T) {
 		}
 	}
 	merged := dir + "/1/merged"
+	const today = "default_permissions,redirect_dir=on,uuid=null,metacopy=on,verity=require,fsync=volatile,userxattr"
 	for name, c := range map[string]struct {
 		options string
 		lower   []string
@@ -29,7 +31,12 @@ func TestParseOverlay(t *testing.T) {
 		"relative":   {"rw,lowerdir=l/X:a,upperdir=1/diff,workdir=1/work", []string{"DIR/l/X", "DIR/a"}, "DIR/1/diff", nil, ""},
 		"escapes":    {`rw,lowerdir=DIR/b\134:c:DIR/d\054e`, []string{"DIR/b:c", "DIR/d,e"}, "", nil, ""},
 		"new names":  {"rw,lowerdir+=DIR/a,lowerdir+=DIR/b:c,xino=off", []string{"DIR/a", "DIR/b:c"}, "", []string{"xino=off"}, ""},
-		"data layer": {"rw,lowerdir=DIR/a::DIR/b", nil, "", nil, "cannot be told"},
+		"data layer": {"rw,lowerdir=DIR/a::DIR/b", nil, "", nil, "layers of data alone"},
+		"data":       {"rw,lowerdir+=DIR/a,datadir+=DIR/b", nil, "", nil, "layers of data alone"},
+		"of today":   {"rw,seclabel,lowerdir=DIR/a," + today, []string{"DIR/a"}, "", strings.Split(today, ","), ""},
+		"index":      {"rw,lowerdir=DIR/a,upperdir=DIR/1/diff,workdir=DIR/1/work,index=on", nil, "", nil, "no second overlay"},
+		"index, ro":  {"ro,lowerdir=DIR/a,index=on,nfs_export=on", []string{"DIR/a"}, "", []string{"index=on", "nfs_export=on"}, ""},
+		"context":    {`rw,context="s:o:t:s0:c1,c2",lowerdir=DIR/a`, nil, "", nil, "context"},
 		"gone":       {"rw,lowerdir=DIR/gone", nil, "", nil, "is not there"},
 		"unknown":    {"rw,lowerdir=DIR/a,fancy=on", nil, "", nil, "fancy"},
 		"no work":    {"rw,lowerdir=DIR/a,upperdir=DIR/1/diff", nil, "", nil, "cannot be told"},
@@ -62,4 +69,19 @@ func FuzzSplitLayers(f *testing.F) {
 			t.Errorf("%q and %q became %q", a, b, got)
 		}
 	})
+}
+
+func TestOverlayFlags(t *testing.T) {
+	dir := t.TempDir()
+	for options, want := range map[string]uintptr{
+		"rw,relatime": 0, "ro,nosuid,nodev,noexec,relatime": unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, "rw,nosymfollow,noatime,nodiratime": unix.MS_NOSYMFOLLOW | unix.MS_NOATIME | unix.MS_NODIRATIME,
+	} {
+		o, err := parseOverlay(&mountinfo.Info{Options: options, VFSOptions: "rw,lowerdir=" + dir}, dir)
+		if err != nil || o.Flags != want || o.ReadOnly != strings.HasPrefix(options, "ro") {
+			t.Errorf("%s: %+v %v", options, o, err)
+		}
+	}
+	if _, err := parseOverlay(&mountinfo.Info{Options: "rw,idmapped", VFSOptions: "rw,lowerdir=" + dir}, dir); err == nil {
+		t.Error("a flag that is not known is taken")
+	}
 }
