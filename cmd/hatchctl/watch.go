@@ -92,7 +92,9 @@ type watcher struct {
 	sights  chan timed
 	written chan watch.Written
 	looked  chan look
-	done    chan lateAnswer
+	done    chan finished
+	running int // jobs
+	do      doing
 }
 
 type timed struct {
@@ -110,9 +112,9 @@ type look struct {
 // watched is a container with what is remembered of it.
 type watched struct {
 	*watch.Container
-	dropped  watch.Dropped
-	lost     uint64
-	answered map[policy.Answer]time.Time
+	dropped watch.Dropped
+	lost    uint64
+	answers
 }
 
 var errWatched = errors.New("another watch runs on this host")
@@ -125,7 +127,7 @@ func (o *options) watch(ctx context.Context, out, errs io.Writer, opts watchOpti
 	w := &watcher{
 		watchOptions: opts, o: o, out: out, errs: errs, audit: pol.Audit,
 		all: map[string]*watched{}, bySpace: map[uint32][]*watched{}, unknown: map[uint32]time.Time{}, ignored: map[uint32]time.Time{}, failing: map[string]time.Time{},
-		sights: make(chan timed, 1024), written: make(chan watch.Written, 64), looked: make(chan look), done: make(chan lateAnswer, 64),
+		sights: make(chan timed, 1024), written: make(chan watch.Written, 64), looked: make(chan look), done: make(chan finished), do: doing{freezeAll, isolateInTime, killAll},
 	}
 	for _, rule := range pol.Rules {
 		if ns := rule.Match.Namespace; ns != "" && !strings.Contains(ns, "*") {
@@ -219,22 +221,18 @@ func (w *watcher) run(ctx context.Context, m *mark) error {
 		select {
 		case <-ctx.Done():
 			m.touch()
+			w.end()
 			return nil
 		case s := <-w.sights:
 			w.sight(s)
 		case l := <-w.looked:
-			for _, s := range l.seen {
-				if c := w.all[s.Key()]; c != nil {
-					w.tell(c, s.Finding, l.began)
-				}
-			}
-			go w.looks(ctx, w.lookedAt(), min(lookMost, max(lookEvery, costShares*l.took)))
+			w.lookedAtAll(ctx, l)
 		case one := <-w.written:
 			if c := watch.Whose(w.bare(), one.Pid); c != nil && one.There() {
 				w.tell(w.all[c.Key()], c.Changed(one), time.Now())
 			}
-		case a := <-w.done:
-			w.tellAnswer(a)
+		case f := <-w.done:
+			w.finish(f)
 		case now := <-list.C:
 			w.list(now)
 			w.losses()
@@ -243,6 +241,16 @@ func (w *watcher) run(ctx context.Context, m *mark) error {
 			w.besides()
 		}
 	}
+}
+
+// lookedAtAll tells what a look saw, and has the next one begin.
+func (w *watcher) lookedAtAll(ctx context.Context, l look) {
+	for _, s := range l.seen {
+		if c := w.all[s.Key()]; c != nil && c.Init == s.Init { // it may have been started again
+			w.tell(c, s.Finding, l.began)
+		}
+	}
+	go w.looks(ctx, w.lookedAt(), min(lookMost, max(lookEvery, costShares*l.took)))
 }
 
 // losses tells of events that found no room.

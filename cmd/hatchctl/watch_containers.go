@@ -163,7 +163,7 @@ func capabilityName(n int) string {
 // sight judges what the kernel told.
 func (w *watcher) sight(s timed) {
 	c, sure := w.whose(s)
-	if c == nil {
+	if c == nil || c.Before(s.Sight) {
 		return
 	}
 	if s.Kind == probe.SawExec && s.Pid == c.Init.Pid && c.Unmade {

@@ -7,11 +7,11 @@ import (
 	"time"
 
 	"github.com/hatchdog/hatchdog/internal/audit"
-	"github.com/hatchdog/hatchdog/internal/policy"
 	"github.com/hatchdog/hatchdog/internal/watch"
 )
 
-// tell answers a finding, and tells it where it was not told yet. Without a
+// tell has a finding answered, and tells it where it was not told yet: behind its
+// answers, where it has some. Without a
 // container it is about the host. at is when it was read.
 func (w *watcher) tell(c *watched, f watch.Finding, at time.Time) {
 	key := ""
@@ -25,22 +25,21 @@ func (w *watcher) tell(c *watched, f watch.Finding, at time.Time) {
 	if told {
 		a.Identify() // before it is killed
 	}
-	if c != nil && c.Held && !f.Doubt {
-		a.Answers = w.answer(c, f, at, told)
-	}
-	if !told {
-		return
-	}
 	a.Count = count
-	w.print(a)
-	w.log(a)
+	if c != nil && c.Held && !f.Doubt {
+		if todo := c.wanted(f.Kind, told); len(todo) > 0 {
+			w.queue(c, &job{a, c, c.Container, todo, at, told})
+			return
+		}
+	}
+	if told {
+		w.publish(a)
+	}
 }
 
-// tellAnswer tells of an answer that took its time.
-func (w *watcher) tellAnswer(a lateAnswer) {
-	a.Time, a.Answers = time.Now().UTC(), []watch.Answer{a.done}
-	w.print(a.Alert)
-	w.log(a.Alert)
+func (w *watcher) publish(a watch.Alert) {
+	w.print(a)
+	w.log(a)
 }
 
 func (w *watcher) log(a watch.Alert) {
@@ -79,58 +78,4 @@ func (w *watcher) print(a watch.Alert) {
 		line += fmt.Sprintf("; %s: %s (%.1f ms)", one.Answer, one.Result, one.After)
 	}
 	fmt.Fprintln(w.out, harmless(line))
-}
-
-// lateAnswer is an alert with an answer that was given apart from the others.
-type lateAnswer struct {
-	watch.Alert
-	done watch.Answer
-}
-
-// answerPause is how long the same answer is not given again: the events of what
-// was frozen or killed are still read.
-const answerPause = time.Second
-
-// answer does what the profile says, quick things first. An event that was told
-// already is answered too: it goes on.
-func (w *watcher) answer(c *watched, f watch.Finding, at time.Time, told bool) []watch.Answer {
-	if c.answered == nil {
-		c.answered = map[policy.Answer]time.Time{}
-	}
-	wanted := map[policy.Answer]bool{}
-	for _, a := range c.answers(f.Kind) {
-		wanted[a] = time.Since(c.answered[a]) > answerPause && (told || a != policy.AnswerCapture)
-	}
-	var all []watch.Answer
-	for _, one := range []struct {
-		answer policy.Answer
-		do     func(*watched) error
-		result string
-	}{
-		{policy.AnswerFreeze, (*watched).freeze, "all of its processes are frozen"},
-		{policy.AnswerIsolate, (*watched).isolate, "it is cut off the network"},
-		{policy.AnswerCapture, nil, "it is being captured"},
-		{policy.AnswerKill, (*watched).kill, "all of its processes are killed"},
-	} {
-		if !wanted[one.answer] {
-			continue
-		}
-		if one.do == nil {
-			// Before they are killed, there must be something to look at.
-			w.capture(c, f, at, wanted[policy.AnswerKill])
-		} else if err := one.do(c); err != nil {
-			one.result = "it failed: " + err.Error()
-		}
-		c.answered[one.answer] = time.Now()
-		all = append(all, watch.Answer{Answer: one.answer, Result: one.result, After: float64(time.Since(at).Microseconds()) / 1000})
-	}
-	return all
-}
-
-// answers are those of its profile. A record of complain mode may have none.
-func (c *watched) answers(k watch.Kind) policy.Answers {
-	if c.Entry.Record.Ceiling == nil {
-		return nil
-	}
-	return c.Entry.Record.Ceiling.Detect.For(string(k))
 }

@@ -39,7 +39,7 @@ func Kill(dirs map[string]string) error {
 }
 
 func killAll(dir string) (n int, err error) {
-	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(dir+"/.", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.Name() != "cgroup.procs" {
 			return err
 		}

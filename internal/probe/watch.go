@@ -26,10 +26,11 @@ type Sight struct {
 	Kind          int
 	Space         uint32 // inode of the pid namespace that was entered, or of an unknown one
 	Pid           int
-	UID, GID      uint32 // of the host; UID of SawExec is the effective one
-	Mount, User   uint32 // inodes of the namespaces
-	Forked        bool   // it has executed nothing since it was made
-	ParentLevel   int    // of the pid namespace of the parent
+	Booted        time.Duration // when it was, since boot
+	UID, GID      uint32        // of the host; UID of SawExec is the effective one
+	Mount, User   uint32        // inodes of the namespaces
+	Forked        bool          // it has executed nothing since it was made
+	ParentLevel   int           // of the pid namespace of the parent
 	ParentPid     int
 	ParentCommand string
 	RootIno       uint64 // of its root directory
@@ -186,7 +187,8 @@ func decodeSight(raw []byte) (Sight, bool) {
 	word := func(at int) uint64 { return binary.NativeEndian.Uint64(raw[at:]) }
 	half := func(at int) uint32 { return binary.NativeEndian.Uint32(raw[at:]) }
 	s := Sight{
-		Kind: int(half(atKindSeen)), Space: half(atSpaceSeen), Pid: int(word(atPidSeen) >> 32), UID: half(atUIDSeen), GID: half(atUIDSeen + 4),
+		Booted: time.Duration(word(atBootedSeen)), //nolint:gosec // 292 years
+		Kind:   int(half(atKindSeen)), Space: half(atSpaceSeen), Pid: int(word(atPidSeen) >> 32), UID: half(atUIDSeen), GID: half(atUIDSeen + 4),
 		Mount: half(atMountSeen), User: half(atUserSeen), Forked: half(atFlagsSeen)&forkNoExec != 0, ParentLevel: int(half(atParentSeen)),
 		ParentPid: int(half(atParentPidSeen)), ParentCommand: text(raw[atParentNameSeen : atParentNameSeen+nameSize]),
 		RootIno: word(atRootInoSeen), RootDev: half(atRootDevSeen), OldUID: half(atOldUIDSeen), Command: text(raw[atNameSeen : atNameSeen+nameSize]),

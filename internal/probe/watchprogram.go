@@ -16,9 +16,9 @@ const (
 	atCallSeen, atReturnSeen, atArgsSeen                   = 124, 128, 136 // a capability is told in the first two
 	atFileSeen, fileNameSize                               = 184, 40
 	atPathSeen, atPathSizeSeen                             = 304, 120
-	atParentPidSeen, atParentNameSeen                      = 424, 432
-	sightSize                                              = 448
-	sightStack                                             = -464
+	atParentPidSeen, atParentNameSeen, atBootedSeen        = 424, 432, 448
+	sightSize                                              = 456
+	sightStack                                             = -472
 	forkNoExec                                             = 0x40 // PF_FORKNOEXEC (include/linux/sched.h)
 	overlayMagic                                           = 0x794c7630
 	procMagic, sysMagic, cgroupMagic                       = 0x9fa0, 0x62656572, 0x27e0eb // include/uapi/linux/magic.h
@@ -117,6 +117,7 @@ func who(l *layout, kind int32) asm.Instructions {
 	return join(
 		asm.Instructions{
 			asm.StoreImm(asm.RFP, sightStack+atKindSeen, int64(kind), asm.Word),
+			asm.FnKtimeGetBootNs.Call(), asm.StoreMem(asm.RFP, sightStack+atBootedSeen, asm.R0, asm.DWord),
 			asm.FnGetCurrentPidTgid.Call(), asm.StoreMem(asm.RFP, sightStack+atPidSeen, asm.R0, asm.DWord),
 			asm.FnGetCurrentUidGid.Call(), asm.StoreMem(asm.RFP, sightStack+atUIDSeen, asm.R0, asm.DWord),
 			asm.Mov.Reg(asm.R1, asm.RFP), asm.Add.Imm(asm.R1, sightStack+atNameSeen), asm.Mov.Imm(asm.R2, nameSize), asm.FnGetCurrentComm.Call(),

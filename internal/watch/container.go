@@ -13,7 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/hatchdog/hatchdog/internal/decision"
+	"github.com/hatchdog/hatchdog/internal/freeze"
 	"github.com/hatchdog/hatchdog/internal/lowlevel"
+	"github.com/hatchdog/hatchdog/internal/probe"
 )
 
 // spaceKinds are the namespaces that are compared (proc_pid_ns(5)).
@@ -91,6 +93,7 @@ type Container struct {
 	Held   bool // its policy is enforced
 	Init   lowlevel.Init
 	Given  *lowlevel.Given
+	Group  freeze.Mark // of its control group
 	Spaces Spaces
 	Root   Place
 	// Mounts are by id; RootMount is that of its root file system.
@@ -120,6 +123,7 @@ func ReadContainer(e decision.Entry) (*Container, error) {
 	if c.Given, err = lowlevel.FindGiven(e.Root, e.ID); err != nil {
 		return nil, err
 	}
+	c.Group = freeze.MarkOf(c.Given.Cgroups)
 	c.Spaces = ReadSpaces(c.Init.Pid)
 	ids := field(c.Init.Pid, "NSpid")
 	s, _ := readStatus(c.Init.Pid)
@@ -169,6 +173,13 @@ func parseMount(line string) (int, Mount, bool) {
 	id, err := strconv.Atoi(fields[0])
 	ro := strings.HasPrefix(fields[options]+",", "ro,")
 	return id, Mount{At: fields[at], Type: types[0], ReadOnly: ro}, err == nil
+}
+
+// Before is true for an event of before its first process started: a pid namespace and
+// a name come again.
+func (c *Container) Before(s probe.Sight) bool {
+	const tick = 10 * time.Millisecond                   // USER_HZ, in which proc_pid_stat(5) tells a start
+	return s.Booted/tick < time.Duration(c.Init.Started) //nolint:gosec // ticks since boot
 }
 
 // own is true for a kind of namespace that is the container's, not the host's. That
