@@ -150,13 +150,13 @@ func TestLearnPage(t *testing.T) {
 	must(t, os.WriteFile(bin+"/docker", []byte("#!/bin/sh\nexec "+strings.Join(run, " ")+"\n"), 0o755))
 	must(t, os.Symlink(tested.hatchctl, bin+"/hatchctl"))
 	t.Cleanup(func() {
-		for _, name := range []string{"web", "nginx", "tier-db"} {
+		for _, name := range []string{"web", "nginx", "tier-db", "web-log"} {
 			l.does(t, tested.hatchctl, "learn", "stop", name)
 		}
 	})
 	for _, block := range blocksOf(t, "docs/learn.md", "sh") {
 		for line := range strings.Lines(block) {
-			out, code := l.does(t, "sh", "-c", "cd "+l.dir+"; PATH="+bin+":$PATH; "+strings.ReplaceAll(line, "/tmp/web.json", "./web.json"))
+			out, code := l.does(t, "sh", "-c", "cd "+l.dir+"; PATH="+bin+":$PATH; "+strings.NewReplacer("/tmp/web.json", "./web.json", "/tmp/log.json", "./log.json").Replace(line))
 			if code != 0 {
 				t.Errorf("%s: exit code %d\n%s", line, code, out)
 			}

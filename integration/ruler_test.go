@@ -57,6 +57,12 @@ func TestRuler(t *testing.T) {
 // blockedBy is what is blocked in a container under a profile, or by runc alone.
 func blockedBy(t *testing.T, profile, ruler string) []string {
 	t.Helper()
+	return blockedWith(t, profile, ruler, dockersFilter(t))
+}
+
+// blockedWith is blockedBy for a request with a filter.
+func blockedWith(t *testing.T, profile, ruler string, filter *specs.LinuxSeccomp) []string {
+	t.Helper()
 	d := newPinned(t, "")
 	must(t, os.Chmod(filepath.Dir(d.dir), 0o755)) // the root of a user namespace passes through
 	must(t, exec.Command("cp", ruler, d.bundle+"/rootfs/ruler").Run())
@@ -66,7 +72,7 @@ func blockedBy(t *testing.T, profile, ruler string) []string {
 	d.edit(t, func(s *specs.Spec) {
 		s.Process.Args = []string{"/ruler"}
 		s.Process.NoNewPrivileges, s.Root.Readonly = false, false
-		s.Linux.Seccomp = dockersFilter(t)
+		s.Linux.Seccomp = filter
 	})
 	var out string
 	if profile == "docker" {

@@ -26,10 +26,14 @@ that are started meanwhile. No start of a container waits for it.
 A learned profile extends builtin/restricted and never goes beyond it: what was seen
 beyond it is listed for review, and granted only by name ('learn show --grant').
 
+Without BPF, '--log' records the calls and the programs of containers that were given
+the filter that 'learn filter' writes.
+
 Recordings are kept in the state directory, which is emptied by a restart of the host.`
 
 func learnCommand(o *options) *cobra.Command {
 	var as string
+	var log bool
 	cmd := &cobra.Command{
 		Use:   "learn [-- COMMAND ...]",
 		Short: "Record what containers do, and write the profile for it",
@@ -39,7 +43,7 @@ func learnCommand(o *options) *cobra.Command {
   hatchctl learn stop web
   hatchctl learn show web > web.yaml`,
 	}
-	group(cmd, learnStart(o), learnStop(o), learnShow(o), learnMerge(o), learnVerify(o), learnRemove(o), learnRecord(o))
+	group(cmd, learnStart(o), learnStop(o), learnShow(o), learnMerge(o), learnVerify(o), learnRemove(o), learnFilter(), learnRecord(o))
 	below := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if cmd.ArgsLenAtDash() != 0 || len(args) == 0 {
@@ -49,10 +53,15 @@ func learnCommand(o *options) *cobra.Command {
 		if name == "" {
 			name = "run-" + time.Now().UTC().Format("20060102-150405")
 		}
-		return o.learnDuring(cmd, name, args)
+		return o.learnDuring(cmd, name, log, args)
 	}
 	cmd.Flags().StringVar(&as, "as", "", "the name of the recording (default: the time)")
+	logFlag(cmd, &log)
 	return cmd
+}
+
+func logFlag(cmd *cobra.Command, log *bool) {
+	cmd.Flags().BoolVar(log, "log", false, "record without BPF: calls and programs alone, of containers that were given the filter of 'learn filter'")
 }
 
 func learnStop(o *options) *cobra.Command {

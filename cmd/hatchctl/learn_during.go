@@ -20,8 +20,8 @@ import (
 )
 
 // learnDuring records what appears while a command runs.
-func (o *options) learnDuring(cmd *cobra.Command, name string, command []string) error {
-	code, err := o.recordDuring(cmd, name, command)
+func (o *options) learnDuring(cmd *cobra.Command, name string, log bool, command []string) error {
+	code, err := o.recordDuring(cmd, name, log, command)
 	if err != nil {
 		return err
 	}
@@ -32,7 +32,7 @@ func (o *options) learnDuring(cmd *cobra.Command, name string, command []string)
 }
 
 // recordDuring gives the exit code of the command.
-func (o *options) recordDuring(cmd *cobra.Command, name string, command []string) (int, error) {
+func (o *options) recordDuring(cmd *cobra.Command, name string, log bool, command []string) (int, error) {
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM)
 	defer stop()
 	interrupts := make(chan os.Signal, 1) // the command has them too, and ends
@@ -41,7 +41,7 @@ func (o *options) recordDuring(cmd *cobra.Command, name string, command []string
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	ended := make(chan error, 1)
-	err := o.record(ctx, name, sought{func(workload.Workload) bool { return true }, true}, func() {
+	err := o.record(ctx, name, sought{func(workload.Workload) bool { return true }, true, log}, func() {
 		go func() {
 			c := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // it is what the operator asks for
 			c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
@@ -64,6 +64,9 @@ func (o *options) recordDuring(cmd *cobra.Command, name string, command []string
 func learnedProfile(d *learning.Data, name string, grant []string) (*learning.Profile, learning.Wish, error) {
 	if d.Runs == 0 {
 		return nil, learning.Wish{}, fmt.Errorf("%s: %w", name, errNoRuns)
+	}
+	if len(d.Calls) == 0 {
+		return nil, learning.Wish{}, fmt.Errorf("%s: %w", name, errNoCalls)
 	}
 	native, err := seccomp.Native(runtime.GOARCH)
 	if err != nil {

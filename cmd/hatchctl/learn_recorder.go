@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/hatchdog/hatchdog/internal/decision"
 	learning "github.com/hatchdog/hatchdog/internal/learn"
+	"github.com/hatchdog/hatchdog/internal/logged"
 	"github.com/hatchdog/hatchdog/internal/probe"
 	"github.com/hatchdog/hatchdog/internal/workload"
 	"github.com/hatchdog/hatchdog/profiles/syscalls/numbers"
@@ -31,12 +33,52 @@ const (
 type sought struct {
 	pick  func(workload.Workload) bool
 	fresh bool
+	log   bool // by the kernel's log of calls, without BPF
+}
+
+// source counts what is done in pid namespaces.
+type source interface {
+	States() ([]probe.State, error)
+	Claim(n probe.Namespace) error
+	Ignore(n probe.Namespace) error
+	Forget(n probe.Namespace)
+	Entries(keep, drop func(probe.Namespace) bool, f func(probe.Entry)) error
+	// Known tells the first process of a namespace.
+	Known(inode uint32, pid int)
+	Notes() []string
+	Close() error
+}
+
+// inKernel is the source with programs in the kernel, which know first processes.
+type inKernel struct{ *probe.Recorder }
+
+func (inKernel) Known(uint32, int) {}
+
+func (k inKernel) Notes() (all []string) {
+	if !k.Capabilities {
+		all = append(all, "this kernel does not tell which capabilities are used (no tracepoint cap_capable)")
+	}
+	if k.Unseen() > 0 {
+		all = append(all, "there were more pid namespaces than are told apart")
+	}
+	return all
+}
+
+func openSource(log bool, names map[int]string) (source, error) {
+	if log {
+		return logged.Record()
+	}
+	p, err := probe.Record(learning.Watched(names))
+	if err != nil {
+		return nil, fmt.Errorf("%w; 'hatchctl learn --log' records calls alone, without BPF", err)
+	}
+	return inKernel{p}, nil
 }
 
 // recorder follows the containers that are wanted, and keeps what they do.
 type recorder struct {
 	store decision.Store
-	probe *probe.Recorder
+	probe source
 	pick  func(workload.Workload) bool
 	world learning.World
 	over  *learning.Data // of the containers that are gone
@@ -58,7 +100,7 @@ func (r *recorder) pace() time.Duration {
 // newRecorder begins to count, also what the containers do that are there already.
 func (o *options) newRecorder(s sought, keep func(*learning.Data) error) (*recorder, error) {
 	names := numbers.Names(runtime.GOARCH)
-	p, err := probe.Record(learning.Watched(names))
+	p, err := openSource(s.log, names)
 	if err != nil {
 		return nil, err
 	}
@@ -69,9 +111,7 @@ func (o *options) newRecorder(s sought, keep func(*learning.Data) error) (*recor
 	for _, c := range capability.ListKnown() {
 		r.world.Capabilities[uint64(c)] = "CAP_" + strings.ToUpper(c.String()) //nolint:gosec // below 64
 	}
-	if !p.Capabilities {
-		r.over.Note("this kernel does not tell which capabilities are used (no tracepoint cap_capable)")
-	}
+	r.over.CallsOnly = s.log
 	return r, nil
 }
 
@@ -129,6 +169,9 @@ func (r *recorder) step(now time.Time, sample bool) error {
 		}
 		if b.wanted && !b.told {
 			b.seek()
+			if b.init.Pid != 0 && b.inode != 0 {
+				r.probe.Known(b.inode, b.init.Pid)
+			}
 			searched = searched || b.init.Pid != 0 && now.Sub(b.since) < learnAge
 			r.hurry = r.hurry || now.Sub(b.since) < learnAge
 		}

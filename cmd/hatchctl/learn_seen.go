@@ -41,7 +41,9 @@ func (r *recorder) of(boxes map[probe.Namespace]*learnt) (*learning.Data, error)
 	for _, s := range states {
 		if boxes[s.Namespace] != nil {
 			d.Lost += s.Lost
-			d.Files = max(d.Files, int64(s.Files)+1) //nolint:gosec // a number of a file
+			if s.Files > 0 {
+				d.Files = max(d.Files, int64(s.Files)+1) //nolint:gosec // a number of a file
+			}
 		}
 	}
 	for _, b := range boxes {
@@ -74,8 +76,8 @@ func (r *recorder) seen() (*learning.Data, error) {
 		return nil, err
 	}
 	all.Merge(d)
-	if r.probe.Unseen() > 0 {
-		all.Note("there were more pid namespaces than are told apart")
+	for _, text := range r.probe.Notes() {
+		all.Note(text)
 	}
 	return all, nil
 }

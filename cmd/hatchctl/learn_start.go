@@ -22,11 +22,15 @@ import (
 
 var (
 	errNoLearning = errors.New("what containers do cannot be recorded on this host")
+	errNoCalls    = errors.New("the recording holds no call: its container did nothing, or recorded by --log it did not have the filter of 'hatchctl learn filter'")
 	errNoRuns     = errors.New("the recording holds no container: nothing is learned from it")
 )
 
 // selection says which containers are recorded.
-type selection struct{ label, image string }
+type selection struct {
+	label, image string
+	log          bool
+}
 
 // pick is true for a container of the selection, or that has a name.
 func (s selection) pick(name string) (func(workload.Workload) bool, error) {
@@ -51,6 +55,7 @@ func (s selection) pick(name string) (func(workload.Workload) bool, error) {
 }
 
 func (s *selection) flags(cmd *cobra.Command) {
+	logFlag(cmd, &s.log)
 	cmd.Flags().StringVar(&s.label, "label", "", "record containers with this label of Docker's, KEY=VALUE")
 	cmd.Flags().StringVar(&s.image, "image", "", "record containers of this image, as its user named it; * stands for anything but /")
 }
@@ -120,6 +125,9 @@ func (o *options) startRecorder(name string, s selection, args []string) error {
 	}
 	defer said.Close()
 	own := []string{"learn", "record", "--as", name, "--label", s.label, "--image", s.image, "--policy", o.policyFile, "--state-dir", o.stateDir}
+	if s.log {
+		own = append(own, "--log")
+	}
 	cmd := exec.Command("/proc/self/exe", append(append(own, "--"), args...)...) //nolint:gosec // ourselves
 	cmd.Args[0] = os.Args[0]
 	cmd.Stderr = say
@@ -153,7 +161,7 @@ func learnRecord(o *options) *cobra.Command {
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			return o.record(ctx, as, sought{pick: pick}, func() {
+			return o.record(ctx, as, sought{pick: pick, log: s.log}, func() {
 				fmt.Fprintln(os.Stderr, readyLine)
 				if null, err := os.OpenFile("/dev/null", os.O_RDWR, 0); err == nil {
 					_ = syscall.Dup3(int(null.Fd()), int(os.Stderr.Fd()), 0)

@@ -18,6 +18,7 @@ const verifyDenies = 1
 
 func learnVerify(o *options) *cobra.Command {
 	var grant []string
+	var log bool
 	cmd := &cobra.Command{
 		Use: "verify NAME OTHER | NAME -- COMMAND ...", Short: "List what a learned profile would deny",
 		Long: `List what the profile of a recording would deny of what another recording has, or of
@@ -43,7 +44,7 @@ Exit code 0: nothing would be denied. 1: something would.`,
 			other := args[1]
 			if cmd.ArgsLenAtDash() == 1 {
 				other = "verify-" + time.Now().UTC().Format("20060102-150405")
-				if _, err := o.recordDuring(cmd, other, args[1:]); err != nil {
+				if _, err := o.recordDuring(cmd, other, log, args[1:]); err != nil {
 					return err
 				}
 				defer func() { _ = r.remove(other) }()
@@ -62,6 +63,7 @@ Exit code 0: nothing would be denied. 1: something would.`,
 			return tellDenied(cmd.OutOrStdout(), p, w, second)
 		},
 	}
+	logFlag(cmd, &log)
 	cmd.Flags().StringArrayVar(&grant, "grant", nil, "a capability or a system call beyond builtin/restricted that the profile grants")
 	return cmd
 }

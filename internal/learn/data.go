@@ -97,6 +97,9 @@ type Data struct {
 
 	Lost  uint64   `json:"lost,omitempty"` // what found no room
 	Notes []string `json:"notes,omitempty"`
+	// CallsOnly is true where nothing but calls and programs was seen of some
+	// container, without the arguments of calls.
+	CallsOnly bool `json:"callsOnly,omitempty"`
 	// SharedNetwork is true where a container had the host's network.
 	SharedNetwork bool `json:"sharedNetwork,omitempty"`
 }
@@ -175,6 +178,7 @@ func (d *Data) Merge(o *Data) {
 		d.Note(n)
 	}
 	d.SharedNetwork = d.SharedNetwork || o.SharedNetwork
+	d.CallsOnly = d.CallsOnly || o.CallsOnly
 }
 
 // Named keeps that an address was asked for by a name.

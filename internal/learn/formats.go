@@ -3,6 +3,7 @@ package learn
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,8 @@ import (
 	"github.com/hatchdog/hatchdog/internal/egress"
 	"github.com/hatchdog/hatchdog/internal/seccomp"
 )
+
+var errCallsOnly = errors.New("the recording holds calls and programs alone (learn --log): it makes a policy or a seccomp filter, and nothing for files and the network")
 
 // Seccomp is the profile's calls as an OCI filter, for a tool that knows no tables:
 // each with the arguments that the table admits. All other calls answer ENOSYS.
@@ -52,6 +55,9 @@ func (p *Profile) Seccomp() ([]byte, error) {
 // Apparmor is an AppArmor profile of the programs, the capabilities and the places
 // that were seen. A path that is not plain is left out and told.
 func (p *Profile) Apparmor() ([]byte, error) {
+	if p.From.CallsOnly {
+		return nil, errCallsOnly
+	}
 	w := &writer{}
 	w.line(0, "# Learned from %d runs, %s to %s.", p.From.Runs, stamp(p.From.First), stamp(p.From.Last))
 	w.line(0, "abi <abi/3.0>,")
@@ -98,6 +104,9 @@ func (w *writer) path(name, below, access string, s Seen) {
 
 // NetworkPolicy is a NetworkPolicy of Kubernetes. It knows no names: those are told.
 func (p *Profile) NetworkPolicy() ([]byte, error) {
+	if p.From.CallsOnly {
+		return nil, errCallsOnly
+	}
 	w := &writer{}
 	w.line(0, "# Learned from %d runs, %s to %s.", p.From.Runs, stamp(p.From.First), stamp(p.From.Last))
 	w.line(0, "apiVersion: networking.k8s.io/v1")

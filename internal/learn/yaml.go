@@ -169,6 +169,10 @@ func (p *Profile) writeLimits(w *writer) {
 }
 
 func (p *Profile) writeNetwork(w *writer) {
+	if p.From.CallsOnly {
+		w.line(2, "# the root, the mounts and the network stay as builtin/%s has them: nothing was seen of their use", base)
+		return
+	}
 	if !p.Network {
 		w.line(2, "# it shares the host's network, where hatchdog has no rules")
 		return

@@ -54,6 +54,12 @@ type Namespace struct {
 	Started uint64 // nanoseconds after boot
 }
 
+// NamespaceAt is the namespace of a first process that started so many ticks
+// (USER_HZ, 100 a second) after boot.
+func NamespaceAt(inode uint32, ticks uint64) Namespace {
+	return Namespace{Inode: inode, Started: ticks * 10_000_000}
+}
+
 // Ticks is Started as proc_pid_stat(5) has it (USER_HZ, 100 a second).
 func (n Namespace) Ticks() uint64 { return n.Started / 10_000_000 }
 

@@ -1,6 +1,9 @@
 package probe
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 )
@@ -62,6 +65,15 @@ func put(at int16, value int64) asm.Instructions {
 	return asm.Instructions{asm.LoadImm(asm.R0, value, asm.DWord), asm.StoreMem(asm.RFP, at, asm.R0, asm.DWord)}
 }
 
+// runtimes are how the names of the low-level runtimes' own processes begin. A name
+// ends with a zero byte.
+func runtimes() []string { return []string{"runc:[", "crun\x00"} }
+
+// OfRuntime is true for the name of a process of the low-level runtime's own.
+func OfRuntime(comm string) bool {
+	return slices.ContainsFunc(runtimes(), func(name string) bool { return strings.HasPrefix(comm+"\x00", name) })
+}
+
 // named goes to "out" for the low-level runtime's own processes: they have its
 // name until they execute the container's program. Who takes such a name later is
 // not seen, and is given nothing.
@@ -69,7 +81,7 @@ func named() asm.Instructions {
 	all := join(zero(sBy, 16), asm.Instructions{
 		asm.Mov.Reg(asm.R1, asm.RFP), asm.Add.Imm(asm.R1, sBy), asm.Mov.Imm(asm.R2, 16), asm.FnGetCurrentComm.Call(),
 	})
-	for _, name := range []string{"runc:[", "crun\x00"} {
+	for _, name := range runtimes() {
 		var word, mask uint64
 		for i := range len(name) {
 			word |= uint64(name[i]) << (8 * i)
