@@ -112,6 +112,9 @@ func (f *installFlags) run(w io.Writer, name string, plan func(string, install.F
 		}
 		edits = append(edits, e)
 	}
+	if f.installing {
+		f.tellRelease(w)
+	}
 	changed := false
 	for _, e := range edits {
 		changed = changed || e.Changes()

@@ -16,6 +16,16 @@ const comeBack = 30 * time.Second
 
 var errNotBack = errors.New("the engine did not come back")
 
+// tellRelease says in a line that the engine is of a release that hatchdog was not
+// tried with.
+func (f *installFlags) tellRelease(w io.Writer) {
+	c := f.engine.Config()
+	version := install.VersionOf(c, f.place)
+	if other := c.Tried.Other(version); other != "" {
+		fmt.Fprintf(w, "%s %s is %s: it is told of hatchdog all the same\n", c.Name, version, other)
+	}
+}
+
 // settle asks the engine whether it takes its configuration, and restarts it
 // where that was asked for.
 func (f *installFlags) settle(w io.Writer) error {

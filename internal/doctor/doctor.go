@@ -69,7 +69,8 @@ type Runtime struct {
 
 // Engine is an engine on this host.
 type Engine struct {
-	Name string
+	Name    string
+	Version string // "" where its program says none
 	install.Found
 }
 

@@ -68,11 +68,14 @@ func TestEachLack(t *testing.T) {
 		"used escape":      {func(h *Host) { h.Runtimes[0].Err = errors.New("CVE") }, "low-level runtime /usr/bin/runc", Fail},
 		"crun on a hybrid": {func(h *Host) {
 			h.Hybrid, h.CgroupV2 = true, false
-			h.Runtimes[0].Name = "crun"
+			h.Runtimes[0].Name, h.Runtimes[0].Version = "crun", "1.28"
 		}, "low-level runtime /usr/bin/runc", Fail},
 		"unused escape": {func(h *Host) {
 			h.Runtimes = append(h.Runtimes, Runtime{Path: "/opt/crun", Err: errors.New("CVE")})
 		}, "low-level runtime /opt/crun", Warn},
+		"an old docker":    {func(h *Host) { h.Engines[0].Version = "19.03.15" }, "docker", Warn},
+		"a new containerd": {func(h *Host) { h.Engines[1].Version = "2.9.0" }, "containerd", Warn},
+		"a new runc":       {func(h *Host) { h.Runtimes[0].Version = "2.0.0" }, "low-level runtime /usr/bin/runc", Warn},
 		"no engine":        {func(h *Host) { h.Engines = nil }, "engines", Warn},
 		"docker without":   {func(h *Host) { h.Engines[0].Known = false }, "docker", Fail},
 		"docker default":   {func(h *Host) { h.Engines[0].Default = false }, "docker", Warn},

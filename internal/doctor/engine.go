@@ -1,6 +1,11 @@
 package doctor
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+
+	"github.com/hatchdog/hatchdog/internal/engine"
+)
 
 func runtimes(h Host) []Finding {
 	if len(h.Runtimes) == 0 {
@@ -22,8 +27,24 @@ func runtimes(h Host) []Finding {
 			f = crun(h, r, f)
 		}
 		all = append(all, f)
+		if r.Err == nil {
+			all = append(all, release(f.Check, r.Name+" "+r.Version, engine.Runtimes()[r.Name].Other(r.Version))...)
+		}
 	}
 	return all
+}
+
+// release is a line where a program is of another release than hatchdog was tried
+// with.
+func release(check, found, other string) []Finding {
+	if other == "" {
+		return nil
+	}
+	remedy := "update it"
+	if strings.HasPrefix(other, "newer") {
+		remedy = "look for a newer hatchdog"
+	}
+	return []Finding{{Check: check, Level: Warn, Found: found + " is " + other, Means: "it is used all the same", Remedy: remedy}}
 }
 
 // crun starts a container with hatchdog in 0.4 to 0.7 of the time that runc takes
@@ -48,6 +69,9 @@ func engines(h Host) []Finding {
 	var all []Finding
 	for _, e := range h.Engines {
 		all = append(all, route(e))
+		if c, ok := engine.ConfigOf(e.Name); ok {
+			all = append(all, release(e.Name, e.Name+" "+e.Version, c.Tried.Other(e.Version))...)
+		}
 		if e.Err != nil || !e.Known || e.NoCRI {
 			continue
 		}

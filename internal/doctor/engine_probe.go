@@ -7,8 +7,10 @@ import "github.com/hatchdog/hatchdog/internal/install"
 func probeEngines(root string) []Engine {
 	var all []Engine
 	for _, e := range install.Engines() {
-		if found, there := e.Find(install.Place{Root: root}); there {
-			all = append(all, Engine{e.Config().Name, found})
+		p := install.Place{Root: root}
+		if found, there := e.Find(p); there {
+			c := e.Config()
+			all = append(all, Engine{Name: c.Name, Version: install.VersionOf(c, p), Found: found})
 		}
 	}
 	return all

@@ -9,6 +9,7 @@ type Config struct {
 	// File is its own; DropIn is ours beside it, "" where its own is edited.
 	File, DropIn string
 	Programs     []string // one of them is there where the engine is
+	Tried        Releases // another is told of hatchdog too
 }
 
 // Configs are those of the engines that hatchctl installs hatchdog for: Docker
@@ -16,10 +17,10 @@ type Config struct {
 // bring a containerd (see Bundled).
 func Configs() []Config {
 	return []Config{
-		{DockerName, "etc/docker/daemon.json", "", []string{"dockerd"}},
-		{ContainerdName, "etc/containerd/config.toml", "", []string{"containerd", "k3s", "rke2"}},
-		{CRIOName, "etc/crio/crio.conf", "etc/crio/crio.conf.d/99-hatchdog.conf", []string{"crio"}},
-		{PodmanName, "etc/containers/containers.conf", "etc/containers/containers.conf.d/99-hatchdog.conf", []string{"podman"}},
+		{DockerName, "etc/docker/daemon.json", "", []string{"dockerd"}, Releases{"20.10", "29"}},
+		{ContainerdName, "etc/containerd/config.toml", "", []string{"containerd", "k3s", "rke2"}, Releases{"1.6", "2.4"}},
+		{CRIOName, "etc/crio/crio.conf", "etc/crio/crio.conf.d/99-hatchdog.conf", []string{"crio"}, Releases{"1.35", "1.35"}},
+		{PodmanName, "etc/containers/containers.conf", "etc/containers/containers.conf.d/99-hatchdog.conf", []string{"podman"}, Releases{"4.3", "5.8"}},
 	}
 }
 

@@ -27,7 +27,7 @@ func (c containerd) Targets(p Place) ([]Target, error) {
 		return []Target{rancher(dir)}, nil
 	}
 	version := 3
-	if v := c.version(p); v != "" && major(v) < 2 {
+	if v := VersionOf(c.Config(), p); v != "" && major(v) < 2 {
 		version = 2
 	}
 	return []Target{{p.edited(c.Config()), Containerd{Version: version}}}, nil
@@ -110,22 +110,6 @@ func bundled(p Place) (name, dir string) {
 		}
 	}
 	return "", ""
-}
-
-// version is what the program says: "containerd github.com/... v2.4.2". Another
-// root's may be of another release.
-func (containerd) version(p Place) string {
-	if p.Version != "" || p.Root != "/" {
-		return p.Version
-	}
-	out, err := exec.Command("containerd", "--version").Output()
-	if err != nil {
-		return ""
-	}
-	if words := strings.Fields(string(out)); len(words) > 2 {
-		return strings.TrimPrefix(words[2], "v")
-	}
-	return ""
 }
 
 func major(version string) int {
