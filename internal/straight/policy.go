@@ -116,25 +116,26 @@ func readAll(fd, size int) (string, bool) {
 // certain without reading YAML what it says; "" is a file without the key.
 //
 // It is certain where none of the ways is used in which YAML writes a word with
-// other characters (escapes, tags, encodings), and where the only place of the
-// word is a line of its own, STATEDIR: PATH, before which there are only comments and
-// lines of that form: then it is a key of the document, and its value ends with
-// the line.
+// other characters (escapes, tags, encodings), where there is no character that
+// YAML, beside LF, ends a line with (NEL, LS and PS: a comment would end at it), and
+// where the only place of the word is a line of its own, STATEDIR: PATH, before which
+// there are only comments and lines of that form, and behind which the next line that
+// is no comment begins with a letter: then it is a key of the document, and its value
+// ends with the line.
 func stateDirIn(text string) (string, bool) {
 	found, at := "", 0
 	for at < len(text) {
 		end := at
 		for ; end < len(text) && text[end] != '\n'; end++ {
 			switch c := text[end]; {
-			case c == '\\', c == '!', c == 0, c == '\r', c >= 0xfe:
+			case c == '\\', c == '!', c < ' ' && c != '\t', c > '~':
 				return "", false
 			case c == key[0] && begins(text[end:], key) && (end != at || found != ""):
 				return "", false
 			}
 		}
 		if begins(text[at:end], key) {
-			next := end + 1
-			if !simple(text[:at]) || next < len(text) && !isLetter(text[next]) && text[next] != '#' {
+			if !simple(text[:at]) || !ended(text[min(end+1, len(text)):]) {
 				return "", false
 			}
 			name, value, ok := cut(text[at:end], ':')
@@ -146,6 +147,15 @@ func stateDirIn(text string) (string, bool) {
 		at = end + 1
 	}
 	return found, true
+}
+
+// ended reports whether a value before text does not go on in it: behind comments
+// follows nothing, or a line that begins with a letter.
+func ended(text string) bool {
+	for text != "" && text[0] == '#' {
+		_, text, _ = cut(text, '\n')
+	}
+	return text == "" || isLetter(text[0])
 }
 
 // simple reports whether every line is a comment, empty, or KEY: VALUE, where the
