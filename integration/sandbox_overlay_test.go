@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // What a command with --overlay did counts when somebody applies it.
@@ -43,5 +44,32 @@ func TestBoxOverlay(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(tested.dir, "boxes/layers", name)); err == nil {
 		t.Error("a layer without changes is left")
+	}
+}
+
+// What takes the place of a hidden name in the copy ends the command, and the message
+// says that the host's own is as it was.
+func TestBoxOverlaySaysWhatWasReplaced(t *testing.T) {
+	b := newBoxed(t)
+	const name = "overlay-replaced"
+	t.Cleanup(func() { _, _ = run(t, tested.hatchctl, "run", boxDir(), "discard", name) })
+	cmd, _, errs := b.command(t, "--rw", ".", "--overlay", "--name", name, "--", "sh", "-c", "touch ready; sleep 20")
+	must(t, cmd.Start())
+	var ready []string
+	for end := time.Now().Add(20 * time.Second); len(ready) == 0 && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		ready, _ = filepath.Glob(filepath.Join(tested.dir, "boxes/layers", name, "*/*/ready"))
+	}
+	if len(ready) != 1 {
+		t.Fatal(ready)
+	}
+	hidden := filepath.Join(filepath.Dir(ready[0]), "api/.env")
+	_ = os.RemoveAll(hidden)
+	must(t, os.WriteFile(hidden, []byte("new"), 0o600))
+	_ = cmd.Wait()
+	if said := errs.String(); cmd.ProcessState.ExitCode() != 125 || !strings.Contains(said, b.dir+"/api/.env was replaced in the copy that --overlay made, and not on the host") {
+		t.Errorf("%d %s", cmd.ProcessState.ExitCode(), said)
+	}
+	if got := read(t, b.dir+"/api/.env"); strings.Contains(got, "new") {
+		t.Errorf("the host's: %q", got)
 	}
 }

@@ -20,6 +20,7 @@ type runReport struct {
 	Ended string `json:"ended,omitempty"` // time, output, memory, changed, cancelled; empty: by itself
 	// Changed is the path that something on the host replaced.
 	Changed string `json:"changed,omitempty"`
+	copied  bool   // that was in the copy that --overlay made
 	Took    string `json:"took"`
 	took    time.Duration
 	Denied  []lack `json:"denied"` // worst first
@@ -41,7 +42,7 @@ func unseen(named bool) []string {
 }
 
 func newReport(r *run.Request, out run.Outcome) runReport {
-	rep := runReport{Name: r.Box.ID, Code: out.Code, Ended: out.Ended, Changed: out.Changed, Took: out.Took.Round(time.Millisecond).String(), took: out.Took, Unseen: unseen(r.Box.Named()), Denied: []lack{}, Hidden: []string{}}
+	rep := runReport{Name: r.Box.ID, Code: out.Code, Ended: out.Ended, Changed: out.Changed, copied: r.Box.Host(out.Changed) != out.Changed, Took: out.Took.Round(time.Millisecond).String(), took: out.Took, Unseen: unseen(r.Box.Named()), Denied: []lack{}, Hidden: []string{}}
 	rep.Denied = append(rep.Denied, lacks(r, out)...)
 	for _, h := range r.Box.Found.Hidden {
 		rep.Hidden = append(rep.Hidden, h.Path)
@@ -86,10 +87,19 @@ func (rep runReport) line(w io.Writer, l sandbox.Limits) {
 	case "cancelled":
 		fmt.Fprintf(w, "hatchctl: ended: cancelled by who started it (exit code %d)\n", rep.Code)
 	case "changed":
-		fmt.Fprintf(w, "hatchctl: ended: %s was replaced on the host, and what is there now was open to the command: look at it (exit code %d)\n", harmless(rep.Changed), rep.Code)
+		fmt.Fprintf(w, "hatchctl: ended: %s: look at it (exit code %d)\n", rep.cameOpen(), rep.Code)
 	case "memory":
 		fmt.Fprintf(w, "hatchctl: ended: killed for want of memory, --memory %s (exit code %d)\n", units.BytesSize(float64(l.Memory)), rep.Code)
 	}
+}
+
+// cameOpen says what happened to the path that came open, and where.
+func (rep runReport) cameOpen() string {
+	where := "on the host"
+	if rep.copied {
+		where = "in the copy that --overlay made, and not on the host"
+	}
+	return harmless(rep.Changed) + " was replaced " + where + ", and what is there now was open to the command"
 }
 
 func (rep runReport) text(w io.Writer) {

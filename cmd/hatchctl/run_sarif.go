@@ -28,7 +28,7 @@ func (rep runReport) sarif(command string) sarifLog {
 		s.add("box/"+d.Kind, level, "what a box denies: "+d.Kind, "", text)
 	}
 	if rep.Ended == "changed" {
-		s.add("box/changed", sarifError, "a path of the host that came open meanwhile", "", harmless(rep.Changed)+" was replaced on the host, and what is there now was open to the command")
+		s.add("box/changed", sarifError, "a hidden or kept path that came open meanwhile", "", rep.cameOpen())
 	}
 	return s.log()
 }
