@@ -4,10 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"strings"
 	"time"
-
-	"github.com/moby/sys/capability"
 
 	"github.com/hatchdog/hatchdog/internal/decision"
 	learning "github.com/hatchdog/hatchdog/internal/learn"
@@ -108,8 +105,8 @@ func (o *options) newRecorder(s sought, keep func(*learning.Data) error) (*recor
 		store: o.store(), probe: p, pick: s.pick, fresh: s.fresh, over: learning.New(), boxes: map[string]*learnt{}, aged: map[probe.Namespace]time.Time{}, keep: keep,
 		world: learning.World{Calls: names, Capabilities: map[uint64]string{}, Host: hostAddresses()},
 	}
-	for _, c := range capability.ListKnown() {
-		r.world.Capabilities[uint64(c)] = "CAP_" + strings.ToUpper(c.String()) //nolint:gosec // below 64
+	for n, name := range capabilityNames() {
+		r.world.Capabilities[uint64(n)] = name //nolint:gosec // an index
 	}
 	r.over.CallsOnly = s.log
 	return r, nil

@@ -134,6 +134,7 @@ func (unclosed) Close() error { return nil }
 // tools are what a client can ask for.
 func (k *keeper) tools(s *mcp.Server) {
 	no := false
+	reads := &mcp.ToolAnnotations{ReadOnlyHint: true, OpenWorldHint: &no}
 	mcp.AddTool(s, &mcp.Tool{
 		Name:        "run",
 		Description: "Run a command in a box and return its output and exit code. Arguments narrow what the user allows: fewer directories to write to (rw), fewer destinations (allow), lower limits. There is no shell unless the command names one (sh -c).",
@@ -142,17 +143,17 @@ func (k *keeper) tools(s *mcp.Server) {
 	mcp.AddTool(s, &mcp.Tool{
 		Name:        "explain",
 		Description: "Tell what a command in a box gets: directories, destinations, limits, hidden and read-only paths.",
-		Annotations: &mcp.ToolAnnotations{ReadOnlyHint: true, OpenWorldHint: &no},
+		Annotations: reads,
 	}, k.toolExplain)
 	mcp.AddTool(s, &mcp.Tool{
 		Name:        "why",
 		Description: "Tell what a command that has run did not get, the worst first, and the flag of hatchctl with which the user would grant it. The flag cannot be had over this protocol.",
-		Annotations: &mcp.ToolAnnotations{ReadOnlyHint: true, OpenWorldHint: &no},
+		Annotations: reads,
 	}, k.toolWhy)
 	mcp.AddTool(s, &mcp.Tool{
 		Name:        "diff",
 		Description: "Show what a command that ran with overlay changed.",
-		Annotations: &mcp.ToolAnnotations{ReadOnlyHint: true, OpenWorldHint: &no},
+		Annotations: reads,
 	}, k.toolDiff)
 	mcp.AddTool(s, &mcp.Tool{
 		Name:        "apply",

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/moby/sys/capability"
-
 	"github.com/hatchdog/hatchdog/internal/decision"
 	"github.com/hatchdog/hatchdog/internal/effects/firewall"
 	"github.com/hatchdog/hatchdog/internal/host"
@@ -140,24 +138,6 @@ func (w *watcher) unwatch(space uint32) {
 	if w.probe != nil && len(w.bySpace[space]) == 0 {
 		_ = w.probe.Remove(space) // at worst more is told, of nobody
 	}
-}
-
-func capabilityNumber(name string) (int, bool) {
-	for _, c := range capability.ListKnown() {
-		if "CAP_"+strings.ToUpper(c.String()) == name {
-			return int(c), true
-		}
-	}
-	return 0, false
-}
-
-func capabilityName(n int) string {
-	for _, c := range capability.ListKnown() {
-		if int(c) == n {
-			return "CAP_" + strings.ToUpper(c.String())
-		}
-	}
-	return fmt.Sprintf("capability %d", n)
 }
 
 // sight judges what the kernel told.

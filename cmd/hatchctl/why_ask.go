@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/moby/sys/capability"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/spf13/cobra"
 
@@ -16,14 +15,6 @@ import (
 	"github.com/hatchdog/hatchdog/internal/seccomp"
 	"github.com/hatchdog/hatchdog/internal/why"
 )
-
-func capabilityNames() []string {
-	var all []string
-	for _, c := range capability.ListKnown() {
-		all = append(all, "CAP_"+strings.ToUpper(c.String()))
-	}
-	return all
-}
 
 func callNames() []string { return seccomp.Calls() }
 
