@@ -3,7 +3,6 @@ package door
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/hatchdog/hatchdog/internal/audit"
 	"github.com/hatchdog/hatchdog/internal/decision"
@@ -11,17 +10,11 @@ import (
 	"github.com/hatchdog/hatchdog/internal/host"
 )
 
-// loggedMost bounds how many destinations one line of the audit log has.
-const loggedMost = 32
-
 // Dropped is the event of the audit log that says what a container's network
 // rules dropped. There is one for each container, when it is deleted: the log
 // cannot be flooded.
 type Dropped struct {
-	Event string    `json:"event"` // "network"
-	Time  time.Time `json:"time"`
-	ID    string    `json:"id"`
-	Root  string    `json:"root"`
+	Ended
 	// Destinations is how many there were in the last hour, Last the latest.
 	Destinations int              `json:"destinations"`
 	Last         []firewall.Noted `json:"last"`
@@ -56,6 +49,6 @@ func (w World) logDroppedIn(ns host.FileID, dir, root, id string) error {
 		return err
 	}
 	return audit.Append(rec.Audit, Dropped{
-		Event: "network", Time: w.Now(), ID: id, Root: root, Destinations: len(noted), Last: noted[:min(len(noted), loggedMost)],
+		Ended: Ended{"network", w.Now(), id, root}, Destinations: len(noted), Last: noted[:min(len(noted), loggedMost)],
 	}, w.Now())
 }

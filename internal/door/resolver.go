@@ -3,7 +3,6 @@ package door
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/hatchdog/hatchdog/internal/audit"
 	"github.com/hatchdog/hatchdog/internal/decision"
@@ -33,10 +32,7 @@ func startResolver(in *firewall.Installed, pid int, dir string) error {
 // Names is the event of the audit log that says what became of the names that a
 // container looked up. There is one for each container, when it is deleted.
 type Names struct {
-	Event string    `json:"event"` // "names"
-	Time  time.Time `json:"time"`
-	ID    string    `json:"id"`
-	Root  string    `json:"root"`
+	Ended
 	// Refused is how many names were refused, Last the latest.
 	Refused int                `json:"refused"`
 	Last    []resolver.Refused `json:"last"`
@@ -62,7 +58,7 @@ func (w World) logNames(dir, root, id string) error {
 	if err != nil {
 		return err
 	}
-	event := Names{Event: "names", Time: w.Now(), ID: id, Root: root, Refused: len(st.Refused), Last: st.Refused[:min(len(st.Refused), loggedMost)]}
+	event := Names{Ended: Ended{"names", w.Now(), id, root}, Refused: len(st.Refused), Last: st.Refused[:min(len(st.Refused), loggedMost)]}
 	switch st.Ended {
 	case resolver.EndedWithContainer:
 	case "":
