@@ -86,18 +86,23 @@ func TestStatmountSaysWhatMountinfoSays(t *testing.T) {
 		if err := overlays(dir, 3*many); err != nil {
 			return err
 		}
-		got, ok := listMounts()
-		want, err := tableMounts()
-		if err != nil || !ok || len(got) != len(want) {
-			return fmt.Errorf("%d mounts (%v), not %d: %w", len(got), ok, len(want), err)
-		}
-		for i := range got {
-			if err := same(&got[i], &want[i]); err != nil {
-				return err
-			}
-		}
-		return nil
+		return bothWays()
 	})
+}
+
+// bothWays reads the mounts in both ways, and compares them.
+func bothWays() error {
+	got, ok := listMounts()
+	want, err := tableMounts()
+	if err != nil || !ok || len(got) != len(want) {
+		return fmt.Errorf("%d mounts (%v), not %d: %w", len(got), ok, len(want), err)
+	}
+	for i := range got {
+		if err := same(&got[i], &want[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func same(g, w *mount) error {
@@ -144,17 +149,7 @@ func TestStatmountInAnotherRoot(t *testing.T) {
 		if err := errors.Join(overlays(dir, 2*many), os.Mkdir(dir+"/proc", 0o755), unix.Mount("/proc", dir+"/proc", "", unix.MS_BIND|unix.MS_REC, ""), unix.Chroot(dir)); err != nil {
 			return err
 		}
-		got, ok := listMounts()
-		want, err := tableMounts()
-		if err != nil || !ok || len(got) != len(want) {
-			return fmt.Errorf("%d mounts (%v), not %d: %w", len(got), ok, len(want), err)
-		}
-		for i := range got {
-			if err := same(&got[i], &want[i]); err != nil {
-				return err
-			}
-		}
-		return nil
+		return bothWays()
 	})
 }
 
