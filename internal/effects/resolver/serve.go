@@ -1,11 +1,9 @@
 package resolver
 
 import (
-	"net/netip"
 	"slices"
 	"time"
 
-	"golang.org/x/net/dns/dnsmessage"
 	"golang.org/x/sys/unix"
 )
 
@@ -25,25 +23,6 @@ type server struct {
 	buf       []byte
 	pages     []span
 	released  time.Time
-}
-
-// asker is one who waits for an answer: by a datagram, or by a connection.
-type asker struct {
-	fd   int
-	from unix.Sockaddr
-	conn *conn
-}
-
-// lookup is a question on its way.
-type lookup struct {
-	asker
-	question
-	gates    []int
-	list     []netip.Addr
-	tries    int
-	id       uint16
-	stream   bool
-	deadline time.Time
 }
 
 // serve is the loop. It returns when the container's first process has ended.
@@ -147,94 +126,6 @@ func (s *server) datagrams(fd int) {
 	}
 }
 
-// asked judges a question.
-func (s *server) asked(a asker, b []byte) {
-	now := time.Now()
-	q, answerable, err := parseQuestion(b)
-	if err != nil {
-		s.status.malformed++
-		if answerable {
-			s.answer(a, q, dnsmessage.RCodeFormatError, nil)
-		} else if a.conn != nil {
-			s.hangUp(a.conn)
-		}
-		return
-	}
-	gates, star := s.gates.of(q.name)
-	switch {
-	case q.q.Class != dnsmessage.ClassINET:
-		s.status.refuse(q.name, "class", now)
-		s.answer(a, q, dnsmessage.RCodeRefused, nil)
-	case len(gates) == 0:
-		s.status.refuse(q.name, NotListed, now)
-		s.answer(a, q, s.unlisted(), nil)
-	case !mayPass(q.q.Type):
-		s.status.ask(q.name, now)
-		s.answer(a, q, dnsmessage.RCodeSuccess, nil)
-	case !s.rate.take(now) || star && !s.starRate.take(now):
-		s.status.refuse(q.name, "asked too often", now)
-		s.answer(a, q, dnsmessage.RCodeServerFailure, nil)
-	case len(s.queue) >= waiting:
-		s.status.refuse(q.name, "too many questions at once", now)
-		s.answer(a, q, dnsmessage.RCodeServerFailure, nil)
-	default:
-		s.status.ask(q.name, now)
-		s.queue = append(s.queue, &lookup{asker: a, question: q, gates: gates, list: s.whom(q)})
-		s.next(now)
-	}
-}
-
-// unlisted is the answer for a name that the policy does not have.
-func (s *server) unlisted() dnsmessage.RCode {
-	if s.cfg.Refused {
-		return dnsmessage.RCodeRefused
-	}
-	return dnsmessage.RCodeNameError
-}
-
-// whom is who is asked. Where an engine's own resolver is being asked the same
-// in this namespace, it is that resolver who asks, and those behind it answer.
-func (s *server) whom(q question) []netip.Addr {
-	for _, k := range s.sockets {
-		if k.l != nil && k.to.IsLoopback() && k.l.name == q.name && k.l.q.Type == q.q.Type && len(s.cfg.Behind) > 0 {
-			return s.cfg.Behind
-		}
-	}
-	return s.cfg.Asked
-}
-
-// next sends what waits, as far as there are sockets.
-func (s *server) next(now time.Time) {
-	for i := 0; i < len(s.queue); {
-		l := s.queue[i]
-		if len(l.list) > 0 && l.tries < attempts {
-			to := l.list[l.tries%len(l.list)]
-			k := s.free(to, l.stream)
-			if k == nil {
-				i++
-				continue
-			}
-			l.tries++
-			if !k.ask(l, to, now) {
-				continue // the next of them
-			}
-		} else {
-			s.answer(l.asker, l.question, dnsmessage.RCodeServerFailure, nil)
-			s.status.failed++
-		}
-		s.queue = slices.Delete(s.queue, i, i+1)
-	}
-}
-
-func (s *server) free(to netip.Addr, stream bool) *socket {
-	for _, k := range s.sockets {
-		if k.l == nil && k.v6 == to.Is6() && k.stream == stream {
-			return k
-		}
-	}
-	return nil
-}
-
 // expire gives up what took too long.
 func (s *server) expire(now time.Time) {
 	for _, k := range s.sockets {
@@ -247,91 +138,4 @@ func (s *server) expire(now time.Time) {
 			s.hangUp(c)
 		}
 	}
-}
-
-// again puts what a socket was asked back into the queue, for the next resolver.
-func (s *server) again(k *socket) {
-	l := k.l
-	k.release()
-	l.stream = false
-	s.queue = append(s.queue, l)
-}
-
-// answered takes what a socket has.
-func (s *server) answered(k *socket) {
-	l := k.l
-	if l == nil {
-		return
-	}
-	b, state := k.receive(s.buf)
-	switch state {
-	case pending:
-		return
-	case broken:
-		s.again(k)
-		return
-	}
-	f, err := parseAnswer(b, l.id, l.q)
-	if err != nil {
-		s.status.foreign++
-		if k.stream {
-			s.again(k)
-		}
-		return // a datagram that is the answer may still come
-	}
-	k.release()
-	switch {
-	case f.truncated && !k.stream:
-		l.stream, l.tries = true, l.tries-1
-		s.queue = append(s.queue, l)
-	case f.code != dnsmessage.RCodeSuccess && f.code != dnsmessage.RCodeNameError, f.truncated:
-		l.stream = false
-		s.queue = append(s.queue, l)
-	default:
-		s.deliver(l, f)
-	}
-}
-
-// deliver has the addresses of an answer opened, and lets it go.
-func (s *server) deliver(l *lookup, f found) {
-	now := time.Now()
-	kept, opened, refused := s.gates.pass(l.gates, f.records, now)
-	for _, a := range opened {
-		s.status.open(l.name, a)
-	}
-	for _, a := range refused {
-		s.status.refuse(l.name, "its answer "+a.String()+" is no address that the policy opens", now)
-	}
-	code := f.code
-	if len(refused) > 0 && len(opened) == 0 {
-		kept, code = nil, dnsmessage.RCodeRefused
-	}
-	s.answer(l.asker, l.question, code, kept)
-}
-
-func (s *server) answer(a asker, q question, code dnsmessage.RCode, records []dnsmessage.Resource) {
-	if a.conn != nil {
-		a.conn.answer(reply(q, code, records, maxAnswer))
-		return
-	}
-	if b := reply(q, code, records, q.size); b != nil {
-		_ = unix.Sendto(a.fd, b, unix.MSG_DONTWAIT, a.from) // who does not take it asks again
-	}
-}
-
-// bucket bounds a rate.
-type bucket struct {
-	rate, most float64
-	have       float64
-	last       time.Time
-}
-
-func (b *bucket) take(now time.Time) bool {
-	b.have = min(b.most, b.have+now.Sub(b.last).Seconds()*b.rate)
-	b.last = now
-	if b.have < 1 {
-		return false
-	}
-	b.have--
-	return true
 }
