@@ -153,7 +153,7 @@ bench-peers: build
 # As many containers as CYCLES, at each door, leave nothing behind. Of as many with names,
 # and of LOOKUPS look-ups, no packet leaves but to what the policy names.
 soak: setup
-	$(GO) test -count=1 -timeout 0 ./integration -run '^TestSoak' -args -cycles $(or $(CYCLES),10000)
+	$(GO) test -count=1 -timeout 0 ./integration -run '^TestSoak' -args -cycles $(or $(CYCLES),10000) -watched $(or $(WATCHED),200)
 	$(GO) test -count=1 -timeout 0 ./internal/effects/resolver -run '^TestManyQuestions$$' -args -lookups $(or $(LOOKUPS),100000)
 
 # A line for each step of the set-up, then the demo. PICTURE=FILE draws the table.

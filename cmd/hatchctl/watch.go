@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -148,8 +149,18 @@ func (o *options) watch(ctx context.Context, out, errs io.Writer, opts watchOpti
 		defer func() { _ = w.probe.Close() }()
 	}
 	w.list(time.Now())
+	small()
 	w.say(mark)
 	return w.run(ctx, mark)
+}
+
+// small gives back what the beginning took, such as the kernel's types, and keeps the
+// heap near what is in use: a watch is there for long and does little.
+func small() {
+	const percent = 40
+	debug.SetGCPercent(percent)
+	debug.FreeOSMemory()
+	_ = dropProgram()
 }
 
 // begin has the kernel tell.
@@ -197,7 +208,7 @@ func (w *watcher) say(m *mark) {
 	}
 	fmt.Fprintf(w.errs, "hatchctl: %d containers are watched; evidence: %s\n", len(w.all), strings.Join(from, ", "))
 	if w.probe != nil && w.probe.Dear != nil {
-		fmt.Fprintln(w.errs, "hatchctl: each call of the host takes a little longer: this kernel does not let the functions of calls be looked at:", harmless(w.probe.Dear.Error()))
+		fmt.Fprintln(w.errs, "hatchctl: each call of the host takes a little longer: this kernel does not let the functions of calls be looked at:", harmless(cause(w.probe.Dear)))
 	}
 	for _, o := range w.off {
 		fmt.Fprintln(w.errs, "hatchctl: off:", harmless(o))
@@ -241,6 +252,16 @@ func (w *watcher) run(ctx context.Context, m *mark) error {
 			w.besides()
 		}
 	}
+}
+
+// cause is what the kernel said, where it said something: what a library advises about
+// it may not be so.
+func cause(err error) string {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno.Error()
+	}
+	return err.Error()
 }
 
 // lookedAtAll tells what a look saw, and has the next one begin.

@@ -1,13 +1,15 @@
 // Command asks makes calls that a watch tells of, as a process of the host that is in
 // a container's pid namespace. It is built for 32-bit programs too.
 //
-// usage: asks calls | asks time
+// usage: asks calls | asks time | asks flood
 package main
 
 import (
 	"fmt"
 	"os"
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,6 +22,8 @@ func main() {
 		err = calls()
 	case len(os.Args) > 1 && os.Args[1] == "time":
 		fmt.Printf("%.1f\n", least())
+	case len(os.Args) > 1 && os.Args[1] == "flood":
+		fmt.Printf("%.0f\n", flood())
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "asks:", err)
@@ -44,6 +48,30 @@ func calls() error {
 		return err
 	}
 	return unix.Close(fd)
+}
+
+// flood asks for a socket that is not there, and is how often in a second.
+func flood() float64 {
+	const lasts = 6 * time.Second
+	to := &unix.SockaddrUnix{Name: "/no/such"}
+	var all atomic.Int64
+	var both sync.WaitGroup
+	for range 2 {
+		both.Go(func() {
+			fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM, 0)
+			if err != nil {
+				return
+			}
+			for end := time.Now().Add(lasts); time.Now().Before(end); {
+				for range 1000 {
+					_ = unix.Connect(fd, to)
+				}
+				all.Add(1000)
+			}
+		})
+	}
+	both.Wait()
+	return float64(all.Load()) / lasts.Seconds()
 }
 
 // least is what a call takes that does next to nothing, in ns, in the fastest of some

@@ -75,7 +75,7 @@ type Watch struct {
 
 const (
 	spacesMost  = 1 << 14
-	watchRoom   = 1 << 23 // bytes
+	watchRoom   = 1 << 21 // bytes; the reader maps them twice
 	firstUserNS = 4026531837
 	queried     = 1 << 31 // I_CTIME_QUERIED (include/linux/fs.h, 6.13), in the nanoseconds
 )

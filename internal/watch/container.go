@@ -115,6 +115,7 @@ var errLeft = errors.New("the container ended")
 // ReadContainer reads what is to be held against. The low-level runtime has started
 // its first process.
 func ReadContainer(e decision.Entry) (*Container, error) {
+	e.Record = slim(e.Record)
 	c := &Container{Entry: e, Held: e.Record.Decision.Outcome != decision.Complained, Began: e.Record.Decision.Time, alone: map[lowlevel.Init]time.Time{}}
 	var err error
 	if c.Init, err = lowlevel.FindInit(e.Root, e.ID); err != nil {
@@ -123,6 +124,7 @@ func ReadContainer(e decision.Entry) (*Container, error) {
 	if c.Given, err = lowlevel.FindGiven(e.Root, e.ID); err != nil {
 		return nil, err
 	}
+	c.Given = slimGiven(c.Given)
 	c.Group = freeze.MarkOf(c.Given.Cgroups)
 	c.Spaces = ReadSpaces(c.Init.Pid)
 	ids := field(c.Init.Pid, "NSpid")
