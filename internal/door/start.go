@@ -46,7 +46,7 @@ func (w World) start(call *argv.Call) error {
 // do so when start fails. Its state, its control groups and its ids go.
 func (w World) end(store decision.Store, root, path string, call *argv.Call) error {
 	holder, ids := store.Holder(root, call.ID), store.IDs(root, call.ID)
-	code, err := lowlevel.Run(path, call.Instead("delete", "--force", call.ID), w.Environ, nil, nil, nil)
+	code, err := lowlevel.Run(path, call.Instead("delete", "--force", call.ID), w.Environ, lowlevel.Streams{})
 	if err != nil || code != 0 {
 		return errors.Join(err, fmt.Errorf("%w: exit code %d", errNotEnded, code))
 	}

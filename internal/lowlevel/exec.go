@@ -1,16 +1,11 @@
 package lowlevel
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -34,40 +29,6 @@ func Environ(path string, environ []string) []string {
 		return environ
 	}
 	return append(slices.Clone(environ), name+"1")
-}
-
-// Run runs the low-level runtime and returns its exit code. Signals to us are
-// passed on.
-func Run(path string, argv, environ []string, stdin io.Reader, stdout, stderr io.Writer) (int, error) {
-	cmd := exec.Command(path, argv[min(1, len(argv)):]...)
-	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = Environ(path, environ), stdin, stdout, stderr
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT)
-	defer signal.Stop(signals)
-	if err := cmd.Start(); err != nil {
-		return 0, fmt.Errorf("low-level runtime: %w", err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }()
-	for {
-		select {
-		case s := <-signals:
-			_ = cmd.Process.Signal(s) // it may be gone already
-		case err := <-done:
-			return exitCode(err)
-		}
-	}
-}
-
-func exitCode(err error) (int, error) {
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) {
-		return 0, err
-	}
-	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		return 128 + int(status.Signal()), nil
-	}
-	return exit.ExitCode(), nil
 }
 
 // Report appends one error to the log that the engine reads, as runc writes it

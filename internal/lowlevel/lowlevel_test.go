@@ -218,18 +218,6 @@ func TestReport(t *testing.T) {
 	}
 }
 
-func TestRun(t *testing.T) {
-	path := script(t, `echo "$@"; exit 7`)
-	var out strings.Builder
-	code, err := Run(path, []string{"hatchdog", "delete", "c1"}, nil, nil, &out, nil)
-	if err != nil || code != 7 || out.String() != "delete c1\n" {
-		t.Error(code, err, out.String())
-	}
-	if code, err := Run(script(t, "kill -9 $$"), []string{"x"}, nil, nil, nil, nil); err != nil || code != 137 {
-		t.Error(code, err)
-	}
-}
-
 func TestBundle(t *testing.T) {
 	root := t.TempDir()
 	if err := os.MkdirAll(root+"/c1", 0o700); err != nil {
