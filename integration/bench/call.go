@@ -30,7 +30,7 @@ func (b *bench) nothing() side { return side{"nothing", b.path("noop/runc"), ""}
 
 // least is a Go program that does nothing but become that runtime: the floor of
 // what a wrapper in Go can take.
-func (b *bench) least() side { return side{"least", b.path("noop/least"), ""} }
+func (b *bench) least() side { return side{"least", b.floorProgram, ""} }
 
 // complains is hatchdog that only complains.
 func (b *bench) complains() side { return side{"complains", b.hatchdog, b.path("complain.yaml")} }
@@ -85,7 +85,11 @@ func (b *bench) timeTo(out *os.File, s side, program string, args ...string) (fl
 		said, _ := os.ReadFile(b.path("stderr"))
 		return 0, fmt.Errorf("%s %s: %w: %s", program, strings.Join(args, " "), err, said)
 	}
-	return float64(time.Since(begin).Microseconds()) / 1000, nil
+	took := time.Since(begin)
+	if b.busy {
+		took = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	}
+	return float64(took.Microseconds()) / 1000, nil
 }
 
 // alternate calls f for both sides as often as there are rounds, and lets

@@ -72,7 +72,7 @@ func (b *bench) engines() error {
 		if err != nil {
 			return err
 		}
-		b.row(row{what: c.what, of: *all["run"], unit: "ms"})
+		b.row(row{what: c.what, of: *all["run"], unit: "ms", ratio: shimRatio})
 	}
 	all, err := b.alternate([2]side{b.stockShim(), b.ownShim()}, b.residents)
 	if err != nil {

@@ -27,8 +27,12 @@ type bench struct {
 	lives          int // containers of the crowd
 	rows           []row
 	phases         []phase
-	floor          float64 // ms that a Go program takes which only execs
-	crowded        bool    // starts follow one another without a pause
+	floorProgram   string   // a Go program that only execs
+	floor          float64  // ms that a Go program takes which only execs
+	crowded        bool     // starts follow one another without a pause
+	busy           bool     // what is measured is processor time, and not the time that passes
+	before         string   // another build of hatchdog
+	installed      []string // folders of copies of programs
 	engine         engine
 	peers          peers
 	watching       watching
@@ -58,8 +62,9 @@ func main() {
 	flag.StringVar(&w.servers, "servers", "", "the archive of a root file system with nginx and redis")
 	onlyWatch := flag.Bool("only-watch", false, "measure the watch, and nothing else")
 	starts := flag.Int("starts", 100, "how many containers are started two at a time")
+	before := flag.String("before", "", "another build of hatchdog; where it is given, only the two are compared, in processor time")
 	flag.Parse()
-	exitOn(measure(&bench{hatchdog: *hatchdog, runc: *runc, rounds: *rounds, starts: *starts, lives: *lives, engine: e, peers: p, watching: w, onlyWatch: *onlyWatch}, *specFile))
+	exitOn(measure(&bench{before: *before, hatchdog: *hatchdog, runc: *runc, rounds: *rounds, starts: *starts, lives: *lives, engine: e, peers: p, watching: w, onlyWatch: *onlyWatch}, *specFile))
 }
 
 func exitOn(err error) {
@@ -82,7 +87,7 @@ func measure(b *bench, specFile string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	defer stop()
 	programs := []*string{&b.hatchdog, &b.runc}
-	for _, p := range []*string{&b.peers.runsc, &b.peers.crun, &b.peers.podman} {
+	for _, p := range []*string{&b.peers.runsc, &b.peers.crun, &b.peers.podman, &b.before} {
 		if *p != "" {
 			programs = append(programs, p)
 		}
@@ -109,6 +114,11 @@ func measure(b *bench, specFile string) error {
 	if err := b.prepare(specFile); err != nil {
 		return err
 	}
+	return b.tables(before)
+}
+
+// tables measures what was asked for, and prints it.
+func (b *bench) tables(before string) error {
 	if b.peers.any() {
 		if err := b.measurePeers(); err != nil {
 			return err
@@ -116,7 +126,14 @@ func measure(b *bench, specFile string) error {
 		b.print(os.Stdout, "peer", "other runtimes and Podman", before)
 		return nil
 	}
-	parts := []func() error{b.own, b.lifecycle, b.runs, b.network, b.burst, b.loads, b.userns, b.crowd, b.callCosts, b.traffic, b.names, b.watched, b.measurePhases, b.memory, b.sizes, b.engines}
+	if b.before != "" {
+		if err := b.compare(); err != nil {
+			return err
+		}
+		b.print(os.Stdout, "before", "another build of it", before)
+		return nil
+	}
+	parts := []func() error{b.own, b.processor, b.lifecycle, b.runs, b.network, b.burst, b.loads, b.userns, b.crowd, b.callCosts, b.traffic, b.names, b.watched, b.measurePhases, b.memory, b.sizes, b.engines}
 	if b.onlyWatch {
 		parts = []func() error{b.buildInside, b.watched}
 	}

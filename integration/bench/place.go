@@ -32,6 +32,10 @@ func enter() error {
 	return unix.Exec("/proc/self/exe", os.Args, append(os.Environ(), inside+"=1"))
 }
 
+// home is where engines keep bundles and root file systems. Nobody but
+// root may write to a folder above it, so a call may take every short way.
+const home = "/var/lib"
+
 func (b *bench) path(name ...string) string {
 	return filepath.Join(append([]string{b.dir}, name...)...)
 }
@@ -40,11 +44,16 @@ func (b *bench) path(name ...string) string {
 // runtime that does nothing.
 func (b *bench) prepare(specFile string) error {
 	var err error
-	if b.dir, err = os.MkdirTemp("", "hatchdog-bench-"); err != nil {
+	if b.dir, err = os.MkdirTemp(home, "hatchdog-bench-"); err != nil {
 		return err
 	}
 	if err := unix.Mount("tmpfs", b.dir, "tmpfs", 0, "mode=0755"); err != nil {
 		return err
+	}
+	for _, program := range []*string{&b.hatchdog, &b.runc, &b.before} {
+		if err := b.install(program); err != nil {
+			return err
+		}
 	}
 	for _, sub := range []string{"rootfs/bin", "rootfs/proc", "rootfs/sys", "rootfs/dev", "rootfs/etc", "etc", "noop", "copy"} {
 		if err := os.MkdirAll(b.path(sub), 0o755); err != nil {
@@ -92,18 +101,39 @@ func copyFile(from, to string) error {
 	return os.WriteFile(to, raw, 0o755)
 }
 
+// install copies a program to beside it, as whoever installs it does: a file that the
+// linker wrote page by page costs a process more to map than one that was written
+// as a whole.
+func (b *bench) install(program *string) error {
+	if *program == "" {
+		return nil
+	}
+	dir, err := os.MkdirTemp(filepath.Dir(*program), ".bench-")
+	if err != nil {
+		return err
+	}
+	b.installed = append(b.installed, dir)
+	copied := filepath.Join(dir, filepath.Base(*program))
+	if err := copyFile(*program, copied); err != nil {
+		return err
+	}
+	*program = copied
+	return nil
+}
+
 // buildLeast builds the floor.
 func (b *bench) buildLeast() error {
 	source := fmt.Sprintf("package main\n\nimport (\n\t\"os\"\n\t\"syscall\"\n)\n\nfunc main() { _ = syscall.Exec(%q, os.Args, os.Environ()) }\n", b.path("noop/runc"))
 	if err := os.WriteFile(b.path("noop/least.go"), []byte(source), 0o644); err != nil {
 		return err
 	}
-	cmd := exec.Command("go", "build", "-o", b.path("noop/least"), b.path("noop/least.go"))
+	b.floorProgram = filepath.Join(filepath.Dir(b.hatchdog), "least")
+	cmd := exec.Command("go", "build", "-o", b.floorProgram, b.path("noop/least.go"))
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GO111MODULE=off")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("the floor: %w: %s", err, out)
 	}
-	return nil
+	return b.install(&b.floorProgram)
 }
 
 // copying keeps the spec that a low-level runtime gets: nobody else sees it.
@@ -139,6 +169,9 @@ func (b *bench) cleanUp() {
 		return
 	}
 	b.stopEngine()
+	for _, dir := range b.installed {
+		_ = os.RemoveAll(dir)
+	}
 	if b.peers.runsc != "" {
 		for _, pid := range processes("runsc", b.path("root")) { // its sandboxes
 			_ = unix.Kill(pid, unix.SIGKILL)

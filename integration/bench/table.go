@@ -17,6 +17,7 @@ type row struct {
 	adds, ratio float64
 	leaves      float64 // of a rate, at least: the ratio
 	floor       float64 // what is added is told as a multiple of it too; 0 is not
+	floors      float64 // as many of them may be added
 }
 
 func (b *bench) row(r row) { b.rows = append(b.rows, r) }
@@ -38,6 +39,9 @@ func (r row) shown() float64 { return math.Round(r.quotient()*100) / 100 }
 
 func (r row) verdict() string {
 	switch {
+	case r.floors > 0:
+		times := math.Round(r.difference()/r.floor*10) / 10
+		return fmt.Sprintf("adds %.1f floors at most: %s; %.1f times the floor", r.floors, held(times <= r.floors), times)
 	case r.adds > 0 && r.floor > 0:
 		return fmt.Sprintf("adds %.1f at most: %s; %.1f times the floor", r.adds, held(r.difference() <= r.adds), r.difference()/r.floor)
 	case r.adds > 0:

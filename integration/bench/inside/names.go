@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"slices"
 	"time"
 
@@ -43,13 +44,7 @@ func lookUp(name, server string) (float64, error) {
 	buf := make([]byte, 1232)
 	for i := range all {
 		begin := time.Now()
-		if _, err := c.Write(question); err != nil {
-			return 0, err
-		}
-		if err := c.SetReadDeadline(begin.Add(5 * time.Second)); err != nil {
-			return 0, err
-		}
-		n, err := c.Read(buf)
+		n, err := answerTo(c, question, buf)
 		if err != nil {
 			return 0, err
 		}
@@ -61,4 +56,21 @@ func lookUp(name, server string) (float64, error) {
 	}
 	slices.Sort(all)
 	return float64(all[asked/2].Nanoseconds()) / 1000, nil
+}
+
+// answerTo asks again when a second passed without an answer, as resolvers of programs do: a
+// busy machine loses packets.
+func answerTo(c net.Conn, question, answer []byte) (n int, err error) {
+	for range 5 {
+		if _, err = c.Write(question); err != nil {
+			return 0, err
+		}
+		if err = c.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+			return 0, err
+		}
+		if n, err = c.Read(answer); !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+	}
+	return 0, err
 }
