@@ -104,6 +104,8 @@ func preventedLife(t *testing.T, d *docker) {
 	d.do(t, "restart", "-t", "0", id)
 	wantLines(t, mustRun(t, tested.hatchctl, "guard", "status"), "it holds 1 containers")
 	d.do(t, "rm", "-f", id)
+	preventedVolume(t, d)
+	preventedCover(t, d)
 	waitFor(t, "the container's entry to go", func() bool {
 		out, _ := exec.Command(tested.hatchctl, "guard", "status").Output()
 		return strings.Contains(string(out), "it holds 0 containers")
@@ -124,6 +126,43 @@ func preventedLife(t *testing.T, d *docker) {
 	wantLines(t, said, "drift is not denied while it runs")
 }
 
+// preventedVolume: of a volume that the container cannot write it runs what was there
+// when it started, and not what another container puts there meanwhile.
+func preventedVolume(t *testing.T, d *docker) {
+	shared := filepath.Join(d.dir, "shared")
+	must(t, os.MkdirAll(shared, 0o755))
+	for _, name := range []string{"before", "changed"} {
+		mustRun(t, "cp", filepath.Join(tested.dir, "bin", "prevented"), filepath.Join(shared, name))
+	}
+	id := d.background(t, "-v", shared+":/shared:ro", "busybox", "sleep", "600")
+	ran := func(name string) bool {
+		out, code := d.try(t, "exec", id, "/shared/"+name, "none")
+		if code != 0 && !strings.Contains(out, "not permitted") {
+			t.Errorf("%s: %s", name, out)
+		}
+		return code == 0
+	}
+	if !ran("before") || !ran("changed") {
+		t.Error("what was on the volume before it started does not run")
+	}
+	d.run(t, "-v", shared+":/w", "busybox", "sh", "-c", "cp /w/before /w/after; chmod 700 /w/changed; chmod 755 /w/changed /w/after")
+	if !ran("before") || ran("after") || ran("changed") {
+		t.Errorf("it runs what was there before: %v; what came: %v; what was changed: %v", ran("before"), ran("after"), ran("changed"))
+	}
+	d.do(t, "rm", "-f", id)
+}
+
+// preventedCover: an overlay that the container mounts is not the image.
+func preventedCover(t *testing.T, d *docker) {
+	d.setPolicy(t, wide+"    prevent: {deny: [drift], require: always}\n")
+	defer d.setPolicy(t, wide+"    prevent: {deny: [drift, mounts, bpf, modules, ptrace], require: always}\n")
+	out, code := d.run(t, "--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined", "--tmpfs", "/low", "busybox", "sh", "-c",
+		"mkdir /low/a /low/b && cp /bin/busybox /low/a/mine && mount -t overlay -o lowerdir=/low/a:/low/b none /mnt && echo MOUNTED && /mnt/mine true")
+	if code == 0 || !strings.Contains(out, "MOUNTED") || !strings.Contains(out, "not permitted") {
+		t.Errorf("%d %s", code, out)
+	}
+}
+
 // A container's first process may be gone, and its pid another's, by the time that
 // start looks: the guard is asked for the right one or nothing starts.
 func TestPreventRefusals(t *testing.T) {
@@ -135,7 +174,7 @@ func TestPreventRefusals(t *testing.T) {
 		t.Error("run went through")
 	}
 	wantLines(t, out, "use create and start")
-	must(t, os.Remove("/sys/fs/bpf/hatchdog/v1/links/bprm_check_security"))
+	must(t, os.Remove("/sys/fs/bpf/hatchdog/v2/links/bprm_check_security"))
 	out, code = d.call(t, nil, "create", "--bundle", d.bundle, "c2")
 	if code == 0 {
 		t.Error("create went through without a program")

@@ -10,6 +10,8 @@ const (
 	hugeMagic      = 0x958458f6 // HUGETLBFS_MAGIC
 	mountReadonly  = 0x40       // MNT_READONLY
 	superReadonly  = 1          // SB_RDONLY
+	second         = 1e9        // in nanoseconds
+	nanosOnly      = 1<<30 - 1  // the top bit is I_CTIME_QUERIED of 6.13 and newer
 	firstArgument  = 0
 	secondArgument = 16 // the third word: mmap_file and file_mprotect have prot there
 )
@@ -58,9 +60,10 @@ func mprotectBody(o offsets) asm.Instructions {
 }
 
 // file denies R8, a file, unless it is the image's or lies where nothing in the
-// container can have written: on an overlay what has no upper part, never in memory,
-// elsewhere what is on a read-only mount. It asks the entry of the path, which stands for what the
-// container sees: the inode of a mapping of an overlay is that of the layer.
+// container can have written: on the overlay that is the container's root what has no
+// upper part, never in memory, elsewhere what is on a read-only mount and was not
+// changed since the container was entered. It asks the entry of the path, which stands
+// for what the container sees: the inode of a mapping of an overlay is that of the layer.
 func file(o offsets) asm.Instructions {
 	return join(
 		get(asm.R8, o.fileMount, asm.DWord), into(asm.R9),
@@ -70,27 +73,67 @@ func file(o offsets) asm.Instructions {
 		get(asm.R9, o.entryInode, asm.DWord), into(asm.R8),
 		asm.Instructions{asm.JEq.Imm(asm.R8, 0, "deny")},
 		get(asm.R8, o.inodeSuper, asm.DWord), into(asm.R9),
+		get(asm.R9, o.superDevice, asm.Word),
+		asm.Instructions{
+			asm.LoadMem(asm.R1, asm.RFP, atRoot, asm.DWord),
+			asm.JNE.Reg(asm.R0, asm.R1, "other"),
+		},
 		get(asm.R9, o.superMagic, asm.DWord),
 		asm.Instructions{
 			asm.LoadImm(asm.R1, overlayMagic, asm.DWord),
-			asm.JEq.Reg(asm.R0, asm.R1, "overlay"),
+			asm.JNE.Reg(asm.R0, asm.R1, "other"),
+		},
+		get(asm.R8, o.overlayUpper, asm.DWord),
+		asm.Instructions{
+			asm.JEq.Imm(asm.R0, 0, "out"),
+			asm.Ja.Label("deny"),
+			asm.Mov.Imm(asm.R0, 0).WithSymbol("other"),
+		},
+		readOnly(o),
+		unchanged(o),
+	)
+}
+
+// readOnly denies what is in memory, or on a mount that can be written. R8 is the
+// inode, R9 its file system.
+func readOnly(o offsets) asm.Instructions {
+	return join(
+		get(asm.R9, o.superMagic, asm.DWord),
+		asm.Instructions{
 			asm.LoadImm(asm.R1, tmpfsMagic, asm.DWord),
 			asm.JEq.Reg(asm.R0, asm.R1, "deny"),
 			asm.LoadImm(asm.R1, hugeMagic, asm.DWord),
 			asm.JEq.Reg(asm.R0, asm.R1, "deny"),
 			asm.LoadMem(asm.R1, asm.RFP, atFlags, asm.DWord),
 			asm.And.Imm(asm.R1, mountReadonly),
-			asm.JNE.Imm(asm.R1, 0, "out"),
+			asm.JNE.Imm(asm.R1, 0, "readonly"),
 		},
 		get(asm.R9, o.superFlags, asm.DWord),
 		asm.Instructions{
 			asm.And.Imm(asm.R0, superReadonly),
-			asm.JNE.Imm(asm.R0, 0, "out"),
-			asm.Ja.Label("deny"),
-			asm.Mov.Imm(asm.R0, 0).WithSymbol("overlay"),
+			asm.JEq.Imm(asm.R0, 0, "deny"),
+			asm.Mov.Imm(asm.R0, 0).WithSymbol("readonly"),
 		},
-		get(asm.R8, o.overlayUpper, asm.DWord),
-		asm.Instructions{asm.JEq.Imm(asm.R0, 0, "out")},
+	)
+}
+
+// unchanged lets R8 be, an inode that was changed before the container was entered.
+// What comes after it denies.
+func unchanged(o offsets) asm.Instructions {
+	return join(
+		get(asm.R8, o.changed, asm.DWord),
+		asm.Instructions{
+			asm.Mul.Imm(asm.R0, second),
+			asm.StoreMem(asm.RFP, atFlags, asm.R0, asm.DWord),
+		},
+		get(asm.R8, o.changedNanos, asm.Word),
+		asm.Instructions{
+			asm.And.Imm(asm.R0, nanosOnly),
+			asm.LoadMem(asm.R1, asm.RFP, atFlags, asm.DWord),
+			asm.Add.Reg(asm.R0, asm.R1),
+			asm.LoadMem(asm.R1, asm.RFP, atSince, asm.DWord),
+			asm.JLT.Reg(asm.R0, asm.R1, "out"),
+		},
 	)
 }
 

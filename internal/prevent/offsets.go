@@ -24,7 +24,8 @@ type offsets struct {
 	fileMount, fileEntry           int32
 	mountFlags, entryInode         int32
 	inodeSuper, superMagic         int32
-	superFlags                     int32
+	superFlags, superDevice        int32
+	changed, changedNanos          int32 // of an inode
 	overlayUpper                   int32 // from the inode
 }
 
@@ -52,6 +53,8 @@ func findOffsets() (offsets, error) {
 	o.fileMount, o.fileEntry = path+t.member("path", "mnt"), path+t.member("path", "dentry")
 	o.mountFlags, o.entryInode = t.member("vfsmount", "mnt_flags"), t.member("dentry", "d_inode")
 	o.inodeSuper, o.superMagic, o.superFlags = t.member("inode", "i_sb"), t.member("super_block", "s_magic"), t.member("super_block", "s_flags")
+	o.superDevice = t.member("super_block", "s_dev")
+	o.changed, o.changedNanos = t.changed()
 	u := types{spec: overlay}
 	o.overlayUpper = u.member("ovl_inode", "__upperdentry") - u.member("ovl_inode", "vfs_inode")
 	return o, errors.Join(t.err, u.err)
@@ -88,6 +91,17 @@ func (t *types) member(in, name string) int32 {
 		t.err = errors.Join(t.err, fmt.Errorf("the kernel's types: %s has no %s", in, name))
 	}
 	return at
+}
+
+// changed is where an inode keeps when it was changed: two words since 6.11, __i_ctime
+// since 6.6, i_ctime before.
+func (t *types) changed() (seconds, nanos int32) {
+	inode := t.structOf("inode").Members
+	if at, ok := kerneltypes.Member(inode, "i_ctime_sec"); ok {
+		return at, t.member("inode", "i_ctime_nsec")
+	}
+	at, _ := t.either("inode", "__i_ctime", "i_ctime")
+	return at, at + t.member("timespec64", "tv_nsec")
 }
 
 // either is the place of the first of two names, or of the second.

@@ -18,6 +18,10 @@ const (
 	atMatched = -48 // the control group that was found
 	atDepth   = -56 // its depth
 	atFlags   = -64 // of the mount that a file was opened on
+	atRoot    = -72 // the device of the container's root file system
+	atSince   = -80 // when the container was entered
+	atItsRoot = -88 // the two, of the container that is looked at
+	atItsTime = -96
 )
 
 // get reads size bytes (4 or 8) at an offset from a register into R0. R1 to R5 are
@@ -110,6 +114,10 @@ func at(depth int32, held int, o offsets) asm.Instructions {
 			asm.LoadMem(asm.R2, asm.R0, pins.AtLevel, asm.Word),
 			asm.LoadMem(asm.R1, asm.R0, pins.AtInode, asm.Word),
 			asm.StoreMem(asm.RFP, atInode, asm.R1, asm.DWord),
+			asm.LoadMem(asm.R1, asm.R0, pins.AtRoot, asm.Word),
+			asm.StoreMem(asm.RFP, atItsRoot, asm.R1, asm.DWord),
+			asm.LoadMem(asm.R1, asm.R0, pins.AtSince, asm.DWord),
+			asm.StoreMem(asm.RFP, atItsTime, asm.R1, asm.DWord),
 			asm.JGT.Reg(asm.R2, asm.R9, next), // the task's pid namespace lies above
 			asm.Mul.Imm(asm.R2, o.upidSize),
 			asm.Add.Reg(asm.R2, asm.R8),
@@ -124,6 +132,10 @@ func at(depth int32, held int, o offsets) asm.Instructions {
 			asm.JNE.Reg(asm.R0, asm.R1, next),
 			asm.LoadMem(asm.R1, asm.RFP, atDenied, asm.DWord),
 			asm.Or.Reg(asm.R7, asm.R1),
+			asm.LoadMem(asm.R1, asm.RFP, atItsRoot, asm.DWord),
+			asm.StoreMem(asm.RFP, atRoot, asm.R1, asm.DWord),
+			asm.LoadMem(asm.R1, asm.RFP, atItsTime, asm.DWord),
+			asm.StoreMem(asm.RFP, atSince, asm.R1, asm.DWord),
 			asm.LoadMem(asm.R1, asm.RFP, atGroup, asm.DWord),
 			asm.StoreMem(asm.RFP, atMatched, asm.R1, asm.DWord),
 			asm.Mov.Imm(asm.R1, depth),

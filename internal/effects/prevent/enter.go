@@ -86,6 +86,14 @@ func (g Guard) Enter(pid int, d Deny) error {
 	if err != nil {
 		return fmt.Errorf("pid namespace: %w", err)
 	}
+	root, err := g.root(pid)
+	if err != nil {
+		return fmt.Errorf("root file system: %w", err)
+	}
+	since, err := now()
+	if err != nil {
+		return err
+	}
 	held, err := openMap(filepath.Join(g.Dir, Containers))
 	if err != nil {
 		return fmt.Errorf("%s: %w", Containers, err)
@@ -95,6 +103,8 @@ func (g Guard) Enter(pid int, d Deny) error {
 	binary.NativeEndian.PutUint32(value[AtDenied:], uint32(d))
 	binary.NativeEndian.PutUint32(value[AtLevel:], level)
 	binary.NativeEndian.PutUint32(value[AtInode:], inode)
+	binary.NativeEndian.PutUint32(value[AtRoot:], root)
+	binary.NativeEndian.PutUint64(value[AtSince:], since)
 	if err := update(held, group, value); err != nil {
 		return fmt.Errorf("%s: %w", Containers, err)
 	}

@@ -34,19 +34,22 @@ const (
 // Where the guard is pinned.
 const (
 	Mount      = "/sys/fs/bpf"
-	Dir        = Mount + "/hatchdog/v1" // the version is that of the map's layout
+	Dir        = Mount + "/hatchdog/v2" // the version is that of the map's layout
 	Containers = "containers"
 	Links      = "links"
 )
 
-// The map: a control group's id to what is denied, and the level and inode of the
-// container's pid namespace.
+// The map: a control group's id to what is denied, the level and inode of the
+// container's pid namespace, the device of its root file system (as the kernel numbers
+// it: major << 20 | minor), and when it was entered (nanoseconds since 1970).
 const (
 	KeySize   = 8
-	ValueSize = 16
+	ValueSize = 24
 	AtDenied  = 0
 	AtLevel   = 4
 	AtInode   = 8
+	AtRoot    = 12
+	AtSince   = 16
 	Most      = 1 << 16
 	// Deepest is the depth of the deepest control group that the programs look at.
 	Deepest = 10

@@ -71,6 +71,21 @@ func TestLoaded(t *testing.T) {
 	}
 }
 
+// The root file system is what is mounted at / last.
+func TestRootOf(t *testing.T) {
+	for text, want := range map[string]uint32{
+		"1 0 0:45 / / rw - overlay overlay rw\n2 1 8:1 / /vol rw - ext4 /dev/x rw\n": 45,
+		"1 0 8:1 / / rw - ext4 x rw\n2 1 253:3 / / rw - ext4 y rw\n":                 253<<20 | 3,
+		"2 1 8:1 / /vol rw - ext4 /dev/x rw\n":                                       0,
+		"1 0 8 / / rw - ext4 x rw\n":                                                 0,
+		"":                                                                           0,
+	} {
+		if got, err := rootOf(text); got != want || (err == nil) != (want != 0) {
+			t.Errorf("%q: %d %v", text, got, err)
+		}
+	}
+}
+
 // What cannot be told from the host's tasks is not entered.
 func TestEnterRefuses(t *testing.T) {
 	proc := t.TempDir()
