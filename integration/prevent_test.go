@@ -129,8 +129,10 @@ func preventedLife(t *testing.T, d *docker) {
 // preventedVolume: of a volume that the container cannot write it runs what was there
 // when it started, and not what another container puts there meanwhile.
 func preventedVolume(t *testing.T, d *docker) {
-	shared := filepath.Join(d.dir, "shared")
-	must(t, os.MkdirAll(shared, 0o755))
+	shared, err := os.MkdirTemp("/var/tmp", "") // on a disk, in the virtual machine too
+	must(t, err)
+	t.Cleanup(func() { must(t, os.RemoveAll(shared)) })
+	must(t, os.Chmod(shared, 0o755)) //nolint:gosec // containers read it
 	for _, name := range []string{"before", "changed"} {
 		mustRun(t, "cp", filepath.Join(tested.dir, "bin", "prevented"), filepath.Join(shared, name))
 	}
@@ -157,7 +159,7 @@ func preventedCover(t *testing.T, d *docker) {
 	d.setPolicy(t, wide+"    prevent: {deny: [drift], require: always}\n")
 	defer d.setPolicy(t, wide+"    prevent: {deny: [drift, mounts, bpf, modules, ptrace], require: always}\n")
 	out, code := d.run(t, "--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined", "--tmpfs", "/low", "busybox", "sh", "-c",
-		"mkdir /low/a /low/b && cp /bin/busybox /low/a/mine && mount -t overlay -o lowerdir=/low/a:/low/b none /mnt && echo MOUNTED && /mnt/mine true")
+		"mkdir -p /mnt /low/a /low/b && cp /bin/busybox /low/a/mine && mount -t overlay -o lowerdir=/low/a:/low/b none /mnt && echo MOUNTED && /mnt/mine true")
 	if code == 0 || !strings.Contains(out, "MOUNTED") || !strings.Contains(out, "not permitted") {
 		t.Errorf("%d %s", code, out)
 	}
