@@ -123,7 +123,7 @@ func preventedLife(t *testing.T, d *docker) {
 	d.setPolicy(t, wide+"    prevent: {deny: [drift], require: ifAvailable}\n")
 	id = d.background(t, "busybox", "sleep", "600")
 	said, _ := d.hatchctl(t, "explain", "--wide", id[:12])
-	wantLines(t, said, "drift is not denied while it runs")
+	wantLines(t, said, "drift is denied by hatchctl watch, a process, and only while that runs, which it does not do now")
 }
 
 // preventedVolume: of a volume that the container cannot write it runs what was there

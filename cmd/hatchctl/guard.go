@@ -9,7 +9,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/prevent"
 )
 
-func guardCommand(*options) *cobra.Command {
+func guardCommand(o *options) *cobra.Command {
 	return group(&cobra.Command{
 		Use: "guard", Short: "Load, unload and see the kernel's guard, which holds containers while they run",
 		Example: "  hatchctl guard load\n  hatchctl guard status",
@@ -18,7 +18,7 @@ func guardCommand(*options) *cobra.Command {
 It is a set of programs at the hooks of the kernel's security modules (BPF LSM). A
 container whose profile has prevent.deny is entered into its map at its start, and
 taken out when its control group goes. No process of hatchdog's runs meanwhile.`,
-	}, guardLoad(), guardUnload(), guardStatus())
+	}, guardLoad(), guardUnload(), guardStatus(o))
 }
 
 func guardLoad() *cobra.Command {
@@ -72,26 +72,32 @@ type guardState struct {
 	Loaded bool   `json:"loaded"`
 	Why    string `json:"why,omitempty"` // it is not
 	Held   int    `json:"held"`
+	// Watch is what hatchctl watch holds where there is no guard.
+	Watch watchState `json:"watch"`
 }
 
-func guardStatus() *cobra.Command {
+type watchState struct {
+	Runs bool   `json:"runs"`
+	Why  string `json:"why,omitempty"` // it holds none
+	Held int    `json:"held"`
+}
+
+func guardStatus(o *options) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "status", Short: "Say whether the programs are all there, and how many containers they hold", Example: "  hatchctl guard status --json",
-		Long: `Say whether the programs are all there, and how many containers they hold.
+		Long: `Say whether the programs are all there, and how many containers they hold; and how
+many hatchctl watch holds to drift, which it does while it runs, where the kernel has no guard.
 
 Exit code 0: they are. 1: they are not.`,
 		Args: between(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s := readGuard()
+			s := o.readGuard()
 			var err error
-			switch {
-			case asJSON:
+			if asJSON {
 				err = printJSON(cmd.OutOrStdout(), s)
-			case s.Loaded:
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "loaded; it holds %d containers\n", s.Held)
-			default:
-				_, err = fmt.Fprintln(cmd.OutOrStdout(), s.Why)
+			} else {
+				_, err = fmt.Fprint(cmd.OutOrStdout(), s.String())
 			}
 			if err == nil && !s.Loaded {
 				return exitError(1)
@@ -103,14 +109,32 @@ Exit code 0: they are. 1: they are not.`,
 	return cmd
 }
 
-func readGuard() guardState {
+func (s guardState) String() string {
+	said := s.Why + "\n"
+	if s.Loaded {
+		said = fmt.Sprintf("loaded; it holds %d containers\n", s.Held)
+	}
+	if s.Watch.Runs {
+		return said + fmt.Sprintf("hatchctl watch runs; it holds %d containers to drift, until it ends\n", s.Watch.Held)
+	}
+	return said + harmless(s.Watch.Why) + "\n"
+}
+
+func (o *options) readGuard() guardState {
+	var s guardState
+	if n, err := pins.WatchHolds(o.store().Base); err == nil {
+		s.Watch = watchState{Runs: true, Held: n}
+	} else {
+		s.Watch.Why = err.Error()
+	}
 	err := pins.New().Loaded(pins.All)
-	if err != nil {
-		return guardState{Why: err.Error()}
+	if err == nil {
+		s.Held, err = prevent.New().Held()
 	}
-	n, err := prevent.New().Held()
 	if err != nil {
-		return guardState{Why: err.Error()}
+		s.Why = err.Error()
+		return s
 	}
-	return guardState{Loaded: true, Held: n}
+	s.Loaded = true
+	return s
 }

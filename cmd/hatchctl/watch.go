@@ -90,6 +90,7 @@ type watcher struct {
 	lost    uint64
 
 	files   *watch.FileWatch // nil where fanotify is not to be had
+	holding *holding
 	sights  chan timed
 	written chan watch.Written
 	looked  chan look
@@ -140,6 +141,12 @@ func (o *options) watch(ctx context.Context, out, errs io.Writer, opts watchOpti
 		return err
 	}
 	defer mark.close()
+	w.holding = newHolding(o)
+	if l, err := w.holding.listen(); err != nil {
+		w.off = append(w.off, "holding containers from their start: "+err.Error())
+	} else {
+		defer l.Close() //nolint:errcheck // it ends with us
+	}
 	if w.host, err = watch.ReadHost(); err != nil {
 		return err
 	}
@@ -242,6 +249,10 @@ func (w *watcher) run(ctx context.Context, m *mark) error {
 			if c := watch.Whose(w.bare(), one.Pid); c != nil && one.There() {
 				w.tell(w.all[c.Key()], c.Changed(one), time.Now())
 			}
+		case b := <-w.holding.refused:
+			if c := w.all[b.key]; c != nil {
+				w.tell(c, c.Refused(b.Refused), b.Began)
+			}
 		case f := <-w.done:
 			w.finish(f)
 		case now := <-list.C:
@@ -281,6 +292,9 @@ func (w *watcher) losses() {
 		if n := w.files.Lost(); n > 0 {
 			w.tell(nil, watch.LostOfAll(n), now)
 		}
+	}
+	if n := w.holding.untold(); n > 0 {
+		w.tell(nil, watch.UntoldRefusals(n), now)
 	}
 	if w.probe != nil {
 		w.lossesOfCalls(now)

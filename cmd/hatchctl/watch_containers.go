@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -25,6 +26,7 @@ const (
 // list finds containers that are new, and forgets those that are gone.
 func (w *watcher) list(now time.Time) {
 	w.listed = now
+	w.holding.sweep()
 	known, err := w.o.store().Known()
 	if err != nil {
 		fmt.Fprintln(w.errs, "hatchctl:", err)
@@ -95,6 +97,7 @@ func (w *watcher) add(c *watched) {
 	space := c.Spaces["pid"]
 	w.all[c.Key()] = c
 	w.addFiles(c)
+	go w.hold(c.Container) // it waits for the container's file systems
 	if space == w.host.Spaces["pid"] {
 		return
 	}
@@ -109,6 +112,13 @@ func (w *watcher) add(c *watched) {
 		if err := w.probe.Add(space, c.Spaces["user"], mask); err != nil {
 			fmt.Fprintf(w.errs, "hatchctl: %s is not watched by the kernel: %v\n", shortID(c.Entry.ID), err)
 		}
+	}
+}
+
+// hold holds a container to drift, where its record says that the watch does.
+func (w *watcher) hold(c *watch.Container) {
+	if err := w.holding.hold(c); c.Held && err != nil && !errors.Is(err, errNotByWatch) {
+		fmt.Fprintf(w.errs, "hatchctl: %s is not held to drift: %s\n", shortID(c.Entry.ID), harmless(err.Error()))
 	}
 }
 

@@ -75,7 +75,7 @@ func (o *options) subject(name string, w whyOptions) (*subject, error) {
 
 func (s *subject) living(e decision.Entry) error {
 	s.entry, s.d = &e, e.Record.Decision
-	s.c.Prevent = e.Record.Prevent
+	s.c.Prevent, s.c.PreventBy = e.Record.Prevent, e.Record.PreventBy
 	s.c.Changes, s.c.Profile, s.c.Held = s.d.Changes, e.Record.Ceiling, s.d.Outcome != decision.Complained
 	original, err := s.o.store().Original(e.Root, e.ID)
 	if err != nil {

@@ -24,8 +24,9 @@ type Record struct {
 	Cgroup  host.Cgroup     `json:"cgroup"`
 	// Network says where the container's network rules are.
 	Network plan.Network `json:"network"`
-	// Prevent is what the kernel's guard denies it from its start on.
-	Prevent []string `json:"prevent,omitempty"`
+	// Prevent is what is denied it from its start on, and PreventBy what denies it.
+	Prevent   []string      `json:"prevent,omitempty"`
+	PreventBy policy.Holder `json:"preventBy,omitempty"`
 	// IDs are the container's ids on the host, where it has a user namespace
 	// that hatchdog gave it.
 	IDs host.IDRange `json:"ids,omitzero"`
@@ -69,7 +70,7 @@ func (c *Claim) Commit(r *Record, original []byte) error {
 		}
 	}
 	if len(r.Prevent) > 0 {
-		if err := writeLink(c.dir, preventLink, strings.Join(r.Prevent, ",")); err != nil {
+		if err := writeLink(c.dir, preventLink, string(r.PreventBy)+":"+strings.Join(r.Prevent, ",")); err != nil {
 			return err
 		}
 	}

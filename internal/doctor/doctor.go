@@ -58,6 +58,7 @@ type Host struct {
 	Engines        []Engine
 	Policy         error // of reading it
 	Weak           []policy.Weak
+	Guard          Guard
 }
 
 // Runtime is a low-level runtime on this host.
@@ -76,7 +77,7 @@ type Engine struct {
 
 // Examine looks at everything.
 func Examine(h Host) []Finding {
-	all := []Finding{kernel(h), lsms(h), controlGroups(h), userNamespaces(h), idmap(h), nftables(h), seccomp(h), policyFile(h)}
+	all := []Finding{kernel(h), lsms(h), controlGroups(h), userNamespaces(h), idmap(h), nftables(h), seccomp(h), guard(h), policyFile(h)}
 	all = append(all, weak(h)...)
 	all = append(all, appArmor(h)...)
 	all = append(all, runtimes(h)...)

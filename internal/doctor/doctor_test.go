@@ -45,9 +45,15 @@ func TestEachLack(t *testing.T) {
 		check string
 		level Level
 	}{
-		"old kernel":        {func(h *Host) { h.Kernel = "5.4.0" }, "kernel", Fail},
-		"older kernel":      {func(h *Host) { h.Kernel = "5.10.0" }, "kernel", Warn},
-		"odd kernel":        {func(h *Host) { h.Kernel = "linux" }, "kernel", Warn},
+		"old kernel":   {func(h *Host) { h.Kernel = "5.4.0" }, "kernel", Fail},
+		"older kernel": {func(h *Host) { h.Kernel = "5.10.0" }, "kernel", Warn},
+		"odd kernel":   {func(h *Host) { h.Kernel = "linux" }, "kernel", Warn},
+		"nothing holds": {func(h *Host) {
+			h.Guard = Guard{Lacks: errors.New("not loaded"), Denied: []string{"drift"}}
+		}, "guard", Warn},
+		"the watch holds less": {func(h *Host) {
+			h.Guard = Guard{Lacks: errors.New("not loaded"), Watched: true, Denied: []string{"bpf", "drift"}}
+		}, "guard", Warn},
 		"no modules":        {func(h *Host) { h.LSMs = []string{"lockdown"} }, "security modules", Warn},
 		"no securityfs":     {func(h *Host) { h.LSMs = nil }, "security modules", Warn},
 		"profile complains": {func(h *Host) { h.AppArmor.Modes["hatchdog-baseline"] = "complain" }, "AppArmor profiles", Warn},
@@ -207,6 +213,20 @@ func TestCrunBesideRunc(t *testing.T) {
 		}
 		if !found {
 			t.Errorf("hybrid %v: %+v", hybrid, Examine(h))
+		}
+	}
+}
+
+// No guard is no lack where nothing is denied, or the watch holds to all that is.
+func TestGuardThatIsNotNeeded(t *testing.T) {
+	for _, g := range []Guard{
+		{Lacks: errors.New("not loaded")},
+		{Lacks: errors.New("not loaded"), Watched: true, Denied: []string{"drift"}},
+	} {
+		h := healthy()
+		h.Guard = g
+		if f := guard(h); f.Level != OK || strings.Contains(f.Found, "until it ends") != g.Watched {
+			t.Errorf("%+v", f)
 		}
 	}
 }

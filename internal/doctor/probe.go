@@ -24,6 +24,7 @@ func Probe(pol *policy.Policy, polErr error, getenv func(string) string) Host {
 	h := Host{Policy: polErr, LSMs: readLSMs(), UserNamespaces: tryUserNamespace(), Nftables: tryNftables()}
 	if pol != nil {
 		h.Weak = pol.Weak()
+		h.Guard = probeGuard(pol)
 	}
 	_, err := effects.FindParser(getenv)
 	h.AppArmor = AppArmor{host.ProbeApparmor("/", profiles.Names()...), err == nil}

@@ -53,8 +53,9 @@ func (p *proven) keep() error {
 	}
 	rec := &decision.Record{
 		Decision: *d, Ceiling: p.profile.HeldTo(p.doc.Value), Labels: labels(p.after.Process), Audit: p.pol.Audit, Cgroup: p.facts.Cgroup,
-		IDs: p.ids, Network: p.network, Prevent: plan.Prevented(p.profile, p.facts, p.after),
+		IDs: p.ids, Network: p.network,
 	}
+	rec.Prevent, rec.PreventBy = plan.Prevented(p.profile, p.facts, p.after)
 	if !rec.IDs.Empty() {
 		rec.IDsDir, rec.RootFS = p.pol.IDs.Dir, p.facts.UserNS.Root.Path
 	}

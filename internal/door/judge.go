@@ -81,6 +81,7 @@ func judgeFor(r *request, who workload.Workload) (*judgement, error) {
 		return nil, err
 	}
 	j.facts.Guard = guardFor(j.profile)
+	j.facts.WatchHolds = watchHolds(j.profile, j.facts.Guard, r.pol.StateDir)
 	if err = with.check(j.facts); err == nil {
 		err = j.owners(r)
 	}

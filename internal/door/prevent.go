@@ -2,6 +2,7 @@ package door
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/hatchdog/hatchdog/internal/argv"
 	"github.com/hatchdog/hatchdog/internal/decision"
@@ -27,14 +28,23 @@ func guardFor(p *policy.Profile) string {
 	return ""
 }
 
+// watchHolds reports whether the watch runs, where the guard cannot hold and drift is
+// denied: it holds to that.
+func watchHolds(p *policy.Profile, guard, stateDir string) bool {
+	return guard != "" && slices.Contains(p.Prevent.Denied(), prevent.DriftName) && prevent.Watched(stateDir)
+}
+
 // preventAtStart has the kernel's guard hold the container before its first program
 // runs. At create the guard was there: a container that it does not take now is not
 // started.
 func (w World) preventAtStart(store decision.Store, root string, call *argv.Call) error {
 	dir := store.Dir(root, call.ID)
-	denied, err := decision.Prevented(dir)
+	denied, by, err := decision.Prevented(dir)
 	if err != nil || denied == nil {
 		return err
+	}
+	if by != policy.ByGuard {
+		return w.watchAtStart(store, root, call, by)
 	}
 	rec, err := store.LoadHeld(root, call.ID)
 	if err != nil {
@@ -44,6 +54,23 @@ func (w World) preventAtStart(store decision.Store, root string, call *argv.Call
 		return w.refuseStart(rec, call, fmt.Errorf("the kernel's guard: %w", err))
 	}
 	return w.at("prevented")
+}
+
+// watchAtStart has the watch hold the container, where one runs. A container that is
+// not to run without is not started then.
+func (w World) watchAtStart(store decision.Store, root string, call *argv.Call, by policy.Holder) error {
+	if !decision.Live(root, call.ID) {
+		return nil // the low-level runtime knows none, and says so
+	}
+	err := prevent.AskWatch(store.Base, root, call.ID)
+	if err == nil || by != policy.ByWatchOrNone {
+		return w.at("watched")
+	}
+	rec, lerr := store.LoadHeld(root, call.ID)
+	if lerr != nil {
+		return lerr
+	}
+	return w.refuseStart(rec, call, fmt.Errorf("prevent.require: hatchctl watch does not hold it to drift: %w", err))
 }
 
 func preventFirst(root, id string, denied []string) error {

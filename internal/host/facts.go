@@ -46,6 +46,9 @@ type Facts struct {
 	// Guard says why the kernel's guard cannot hold what the profile denies while a
 	// container runs; "" where it can, or nothing is denied.
 	Guard string `json:"guard,omitempty"`
+	// WatchHolds is true where Guard says something, and hatchctl watch runs, which
+	// holds containers to drift alone.
+	WatchHolds bool `json:"watchHolds,omitempty"`
 }
 
 // FileID is a file's identity: st_dev and st_ino.

@@ -95,9 +95,9 @@ func NetworkOf(p *policy.Profile, f host.Facts, s *specs.Spec, o Options) Networ
 	return egress.PlaceOf(p, f, s, o.Starts)
 }
 
-// Prevented is what the kernel's guard is to deny the container of a spec that the
-// plan was applied to, from its start on.
-func Prevented(p *policy.Profile, f host.Facts, s *specs.Spec) []string {
+// Prevented is what is to be denied the container of a spec that the plan was applied
+// to, from its start on, and by what.
+func Prevented(p *policy.Profile, f host.Facts, s *specs.Spec) ([]string, policy.Holder) {
 	return prevent.Held(p, f, s)
 }
 

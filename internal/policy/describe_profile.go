@@ -186,7 +186,7 @@ func describeApparmor(key string) string {
 func describePrevent(key string) string {
 	switch key {
 	case "Profile.prevent":
-		return "what the kernel's guard (hatchctl guard load) denies the container while it runs; docs/prevent.md"
+		return "what the kernel's guard (hatchctl guard load) denies the container while it runs; drift also by hatchctl watch, where there is none; docs/prevent.md"
 	case "PreventRules.deny":
 		return "drift: running what the image does not hold; mounts: mounting and unmounting; bpf; modules: asking for or loading modules of the kernel; ptrace: tasks of other containers"
 	case "PreventRules.require":

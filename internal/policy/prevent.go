@@ -24,6 +24,17 @@ func (r PreventRules) Denied() []string {
 	return r.Deny
 }
 
+// Holder is what holds a container while it runs.
+type Holder string
+
+// The holders.
+const (
+	ByGuard Holder = ""      // the kernel's guard, which is no process
+	ByWatch Holder = "watch" // hatchctl watch, while it runs
+	// ByWatchOrNone is ByWatch, of a container that does not start without.
+	ByWatchOrNone Holder = "watch, required"
+)
+
 // meetPrevent is what denies whatever a or b denies.
 func meetPrevent(a, b PreventRules) PreventRules {
 	m := PreventRules{Deny: union(a.Denied(), b.Denied()), Require: a.Require}

@@ -118,7 +118,7 @@ func readOnly(o offsets) asm.Instructions {
 }
 
 // unchanged lets R8 be, an inode that was changed before the container was entered.
-// What comes after it denies.
+// The code after it denies.
 func unchanged(o offsets) asm.Instructions {
 	return join(
 		get(asm.R8, o.changed, asm.DWord),

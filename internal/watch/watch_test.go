@@ -324,6 +324,8 @@ func FuzzParse(f *testing.F) {
 	f.Add("12 (a) b) S 1 2 3 4 5 64 7 8 9 10 11 12 13 14 15 16 17 18 19 77 21")
 	f.Fuzz(func(_ *testing.T, text string) {
 		parseMount(text)
+		parseMarked(text)
+		unescape(text)
 		parseStatus([]byte(text))
 	})
 }

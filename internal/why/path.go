@@ -12,6 +12,7 @@ import (
 
 	"github.com/hatchdog/hatchdog/internal/control"
 	"github.com/hatchdog/hatchdog/internal/inside"
+	"github.com/hatchdog/hatchdog/internal/policy"
 )
 
 // Use is what a container wants of a path.
@@ -48,7 +49,11 @@ func (c *Container) Path(p *inside.Place, use Use) Finding {
 	}
 	f := c.allowed(what, p)
 	if use == Execute && slices.Contains(c.Prevent, drift) {
-		return f.with("the kernel's guard denies running what the image does not hold (" + c.where("prevent.deny") + "): a file that was written since, or that lies where the container can write")
+		by := "the kernel's guard denies running"
+		if c.PreventBy != policy.ByGuard {
+			by = "hatchctl watch, while it runs, denies running"
+		}
+		return f.with(by + " what the image does not hold (" + c.where("prevent.deny") + "): a file that was written since, or that lies where the container can write")
 	}
 	return f
 }

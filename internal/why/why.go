@@ -122,13 +122,14 @@ func noUserNS(changes []control.Attributed, _ *policy.Profile) bool {
 
 // Container is what is known of one.
 type Container struct {
-	Changes []control.Attributed
-	Profile *policy.Profile // what it is held to; nil where that is gone
-	Asked   *specs.Spec     // as the engine wrote it; nil where it is gone
-	Given   *lowlevel.Given // nil where it is gone
-	Process *inside.Process // nil where it does not run
-	User    *User           // another than the process's
-	Prevent []string        // what the kernel's guard denies it
+	Changes   []control.Attributed
+	Profile   *policy.Profile // what it is held to; nil where that is gone
+	Asked     *specs.Spec     // as the engine wrote it; nil where it is gone
+	Given     *lowlevel.Given // nil where it is gone
+	Process   *inside.Process // nil where it does not run
+	User      *User           // another than the process's
+	Prevent   []string        // what is denied it while it runs
+	PreventBy policy.Holder   // and by what
 	// Held is false in complain mode.
 	Held bool
 }

@@ -70,8 +70,11 @@ func Of(names []string) (Deny, error) {
 	return d, nil
 }
 
+// DriftName is what a policy calls Drift.
+const DriftName = "drift"
+
 // Names are what a policy calls them, in the order of the bits.
-func Names() []string { return []string{"drift", "mounts", "bpf", "modules", "ptrace"} }
+func Names() []string { return []string{DriftName, "mounts", "bpf", "modules", "ptrace"} }
 
 // Hooks are the links that deny something, and that which takes containers out.
 func (d Deny) Hooks() []string {
