@@ -250,7 +250,7 @@ func (w *watcher) run(ctx context.Context, m *mark) error {
 				w.tell(w.all[c.Key()], c.Changed(one), time.Now())
 			}
 		case b := <-w.holding.refused:
-			if c := w.all[b.key]; c != nil {
+			if c := w.heldBack(b); c != nil {
 				w.tell(c, c.Refused(b.Refused), b.Began)
 			}
 		case f := <-w.done:

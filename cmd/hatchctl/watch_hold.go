@@ -21,8 +21,8 @@ import (
 	"github.com/hatchdog/hatchdog/internal/watch"
 )
 
-// holding holds containers to drift that the kernel's guard does not hold. What it does
-// waits for nothing else of the watch: programs wait for it.
+// holding holds containers to drift that the kernel's guard does not hold. It waits
+// for nothing else of the watch, because programs wait for it.
 type holding struct {
 	o       *options
 	refused chan heldBack
@@ -35,7 +35,8 @@ type holding struct {
 
 // heldBack is a program of a container that was not run.
 type heldBack struct {
-	key string
+	key   string
+	first lowlevel.Init // its first process then
 	watch.Refused
 }
 
@@ -58,7 +59,7 @@ func (h *holding) hold(c *watch.Container) error {
 	one := h.held(key, c.Init)
 	if one == nil {
 		// Without the lock: a file system that does not answer holds up no other.
-		fresh, err := watch.NewHold(c.Init, r.Decision.Time, func(b watch.Refused) { h.tell(heldBack{key, b}) })
+		fresh, err := watch.NewHold(c.Init, r.Decision.Time, func(b watch.Refused) { h.tell(heldBack{key, c.Init, b}) })
 		if err != nil {
 			return err
 		}
@@ -103,6 +104,20 @@ func (h *holding) tell(b heldBack) {
 	default:
 		h.lost.Add(1)
 	}
+}
+
+// heldBack is the container whose program was refused; nil where it ended. One is held
+// from its start on, and may not have been listed yet.
+func (w *watcher) heldBack(b heldBack) *watched {
+	c := w.all[b.key]
+	if (c == nil || c.Init != b.first) && time.Since(w.listed) > listLeast {
+		w.list(time.Now())
+		c = w.all[b.key]
+	}
+	if c == nil || c.Init != b.first {
+		return nil
+	}
+	return c
 }
 
 // untold takes how many refusals nobody was told of.

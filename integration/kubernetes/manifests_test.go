@@ -94,6 +94,10 @@ func TestWatchManifest(t *testing.T) {
 	if got := strings.Join(pod.Containers[0].Command, " "); got != "nsenter --target 1 --mount --uts --ipc --net --cgroup -- /usr/local/bin/hatchctl watch --json" {
 		t.Error(got)
 	}
+	s := pod.Containers[0].SecurityContext
+	if s.Privileged != nil || s.Capabilities == nil || len(s.Capabilities.Drop) != 1 || s.Capabilities.Drop[0] != "ALL" || !*s.ReadOnlyRootFilesystem {
+		t.Errorf("%+v", s)
+	}
 }
 
 // The policy admits the pods that it should, and no other.

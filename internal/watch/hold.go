@@ -144,7 +144,7 @@ func (h *Hold) read() {
 	}
 }
 
-// event answers one. Whatever cannot be told is refused.
+// event answers one, and refuses where it cannot tell.
 func (h *Hold) event(raw []byte) {
 	fd, pid := int(int32(binary.NativeEndian.Uint32(raw[fdAt:]))), int(int32(binary.NativeEndian.Uint32(raw[pidAt:]))) //nolint:gosec // as the kernel has them
 	if fd < 0 {
