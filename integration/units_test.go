@@ -62,7 +62,7 @@ func TestSystemdUnits(t *testing.T) {
 	for _, name := range []string{"hatchdog-watch.service", "hatchdog-guard.service"} {
 		file := unit(t, name, "/run/systemd/system")
 		more := file + ".d"
-		must(t, os.MkdirAll(more, 0o755)) //nolint:gosec // systemd reads it
+		must(t, os.MkdirAll(more, 0o755))                                                                                                                     //nolint:gosec // systemd reads it
 		must(t, os.WriteFile(more+"/policy.conf", []byte("[Service]\nEnvironment=HATCHDOG_POLICY="+d.dir+"/policy.yaml\nReadWritePaths="+d.dir+"\n"), 0o644)) //nolint:gosec // systemd reads it
 		t.Cleanup(func() {
 			run(t, "systemctl", "stop", name)
@@ -82,7 +82,10 @@ func TestSystemdUnits(t *testing.T) {
 	mustRun(t, "systemctl", "start", "hatchdog-watch")
 	waitFor(t, "the watch", func() bool { return strings.Contains(status(), "hatchctl watch runs") })
 	id := d.background(t, "busybox", "sh", "-c", "cp /bin/busybox /tmp/true; echo up; sleep 1; /tmp/true; echo code $?; exec sleep 600")
-	journal := func() string { out, _ := exec.Command("journalctl", "-u", "hatchdog-watch", "-o", "cat").Output(); return string(out) }
+	journal := func() string {
+		out, _ := exec.Command("journalctl", "-u", "hatchdog-watch", "-o", "cat").Output()
+		return string(out)
+	}
 	waitFor(t, "its answers", func() bool { return strings.Contains(journal(), "SHA-256") })
 	said := journal()
 	wantLines(t, said, `"kind":"`+string(watch.Drift)+`"`, "was refused", "all of its processes are frozen", "it is cut off the network")
@@ -93,7 +96,9 @@ func TestSystemdUnits(t *testing.T) {
 	}
 	d.do(t, "rm", "-f", id)
 	mustRun(t, "systemctl", "kill", "-s", "KILL", "--kill-who=main", "hatchdog-watch")
-	waitFor(t, "the next watch", func() bool { return strings.Count(journal(), "are watched") == 2 && strings.Contains(status(), "hatchctl watch runs") })
+	waitFor(t, "the next watch", func() bool {
+		return strings.Count(journal(), "are watched") == 2 && strings.Contains(status(), "hatchctl watch runs")
+	})
 	// The guard.
 	mustRun(t, "systemctl", "start", "hatchdog-guard")
 	wantLines(t, status(), "loaded; it holds 0 containers")

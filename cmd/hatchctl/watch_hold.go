@@ -160,7 +160,7 @@ func (h *holding) listen() (net.Listener, error) {
 		return nil, errors.Join(err, dir.Close())
 	}
 	go func() {
-		defer dir.Close() //nolint:errcheck // a descriptor
+		defer dir.Close()
 		for {
 			c, err := l.AcceptUnix()
 			if errors.Is(err, net.ErrClosed) {
