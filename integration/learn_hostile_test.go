@@ -150,7 +150,7 @@ func TestLearnPage(t *testing.T) {
 	must(t, os.WriteFile(bin+"/docker", []byte("#!/bin/sh\nexec "+strings.Join(run, " ")+"\n"), 0o755))
 	must(t, os.Symlink(tested.hatchctl, bin+"/hatchctl"))
 	t.Cleanup(func() {
-		for _, name := range []string{"web", "nginx", "tier-db", "web-log"} {
+		for _, name := range []string{"web", "nginx", "tier-db", "web-log", "server", "all-of-a-pod"} {
 			l.does(t, tested.hatchctl, "learn", "stop", name)
 		}
 	})

@@ -40,7 +40,7 @@ type learnt struct {
 }
 
 // judge reads the record as soon as it is there.
-func (b *learnt) judge(store decision.Store, pick func(workload.Workload) bool) {
+func (b *learnt) judge(store decision.Store, pick func(workload.Workload) bool, asked func(decision.Entry, []byte)) {
 	rec, err := store.Load(b.entry.Root, b.entry.ID)
 	if err != nil {
 		return // it is being made
@@ -54,6 +54,9 @@ func (b *learnt) judge(store decision.Store, pick func(workload.Workload) bool) 
 	w := workload.Identify(&s, b.entry.ID, rec.Decision.Bundle)
 	if w.Sandbox || !pick(w) {
 		return
+	}
+	if asked != nil {
+		asked(b.entry, raw)
 	}
 	b.wanted, b.more = true, learning.New()
 	b.more.Runs, b.more.Containers = 1, []string{b.entry.ID}

@@ -21,7 +21,7 @@ import (
 
 // learnDuring records what appears while a command runs.
 func (o *options) learnDuring(cmd *cobra.Command, name string, log bool, command []string) error {
-	code, err := o.recordDuring(cmd, name, log, command)
+	code, err := o.recordDuring(cmd, name, sought{pick: everyone, fresh: true, log: log}, command)
 	if err != nil {
 		return err
 	}
@@ -31,8 +31,10 @@ func (o *options) learnDuring(cmd *cobra.Command, name string, log bool, command
 	return exitError(code)
 }
 
+func everyone(workload.Workload) bool { return true }
+
 // recordDuring gives the exit code of the command.
-func (o *options) recordDuring(cmd *cobra.Command, name string, log bool, command []string) (int, error) {
+func (o *options) recordDuring(cmd *cobra.Command, name string, s sought, command []string) (int, error) {
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM)
 	defer stop()
 	interrupts := make(chan os.Signal, 1) // the command has them too, and ends
@@ -41,7 +43,7 @@ func (o *options) recordDuring(cmd *cobra.Command, name string, log bool, comman
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	ended := make(chan error, 1)
-	err := o.record(ctx, name, sought{func(workload.Workload) bool { return true }, true, log}, func() {
+	err := o.record(ctx, name, s, func() {
 		go func() {
 			c := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // it is what the operator asks for
 			c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr

@@ -31,6 +31,8 @@ type sought struct {
 	pick  func(workload.Workload) bool
 	fresh bool
 	log   bool // by the kernel's log of calls, without BPF
+	// asked is told what was asked for each container that is wanted; nil is nobody.
+	asked func(e decision.Entry, raw []byte)
 }
 
 // source counts what is done in pid namespaces.
@@ -77,6 +79,7 @@ type recorder struct {
 	store decision.Store
 	probe source
 	pick  func(workload.Workload) bool
+	asked func(decision.Entry, []byte)
 	world learning.World
 	over  *learning.Data // of the containers that are gone
 	boxes map[string]*learnt
@@ -102,7 +105,7 @@ func (o *options) newRecorder(s sought, keep func(*learning.Data) error) (*recor
 		return nil, err
 	}
 	r := &recorder{
-		store: o.store(), probe: p, pick: s.pick, fresh: s.fresh, over: learning.New(), boxes: map[string]*learnt{}, aged: map[probe.Namespace]time.Time{}, keep: keep,
+		store: o.store(), probe: p, pick: s.pick, asked: s.asked, fresh: s.fresh, over: learning.New(), boxes: map[string]*learnt{}, aged: map[probe.Namespace]time.Time{}, keep: keep,
 		world: learning.World{Calls: names, Capabilities: map[uint64]string{}, Host: hostAddresses()},
 	}
 	for n, name := range capabilityNames() {
@@ -162,7 +165,7 @@ func (r *recorder) step(now time.Time, sample bool) error {
 			r.boxes[key] = b
 		}
 		if !b.judged && (!b.old || !r.fresh) {
-			b.judge(r.store, r.pick)
+			b.judge(r.store, r.pick, r.asked)
 		}
 		if b.wanted && !b.told {
 			b.seek()

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -28,15 +29,21 @@ var (
 
 // selection says which containers are recorded.
 type selection struct {
-	label, image string
-	log          bool
+	labels []string
+	image  string
+	log    bool
 }
 
 // pick is true for a container of the selection, or that has a name.
 func (s selection) pick(name string) (func(workload.Workload) bool, error) {
-	key, value, labelled := strings.Cut(s.label, "=")
-	if s.label != "" && !labelled {
-		return nil, fmt.Errorf("--label %q: want KEY=VALUE", s.label)
+	for _, label := range s.labels {
+		key, value, labelled := strings.Cut(label, "=")
+		if !labelled || key == "" {
+			return nil, fmt.Errorf("--label %q: want KEY=VALUE", label)
+		}
+		if _, err := path.Match(value, ""); err != nil {
+			return nil, fmt.Errorf("--label %q: %w", label, err)
+		}
 	}
 	if _, err := path.Match(s.image, ""); err != nil {
 		return nil, fmt.Errorf("--image %q: %w", s.image, err)
@@ -45,28 +52,42 @@ func (s selection) pick(name string) (func(workload.Workload) bool, error) {
 		switch {
 		case name != "":
 			return fits(name, w.ID, w) < fitStart // who chooses an id could begin it as a name
-		case s.label != "":
-			got, have := w.Labels[key]
-			return have && got == value
+		case len(s.labels) > 0:
+			return !slices.ContainsFunc(s.labels, func(label string) bool { return !labelled(w, label) })
 		}
 		fit, _ := path.Match(s.image, w.Image)
 		return fit || w.Image == s.image
 	}, nil
 }
 
+// labelled is true for a container that has a label, of its engine or of its pod.
+func labelled(w workload.Workload, label string) bool {
+	key, value, _ := strings.Cut(label, "=")
+	got, have := w.Labels[key]
+	if w.Pod != "" { // it is the engine's, and no annotation of the pod's owner
+		of := map[string]string{"io.kubernetes.pod.namespace": w.Namespace, "io.kubernetes.pod.name": w.Pod, "io.kubernetes.pod.uid": w.PodUID, "io.kubernetes.container.name": w.Container}
+		if name, is := of[key]; is {
+			got, have = name, name != ""
+		}
+	}
+	fit, _ := path.Match(value, got)
+	return have && (fit || got == value)
+}
+
 func (s *selection) flags(cmd *cobra.Command) {
 	logFlag(cmd, &s.log)
-	cmd.Flags().StringVar(&s.label, "label", "", "record containers with this label of Docker's, KEY=VALUE")
+	cmd.Flags().StringArrayVar(&s.labels, "label", nil, "record containers with this label of Docker's, or io.kubernetes.pod.namespace, .pod.name, .pod.uid or .container.name of a pod, KEY=VALUE; may be given again: all must fit; * stands for anything but /")
 	cmd.Flags().StringVar(&s.image, "image", "", "record containers of this image, as its user named it; * stands for anything but /")
 }
 
-// arguments wants one of a container, a label and an image.
+// arguments wants one of a container, labels and an image.
 func (s *selection) arguments(cmd *cobra.Command, args []string) error {
 	given := len(args)
-	for _, one := range []string{s.label, s.image} {
-		if one != "" {
-			given++
-		}
+	if len(s.labels) > 0 {
+		given++
+	}
+	if s.image != "" {
+		given++
 	}
 	if given != 1 {
 		return usageError(cmd, "want one of CONTAINER, --label and --image")
@@ -80,8 +101,10 @@ func learnStart(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "start [CONTAINER]", Short: "Record containers in the background, until learn stop",
 		Long: `Record containers in the background, until 'learn stop': the one that has this name
-now or will have it, those with a label, or those of an image. Restarts and replicas
+now or will have it, those with labels, or those of an image. Restarts and replicas
 are recorded too. A name that is recorded anew begins anew: merge keeps both.
+
+CONTAINER is NAMESPACE/POD/CONTAINER in Kubernetes, or NAMESPACE/POD for all of a pod.
 
 A process of hatchctl's own records, and nothing waits for it: if it is killed, what it
 recorded until five seconds before is kept.
@@ -89,12 +112,13 @@ recorded until five seconds before is kept.
 ` + nameHelp,
 		Example: `  hatchctl learn start web
   hatchctl learn start --image 'nginx:*' --as nginx
-  hatchctl learn start --label tier=db`,
+  hatchctl learn start --label tier=db
+  hatchctl learn start --label 'io.kubernetes.pod.name=web-*' --label io.kubernetes.container.name=web`,
 		Args: s.arguments, ValidArgsFunction: o.completeNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := as
 			if name == "" {
-				name = learning.NameFor(strings.Join(append(args, s.label, s.image), ""))
+				name = learning.NameFor(strings.Join(slices.Concat(args, s.labels, []string{s.image}), ""))
 			}
 			if err := o.startRecorder(name, s, args); err != nil {
 				return err
@@ -124,7 +148,10 @@ func (o *options) startRecorder(name string, s selection, args []string) error {
 		return err
 	}
 	defer said.Close()
-	own := []string{"learn", "record", "--as", name, "--label", s.label, "--image", s.image, "--policy", o.policyFile, "--state-dir", o.stateDir}
+	own := []string{"learn", "record", "--as", name, "--image", s.image, "--policy", o.policyFile, "--state-dir", o.stateDir}
+	for _, label := range s.labels {
+		own = append(own, "--label", label)
+	}
 	if s.log {
 		own = append(own, "--log")
 	}

@@ -46,7 +46,7 @@ func (p *Profile) unwritable(d *Data) (all []Line) {
 	if p.ReadOnly {
 		for _, dir := range sorted(d.Writes) {
 			if !slices.ContainsFunc(p.Tmpfs, func(l Line) bool { return dir == l.Value || strings.HasPrefix(dir, l.Value+"/") }) {
-				all = append(all, Line{Value: "writing in " + quoted(dir), Seen: d.Writes[dir]})
+				all = append(all, Line{Value: "writing in " + placeOf(dir), Seen: d.Writes[dir]})
 			}
 		}
 	}

@@ -129,11 +129,7 @@ func (p *Profile) writeSeccomp(w *writer) {
 
 func (p *Profile) writeFiles(w *writer) {
 	for _, l := range p.Root {
-		place := quoted(l.Value)
-		if l.Value == "" {
-			place = "a place that is not known"
-		}
-		w.line(2, "# the root stays writable: %s was written, %s", place, l.about())
+		w.line(2, "# the root stays writable: %s was written, %s", placeOf(l.Value), l.about())
 	}
 	for _, name := range sorted(p.From.Volumes) {
 		w.line(2, "# written in the mount %s: %s", quoted(name), p.From.Volumes[name].evidence())
@@ -151,6 +147,14 @@ func (p *Profile) writeFiles(w *writer) {
 			w.line(4, "- %s", strconv.Quote(at))
 		}
 	}
+}
+
+// placeOf is a directory of the root, quoted.
+func placeOf(dir string) string {
+	if dir == "" {
+		return "a place that is not known"
+	}
+	return quoted(dir)
 }
 
 func (p *Profile) writeLimits(w *writer) {
