@@ -79,13 +79,22 @@ func (b *bench) watched() error {
 	}, func() error { return nil })
 }
 
+// watchRounds is how often at most each way is measured beside all other rows: a round
+// takes as long as a hundred starts.
+const watchRounds = 5
+
 // besideWatches measures with each way in turn.
 func (b *bench) besideWatches(what, unit string, measure func() (float64, error), ready func() error) error {
 	if err := ready(); err != nil {
 		return err
 	}
 	got := make([][]float64, len(ways))
-	for round := range b.rounds {
+	rounds := b.rounds
+	if !b.onlyWatch && rounds > watchRounds {
+		rounds = watchRounds
+		what = fmt.Sprintf("%s (%d rounds)", what, rounds)
+	}
+	for round := range rounds {
 		for k := range ways {
 			at := (round + k) % len(ways)
 			stop, err := b.watch(ways[at].args)
