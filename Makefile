@@ -137,7 +137,7 @@ freshness:
 
 bench: build
 	@integration/setup/setup.sh $(CACHE) bench
-	@$(GO) run ./integration/bench -hatchdog $(BIN)/hatchdog -runc $(CACHE)/runc-$(RUNC_VERSION)/runc \
+	@$(GO) run ./integration/bench -rounds $(or $(ROUNDS),30) -hatchdog $(BIN)/hatchdog -runc $(CACHE)/runc-$(RUNC_VERSION)/runc \
 		-containerd $(CACHE)/containerd-$(CONTAINERD_VERSION)/containerd -stock-shim $(CACHE)/shim-$(SHIM_VERSION)/containerd-shim-runc-v2 -shim $(BIN)/containerd-shim-hatchdog-v1 \
 		-hatchctl $(BIN)/hatchctl -servers "$$(ls -t $(CACHE)/servers-*.tar | head -n1)"
 	@$(GO) test -run '^$$' -bench . -benchmem ./internal/bundle ./internal/door
@@ -147,7 +147,7 @@ bench: build
 # Against other runtimes and Podman, which it fetches and builds first.
 bench-peers: build
 	@integration/setup/setup.sh $(CACHE) peers
-	@$(GO) run ./integration/bench -hatchdog $(BIN)/hatchdog -runc $(CACHE)/runc-$(RUNC_VERSION)/runc \
+	@$(GO) run ./integration/bench -rounds $(or $(ROUNDS),30) -hatchdog $(BIN)/hatchdog -runc $(CACHE)/runc-$(RUNC_VERSION)/runc \
 		-runsc $(CACHE)/runsc-$(RUNSC_VERSION)/runsc -crun "$$(echo $(CACHE)/newest-crun-*/crun)" -podman "$$(command -v podman)"
 
 # As many containers as CYCLES, at each door, leave nothing behind. Of as many with names,
