@@ -6,16 +6,19 @@ import (
 	"testing"
 )
 
-// The entrypoints do what the official images do: start as root, give the data
-// directory away, step down.
-var servers = map[string]struct {
+// service is a server, and how it is asked.
+type service struct {
 	entry  string // a shell script
 	volume string
 	ask    string // run inside by exec
 	answer string
 	worker string // the process that must run as user
 	user   string
-}{
+}
+
+// The entrypoints do what the official images do: start as root, give the data
+// directory away, step down.
+var servers = map[string]service{
 	"nginx": {
 		entry: `mkdir -p /var/lib/nginx /run /var/log/nginx; chown www-data /var/lib/nginx
 mkdir -p /srv/www; echo answered >/srv/www/index.html

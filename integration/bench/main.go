@@ -37,6 +37,7 @@ type bench struct {
 	peers          peers
 	watching       watching
 	onlyWatch      bool
+	onlyLearn      bool
 }
 
 func main() {
@@ -61,10 +62,11 @@ func main() {
 	flag.StringVar(&w.hatchctl, "hatchctl", "", "hatchctl; without it the rows of the watch are left out")
 	flag.StringVar(&w.servers, "servers", "", "the archive of a root file system with nginx and redis")
 	onlyWatch := flag.Bool("only-watch", false, "measure the watch, and nothing else")
+	onlyLearn := flag.Bool("only-learn", false, "measure what learn costs, and nothing else")
 	starts := flag.Int("starts", 100, "how many containers are started two at a time")
 	before := flag.String("before", "", "another build of hatchdog; where it is given, only the two are compared, in processor time")
 	flag.Parse()
-	exitOn(measure(&bench{before: *before, hatchdog: *hatchdog, runc: *runc, rounds: *rounds, starts: *starts, lives: *lives, engine: e, peers: p, watching: w, onlyWatch: *onlyWatch}, *specFile))
+	exitOn(measure(&bench{before: *before, hatchdog: *hatchdog, runc: *runc, rounds: *rounds, starts: *starts, lives: *lives, engine: e, peers: p, watching: w, onlyWatch: *onlyWatch, onlyLearn: *onlyLearn}, *specFile))
 }
 
 func exitOn(err error) {
@@ -133,11 +135,7 @@ func (b *bench) tables(before string) error {
 		b.print(os.Stdout, "before", "another build of it", before)
 		return nil
 	}
-	parts := []func() error{b.own, b.processor, b.lifecycle, b.runs, b.network, b.burst, b.loads, b.userns, b.crowd, b.callCosts, b.traffic, b.names, b.watched, b.measurePhases, b.memory, b.sizes, b.engines}
-	if b.onlyWatch {
-		parts = []func() error{b.buildInside, b.watched}
-	}
-	for _, part := range parts {
+	for _, part := range b.parts() {
 		if err := part(); err != nil {
 			return err
 		}
@@ -145,4 +143,15 @@ func (b *bench) tables(before string) error {
 	b.print(os.Stdout, "runc", "the low-level runtime called directly", before)
 	b.printPhases(os.Stdout)
 	return nil
+}
+
+// parts are what is measured, in this order.
+func (b *bench) parts() []func() error {
+	switch {
+	case b.onlyWatch:
+		return []func() error{b.buildInside, b.watched}
+	case b.onlyLearn:
+		return []func() error{b.buildInside, b.learning}
+	}
+	return []func() error{b.own, b.processor, b.lifecycle, b.runs, b.network, b.burst, b.loads, b.userns, b.crowd, b.callCosts, b.traffic, b.names, b.watched, b.learning, b.measurePhases, b.memory, b.sizes, b.engines}
 }

@@ -49,14 +49,19 @@ func deviceKey(number, arg uint64) string {
 }
 
 func (d *Data) wrote(e probe.Entry, w World, s Seen) {
-	mount, below := Place(w.Mounts, e.Text, e.Arg)
-	switch {
-	case mount == "/" && below != "":
-		d.add(d.Writes, path.Dir(below), s)
-	case mount == "/", mount == "":
+	at, below := Place(w.Mounts, e.Text, e.Arg)
+	if len(at) == 0 {
 		d.add(d.Writes, "", s)
-	default:
-		d.add(d.Volumes, mount, s)
+	}
+	for _, mount := range at {
+		switch {
+		case mount != "/":
+			d.add(d.Volumes, mount, s)
+		case below == "":
+			d.add(d.Writes, "", s)
+		default:
+			d.add(d.Writes, path.Dir(below), s)
+		}
 	}
 }
 

@@ -306,7 +306,7 @@ func TestRecordingIsBounded(t *testing.T) {
 }
 
 func TestPlace(t *testing.T) {
-	mounts := []Mount{{"/", 7}, {"/data", 8}, {"/data/in", 9}, {"/etc/hosts", 8}}
+	mounts := []Mount{{"/", 7}, {"/data", 8}, {"/data/in", 9}, {"/etc/hosts", 8}, {"/other", 8}}
 	for _, c := range []struct {
 		text          string
 		device        uint64
@@ -320,14 +320,29 @@ func TestPlace(t *testing.T) {
 		{"/data/in/x", 9, "/data/in", "/data/in/x"},
 		{"/link/x", 9, "/data/in", ""},
 		{"x", 99, "", ""},
+		{"x", 8, "/data /other", ""}, // as programs write where they work
+		{"hosts", 8, "/data /etc/hosts /other", ""},
 		{"", 0, "", ""},
 		{"../../etc", 0, "", ""},
 		{"/tmp/../data/x", 0, "/data", "/data/x"},
 	} {
 		mount, below := Place(mounts, c.text, c.device)
-		if mount != c.mount || below != c.below_ {
+		if strings.Join(mount, " ") != c.mount || below != c.below_ {
 			t.Errorf("%s %d: %q %q", c.text, c.device, mount, below)
 		}
+	}
+}
+
+// A program that writes by a relative path keeps its volume, whichever of the mounts of
+// one file system that is.
+func TestVolumesThatAreWrittenByRelativePathsStayOpen(t *testing.T) {
+	d := web()
+	d.Mounts = map[string]int{"/srv/data": 1, "/etc/resolv.conf": 1, "/conf": 1}
+	w := World{Mounts: []Mount{{"/", 7}, {"/srv/data", 8}, {"/etc/resolv.conf", 8}, {"/conf", 9}}}
+	d.Add(probe.Entry{Kind: probe.KindWrite, Text: "asked", Arg: 8, Count: 1, First: began, Last: began}, w)
+	profile, text := profileOf(t, d)
+	if slices.Contains(profile.Mounts.ReadOnlyAt, "/srv/data") || !slices.Contains(profile.Mounts.ReadOnlyAt, "/etc/resolv.conf") || !slices.Contains(profile.Mounts.ReadOnlyAt, "/conf") {
+		t.Errorf("%v:\n%s", profile.Mounts.ReadOnlyAt, text)
 	}
 }
 
