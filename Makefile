@@ -17,7 +17,7 @@ REQUESTS ?= 1000000
 SHIM_VERSION = $(shell sed -n 's|^\tgithub.com/containerd/containerd/v2 ||p' go.mod)
 BIN     ?= bin
 
-# Kernel features that the tests may not skip for want of. A test that needs
+# Kernel features that the tests may not skip for lack of. A test that needs
 # one that is not listed says so and is skipped where the kernel lacks it.
 HATCHDOG_REQUIRE ?= root,netns,overlay,cgroup,pids,memory
 

@@ -119,7 +119,7 @@ func TestIsolateAndRejoin(t *testing.T) {
 		}
 	}
 	want("before", true, true)
-	wantLines(t, m.mustCtl(t, "isolate", m.name), "cutoff is cut off, but for loopback")
+	wantLines(t, m.mustCtl(t, "isolate", m.name), "cutoff is cut off, except for loopback")
 	at := lines.Load()
 	time.Sleep(500 * time.Millisecond)
 	if now := lines.Load(); now > at+1 {

@@ -93,7 +93,7 @@ func (c *critest) over(t *testing.T, handler string) map[string]string {
 
 func last(out []byte) string { return string(out[max(0, len(out)-2000):]) }
 
-// worse fails for what passed over runc and did not here, but for what is known.
+// worse fails for what passed over runc and did not here, except for what is known.
 func worse(t *testing.T, what string, plain, here map[string]string, known map[string]bool) {
 	t.Helper()
 	if len(plain) < 80 {

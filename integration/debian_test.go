@@ -63,7 +63,7 @@ func (s *debian) copy(t *testing.T, from, to string) {
 	must(t, os.WriteFile(s.dir+to, data, 0o755))
 }
 
-// files are all files with what is in them, but for dpkg's own records.
+// files are all files with what is in them, except for dpkg's own records.
 func (s *debian) files(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}

@@ -153,7 +153,7 @@ func digestOf(t *testing.T, path string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// What a run changed comes into the directory where the user allows it, but for
+// What a run changed comes into the directory where the user allows it, except for
 // what is marked.
 func TestAgentAppliesWhereItMay(t *testing.T) {
 	b := newBoxed(t)

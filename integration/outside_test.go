@@ -167,7 +167,7 @@ func answerPackets(p net.PacketConn, answer func([]byte) []byte) {
 	}
 }
 
-// answerQuery says that every name has the address outside, but for those whose
+// answerQuery says that every name has the address outside, except for those whose
 // first label says another (RFC 1035). It gives no others than A.
 func answerQuery(q []byte) []byte {
 	const header = 12

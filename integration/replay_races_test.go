@@ -42,7 +42,7 @@ func TestReplayOfAnExchangedFolder(t *testing.T) {
 		must(t, os.MkdirAll(held+dir, 0o755))
 	}
 	must(t, os.WriteFile(secret+"/file", []byte("OUTSIDE\n"), 0o644))
-	// What is mounted over the folder looks like it, but for one link.
+	// What is mounted over the folder looks like it, except for one link.
 	for name, to := range map[string]string{"goal": secret, "trap": ".", "volume": "."} {
 		must(t, os.Symlink(to, held+"/trap/"+name))
 	}

@@ -163,7 +163,7 @@ func TestBoxLimits(t *testing.T) {
 	}{
 		{"time", []string{"--time", "2s", "--", "sleep", "1000"}, 124, "--time 2s was over"},
 		{"time of one that does not listen", []string{"--time", "1s", "--", "sh", "-c", "trap '' TERM; while :; do sleep 1; done"}, 124, "--time 1s was over"},
-		{"memory", []string{"--memory", "64MiB", "--", "python3", "-c", "x = bytearray(1 << 30)"}, 122, "killed for want of memory, --memory 64MiB"},
+		{"memory", []string{"--memory", "64MiB", "--", "python3", "-c", "x = bytearray(1 << 30)"}, 122, "killed for lack of memory, --memory 64MiB"},
 		{"output", []string{"--output", "1MiB", "--", "sh", "-c", "head -c 10000000000 /dev/zero"}, 121, "printed more than --output 1MiB"},
 		{"processes", []string{"--pids", "30", "--", "python3", "-c", "import os, sys, time\nfor i in range(100):\n  try:\n    if os.fork() == 0: time.sleep(9)\n  except BlockingIOError: sys.exit(3)"}, 3, "forks refused  (--pids 60)"},
 		{"disk", []string{"--", "sh", "-c", "head -c 100000000 /dev/zero >/tmp/x || exit 5"}, 5, ""},

@@ -17,7 +17,7 @@ import (
 
 // effort is what a call costs, in numbers that a busy machine does not change.
 type effort struct {
-	Syscalls  int `json:"syscalls"`  // but for those of Go's scheduler and memory
+	Syscalls  int `json:"syscalls"`  // except for those of Go's scheduler and memory
 	Faults    int `json:"faults"`    // pages touched for the first time
 	Written   int `json:"written"`   // bytes, to files and sockets
 	Processes int `json:"processes"` // started, threads not among them

@@ -73,7 +73,7 @@ func isolateCommand(o *options) *cobra.Command {
 	var allow []string
 	cmd := o.act("isolate", "Cut a container off the network, open connections among it",
 		`Cut a container off the network: every packet is dropped, also of connections that
-are open, but for loopback and for what --allow lists. The rules are in a table of
+are open, except for loopback and for what --allow lists. The rules are in a table of
 their own in the container's network (inet hatchdog-isolated); those of its profile
 stay. Containers of one pod, or of one network namespace, are cut off together. A
 container with CAP_NET_ADMIN over its network could take the rules away.`,
@@ -95,7 +95,7 @@ container with CAP_NET_ADMIN over its network could take the rules away.`,
 		if len(allow) > 0 {
 			but += ", " + strings.Join(allow, ", ")
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s is cut off, but for %s\n", harmless(args[0]), harmless(but))
+		fmt.Fprintf(cmd.OutOrStdout(), "%s is cut off, except for %s\n", harmless(args[0]), harmless(but))
 		return nil
 	}
 	cmd.Flags().StringSliceVar(&allow, "allow", nil, "what it may still reach, as egress.allow of a profile has it")

@@ -112,7 +112,7 @@ func learnShow(o *options) *cobra.Command {
 
 Each line has its evidence as a comment: how often, when first and last, and by which
 program. Names that a container chose are quoted, and stand in comments alone. What
-builtin/restricted does not have is listed for review and not granted, but for what
+builtin/restricted does not have is listed for review and not granted, except for what
 --grant names.
 
 A program that was not exercised in full fails where it does something new: record its

@@ -86,7 +86,7 @@ func newRoot(entered bool) *cobra.Command {
 		Use:   "hatchctl",
 		Short: "See, check and explain what hatchdog does",
 		Long: `See, check and explain what hatchdog does. No command changes a container that runs,
-but for those below Answer.
+except for those below Answer.
 
 Exit codes: 0, or the answer of the command (1 and 2: see its help). 3: it could not
 do what was asked. 64: it does not understand the command line.`,

@@ -57,7 +57,7 @@ func (k *keeper) toolExplain(context.Context, *mcp.CallToolRequest, noInput) (*m
 		Directory: plain.Line(b.Workdir()), Grants: []eventGrant{}, Allow: append([]string{}, b.Allow...), Exec: b.Exec, Overlay: k.overlay, AllowApply: k.allowApply,
 		Limits: eventLimits{l.Pids, l.Memory, l.CPU, l.Time.Milliseconds(), l.Output, l.Tmp},
 		Hidden: pathsOf(b.Found.Hidden), Kept: pathsOf(b.Found.Kept),
-		Exits: "the command's own; 121 it printed more than the limit, 122 killed for want of memory, 124 out of time, 125 the box was not made, 126 and 127 not started",
+		Exits: "the command's own; 121 it printed more than the limit, 122 killed for lack of memory, 124 out of time, 125 the box was not made, 126 and 127 not started",
 	}
 	for _, g := range b.Grants {
 		e.Grants = append(e.Grants, eventGrant{plain.Line(g.Path), g.Write})

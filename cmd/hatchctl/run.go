@@ -60,10 +60,10 @@ With --overlay it writes to a copy; 'hatchctl run apply' makes that count.
 (registry.npmjs.org, *.example.org:8443/tcp; without a port it is 443/tcp), and the
 word registries, for those that the preset names. A name opens the addresses that
 the host's resolver answers, at those ports. An answer that is private or the host's own
-is refused, but for an entry that says so: "db.internal:5432 private".
+is refused, except for an entry that says so: "db.internal:5432 private".
 
 Exit codes: the command's own (128 and the number of a signal that killed it);
-121 it printed more than --output, 122 it was killed for want of memory, 124
+121 it printed more than --output, 122 it was killed for lack of memory, 124
 --time was over, 125 the box was not made, 126 the command cannot be started,
 127 it is not found. One line says so.`,
 		Example: `  hatchctl run -- ./untrusted-script.sh

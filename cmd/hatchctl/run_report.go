@@ -89,7 +89,7 @@ func (rep runReport) line(w io.Writer, l sandbox.Limits) {
 	case "changed":
 		fmt.Fprintf(w, "hatchctl: ended: %s: look at it (exit code %d)\n", rep.cameOpen(), rep.Code)
 	case "memory":
-		fmt.Fprintf(w, "hatchctl: ended: killed for want of memory, --memory %s (exit code %d)\n", units.BytesSize(float64(l.Memory)), rep.Code)
+		fmt.Fprintf(w, "hatchctl: ended: killed for lack of memory, --memory %s (exit code %d)\n", units.BytesSize(float64(l.Memory)), rep.Code)
 	}
 }
 

@@ -266,7 +266,7 @@ func (s suggestion) words() string {
 	case len(s.grants) == 0:
 		return "no policy gives it more than " + s.d.Profile
 	case s.tried:
-		return "tried: it has what it asked for, but for what stays"
+		return "tried: it has what it asked for, except for what stays"
 	}
 	return "from the audit log, not tried: the request is gone"
 }

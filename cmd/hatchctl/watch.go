@@ -45,7 +45,7 @@ output and as an event of the audit log; and answer as the section detect of the
 container's profile says: freeze, isolate, capture, kill.
 
 It is judged by each container's own record: there is nothing to tune. At its start
-it says which evidence this host gives, and which detections are off for want of it.
+it says which evidence this host gives, and which detections are off for lack of it.
 No container needs it to start, to run or to stop. One watch runs at a time.
 
 Each call's end is looked at, of all processes of the host: --no-calls leaves that

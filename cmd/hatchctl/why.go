@@ -46,7 +46,7 @@ hatchctl listens to the kernel's audit records where there is no BPF.
 If hatchdog stops it, it prints the smallest policy that lets it through, tried
 against the request, and what an attacker would have of it.
 
-It sends no packet, but for a HOST that is a name, which it looks up as the
+It sends no packet, except for a HOST that is a name, which it looks up as the
 container would, and with --try. It looks a container that is gone up in the audit
 log.
 

@@ -48,7 +48,7 @@ func (s *subject) cause(e probe.Event, name string) why.Finding {
 	case errno == syscall.EPERM && e.Capability >= 0 && e.Capability < len(capabilityNames()):
 		refused := capabilityNames()[e.Capability]
 		f := s.c.Capability(refused)
-		f.Why = "the kernel wants " + refused + ": " + f.Why
+		f.Why = "the kernel requires " + refused + ": " + f.Why
 		return f
 	case errno == syscall.EMFILE:
 		return s.c.Rlimit("RLIMIT_NOFILE", name)

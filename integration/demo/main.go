@@ -260,7 +260,7 @@ func (d demo) explain() error {
 // refused asks for what is not taken away silently, as it would change what was
 // asked for.
 func (d demo) refused() error {
-	fmt.Println("\nWhat would change the meaning of a request is refused, as here docker run --pid=host:")
+	fmt.Println("\nhatchdog refuses a request whose meaning would change, as here docker run --pid=host:")
 	err := d.spec(func(s *specs.Spec) {
 		s.Linux.Namespaces = slices.DeleteFunc(s.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.PIDNamespace })
 	})

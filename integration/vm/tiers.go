@@ -10,7 +10,7 @@ import (
 type tierOf struct {
 	name    string
 	run     string // as go test -run takes it
-	require string // features that no test may be skipped for want of
+	require string // features that no test may be skipped for lack of
 	dockers string // which Docker the tests run under: that of the image, or the newest
 	debian  string // whose kernel and user land it is: the oldest release that is still kept up, or the newest
 	limit   time.Duration

@@ -29,7 +29,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/lowlevel"
 )
 
-// World is what a call can reach. But for Step, the zero value of no field is used.
+// World is what a call can reach. Except for Step, the zero value of no field is used.
 type World struct {
 	Getenv  func(string) string
 	Environ []string

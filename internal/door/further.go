@@ -184,7 +184,7 @@ func (f *further) finish(args []string) error {
 	return lowlevel.Exec(f.path, args, f.w.Environ)
 }
 
-// failed logs a call that was not handed over for want of a decision.
+// failed logs a call that was not handed over for lack of a decision.
 func (f *further) failed(err error) error {
 	f.decision.Outcome, f.decision.Failure = decision.Refused, err.Error()
 	if aerr := appendAudit(f.w, f.rec.Audit, &f.decision); aerr != nil {

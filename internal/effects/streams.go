@@ -14,7 +14,7 @@ import (
 // they are (crun 1.8.1, maybe_chown_std_streams): the host's own /dev/null belonged
 // to a container then. runc does it inside (libcontainer, fixStdioPermissions), where
 // the kernel refuses what is the host's; without a user namespace it does it too,
-// but for /dev/null.
+// except for /dev/null.
 
 // Streams are the standard streams of a process under way, and who would get them.
 type Streams struct {

@@ -36,5 +36,5 @@ func ExampleAdmitting() {
 	//   - match: {engine: cri, namespace: "monitoring", pod: "agent"}
 	//     profile: restricted
 	//     namespaces: {host: [inherited, pid]}
-	// no, but for agents of the host: it sees every process of the host, and signals them
+	// no, except for agents of the host: it sees every process of the host, and signals them
 }

@@ -33,7 +33,7 @@ func wise(g control.Grant) string {
 	case strings.HasPrefix(key, "onExcess."):
 		return "yes: the container starts with less than it asked for"
 	case key == "namespaces.host":
-		return "no, but for agents of the host: " + hostNamespace(g.Value)
+		return "no, except for agents of the host: " + hostNamespace(g.Value)
 	case key == "namespaces.join":
 		return "for containers that belong together: they can act on each other"
 	case key == "mounts.allow", key == "mounts.sockets":
@@ -43,11 +43,11 @@ func wise(g control.Grant) string {
 	case key == "devices.allow":
 		return deviceWords(g.Value)
 	case strings.HasPrefix(key, "hooks."):
-		return "no, but for a program that you know: a hook runs as the host's root, outside of the container"
+		return "no, except for a program that you know: a hook runs as the host's root, outside of the container"
 	case key == "seccomp.listeners":
-		return "no, but for a supervisor that you run: whoever owns the socket decides the container's system calls"
+		return "no, except for a supervisor that you run: whoever owns the socket decides the container's system calls"
 	case key == "privilege.selinuxTypes":
-		return "no, but for agents of the host: the type decides what SELinux keeps from the container"
+		return "no, except for agents of the host: the type decides what SELinux keeps from the container"
 	case strings.HasPrefix(key, "apparmor."):
 		return "where the host cannot have the profile: AppArmor then keeps nothing from the container"
 	case key == "prevent.require":
@@ -61,7 +61,7 @@ func wise(g control.Grant) string {
 	case key == "unknownFields":
 		return "no: nobody knows what the field does; update hatchdog first"
 	case key == "restore":
-		return "no, but for checkpoints that you made: their processes come back with all that they had"
+		return "no, except for checkpoints that you made: their processes come back with all that they had"
 	case key == "others":
 		return "no: the container reaches what belongs to another one"
 	case key == "unrecorded":
@@ -99,7 +99,7 @@ func mountWords(value string) string {
 	case strings.Contains(value, "access: ro"):
 		return "for files without secrets: the container reads them all"
 	}
-	return "no, but for agents of the host: the container writes to files that the host's programs trust; ro is better where reading is enough"
+	return "no, except for agents of the host: the container writes to files that the host's programs trust; ro is better where reading is enough"
 }
 
 func deviceWords(value string) string {

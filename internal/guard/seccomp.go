@@ -164,7 +164,7 @@ func rulings(a answer, args []test) []ruling {
 	return all
 }
 
-// alone judges a filter where there was none: any is stricter, but for a
+// alone judges a filter where there was none: any is stricter, except for a
 // supervisor that nobody asked for.
 func (b *book) alone(c *check, at string) {
 	if b.ListenerPath != "" || b.ListenerMetadata != "" {

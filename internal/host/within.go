@@ -71,7 +71,7 @@ func parentOf(path string, id FileID) (int, error) {
 	return fd, nil
 }
 
-// ancestors are the identities of an open directory and of all above it, but for
+// ancestors are the identities of an open directory and of all above it, except for
 // the last.
 func ancestors(fd int) ([]FileID, error) {
 	var all []FileID

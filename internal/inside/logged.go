@@ -84,7 +84,7 @@ func FollowLogged(ctx context.Context, ready func(), f func(Logged), lost func()
 	return nil
 }
 
-// LostRecords is how many records the kernel's audit has lost since boot: for want of
+// LostRecords is how many records the kernel's audit has lost since boot: for lack of
 // room, or by its limit of rate. It is 0 where that is not told (no
 // CAP_AUDIT_CONTROL).
 func LostRecords() uint32 {

@@ -30,7 +30,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/lowlevel"
 )
 
-// ErrGone means that the process is there no more.
+// ErrGone means that the process is gone.
 var ErrGone = errors.New("the container's first process is gone")
 
 // Limit is a resource limit; Unlimited is none.

@@ -5,7 +5,7 @@
 // uninstall brings it back byte for byte if nobody has changed it since. A second
 // install changes nothing. A file that does not parse, or whose edit does not parse
 // to the same settings plus ours, is left alone.
-// Does not cover: which containers an engine then runs under hatchdog, but for
+// Does not cover: which containers an engine then runs under hatchdog, except for
 // its default runtime; engines that are configured by other means.
 // Requires: write access to the engine's configuration.
 package install

@@ -1,7 +1,7 @@
 // Package learn keeps what containers were seen to do, and writes the narrowest
 // profile under which they do it again.
 //
-// Guarantees: a profile never grants more than builtin/restricted does, but for
+// Guarantees: a profile never grants more than builtin/restricted does, except for
 // what an administrator names (Wish.Grant): what was seen beyond it is told apart,
 // as comments. Every value of a profile is a name out of a table of ours, a number,
 // an address, the name of a host that the policy language admits, or a path of the

@@ -68,14 +68,14 @@ func siblings() [][]string {
 }
 
 // always are calls that come with no warning: of the low-level runtime behind the
-// filter, at the end of a program, upon a signal, and those that libraries ask for
-// and live without upon ENOSYS alone.
+// filter, at the end of a program, at a signal, and those that libraries ask for
+// and live without on ENOSYS alone.
 func always() map[string]string {
 	all := map[string]string{}
 	for reason, names := range map[string]string{
 		"margin: the low-level runtime makes it before the program":              "execve execveat close close_range futex write read openat newfstatat fstat fstatfs getdents64 fcntl prctl getppid getpid gettid readlinkat nanosleep sched_yield epoll_pwait epoll_ctl capget capset setuid setgid setgroups seccomp umask chdir fchdir",
 		"margin: programs end, abort and are interrupted with it":                "exit exit_group restart_syscall rt_sigreturn rt_sigaction rt_sigprocmask rt_sigpending rt_sigtimedwait rt_sigsuspend rt_sigqueueinfo rt_tgsigqueueinfo sigaltstack tgkill kill pause wait4 waitid",
-		"margin: C libraries ask for it, and fall back upon ENOSYS alone":        "rseq set_robust_list get_robust_list set_tid_address membarrier getrandom statx faccessat2 fchmodat2 openat2 close_range pidfd_open pidfd_send_signal copy_file_range epoll_pwait2 futex_waitv memfd_create mseal clock_getres getcpu arch_prctl uretprobe sched_getaffinity landlock_create_ruleset cachestat",
+		"margin: C libraries ask for it, and fall back on ENOSYS alone":          "rseq set_robust_list get_robust_list set_tid_address membarrier getrandom statx faccessat2 fchmodat2 openat2 close_range pidfd_open pidfd_send_signal copy_file_range epoll_pwait2 futex_waitv memfd_create mseal clock_getres getcpu arch_prctl uretprobe sched_getaffinity landlock_create_ruleset cachestat",
 		"margin: one of those that every program needs (its arguments are held)": "clone ioctl socketpair getrusage sysinfo uname getuid geteuid getgid getegid getgroups getresuid getresgid getcwd times time gettimeofday",
 	} {
 		for _, name := range strings.Fields(names) {

@@ -177,7 +177,7 @@ func (p *Profile) judge(d *Data, g *seccomp.Grants, grants []string) (beyond []L
 	return beyond
 }
 
-// rest denies what the table admits and nobody called, but for a margin.
+// rest denies what the table admits and nobody called, except for a margin.
 func (p *Profile) rest(admitted map[string]bool) {
 	seen := map[string]bool{}
 	for _, l := range slices.Concat(p.Calls, p.Allow) {

@@ -75,7 +75,7 @@ func describe(key string) string { //nolint:funlen // a table, a line for each k
 	case "Rule.trust":
 		return "parts of the match that are believed although the user who makes the container chooses them; without it such a rule only narrows"
 	case "Policy.because":
-		return "why unrecorded or audit.onFailure weaken the policy; `hatchctl policy check` wants it"
+		return "why unrecorded or audit.onFailure weaken the policy; `hatchctl policy check` requires it"
 	case "Rule.because":
 		return "why trust is given, for whoever reads the policy; required with it"
 	}

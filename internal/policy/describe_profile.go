@@ -4,7 +4,7 @@ package policy
 func describeProfile(key string) string { //nolint:funlen // a table, a line for each key
 	switch key {
 	case "Profile.because":
-		return "why the profile holds containers to less (restore, others, apparmor.require, userns.mode); `hatchctl policy check` wants it"
+		return "why the profile holds containers to less (restore, others, apparmor.require, userns.mode); `hatchctl policy check` requires it"
 	case "Profile.description":
 		return "words for a reader"
 	case "Profile.onExcess":

@@ -30,7 +30,7 @@ const (
 	CallMountSetattr = 442
 )
 
-// NewSpaces are the flags of clone that make a namespace (sched.h), but for that of
+// NewSpaces are the flags of clone that make a namespace (sched.h), except for that of
 // time, which clone has not got.
 const NewSpaces = 0x7e020000
 

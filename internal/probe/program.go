@@ -28,7 +28,7 @@ func argumentsAt() []int32 { return []int32{112, 104, 96, 56, 72, 64} }
 // sockaddrSize is as much of an address as connect is asked about (sockaddr_in6).
 const sockaddrSize = 28
 
-// own are the instructions that go to "out" but for a task of the container: one
+// own are the instructions that go to "out" except for a task of the container: one
 // whose pid namespace is the container's, or lies below it. No process leaves its
 // pid namespace.
 func own(o offsets, level int, inode uint32) asm.Instructions {

@@ -21,7 +21,7 @@ const (
 )
 
 // Sight is what a process of a watched container did, as the kernel has it: no
-// memory of the process is read, but for Path.
+// memory of the process is read, except for Path.
 type Sight struct {
 	Kind          int
 	Space         uint32 // inode of the pid namespace that was entered, or of an unknown one

@@ -33,7 +33,7 @@ type Grant struct {
 	Implied bool
 }
 
-// Limits are those of one run. A zero is none, but for the sizes, which are the
+// Limits are those of one run. A zero is none, except for the sizes, which are the
 // kernel's.
 type Limits struct {
 	Pids   int64

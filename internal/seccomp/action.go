@@ -21,7 +21,7 @@ var (
 )
 
 // The error numbers that a table answers with (errno-base.h); they are the
-// same on every architecture that libseccomp and Go share, but for ENOSYS on
+// same on every architecture that libseccomp and Go share, except for ENOSYS on
 // MIPS, whose runtimes take it by name.
 const (
 	ePERM   = 1

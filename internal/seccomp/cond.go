@@ -21,7 +21,7 @@ const (
 	Masked // (argument & Mask) == Value
 )
 
-// Cond is a condition on one argument. Mask is 0 but for Masked.
+// Cond is a condition on one argument. Mask is 0 except for Masked.
 type Cond struct {
 	Index uint
 	Op    Op

@@ -16,11 +16,12 @@ while IFS=$tab read -r word instead; do
 done <internal/tools/words.txt
 
 # Pages, without their tables, headings and code, and comments of the programs.
-turned='(What|Whoever|Whatever|Of|Nor|So (is|are|does|do|has|can|was|were)|Neither (are|does|do)|Only (then|there|here|where|when|if|with|after|in|by|at|from)|Not (till|until|before|held|run|tried|trusted))'
+turned='(What|Whoever|Whatever|Of|Nor|So (is|are|does|do|has|can|was|were)|Neither (are|does|do)|Only (then|there|here|where|when|if|with|after|in|by|at|from)|Not (till|until|before|held|run|tried|trusted|seen)|Who (is|has|may|can|does|asks|writes|calls|wants))'
 sentence='(^|[.;:] +|\*\* ?|^ *[-*] +|^[0-9]+\. +)'
+ended='(Seen|Told|Gone|Kept) (is|are|was|were)' # on pages alone: the words are names of the programs
 for page in $(git ls-files '*.md' | grep -v '^docs/style\.md$'); do
 	awk '/^ *```/ { code = !code; print ""; next } code || /^\||^#|^    / { print ""; next } { print }' "$page" |
-		grep -nE "$sentence$turned " | sed "s#^#$page:#; s#\$#  (begin with the subject)#" | grep . && found=1
+		grep -nE "$sentence($turned|$ended) " | sed "s#^#$page:#; s#\$#  (begin with the subject)#" | grep . && found=1
 done
 git ls-files 'cmd/*.go' 'internal/*.go' 'shim/*.go' 'profiles/*.go' 'docs/*.go' | grep -v '_test\.go$' |
 	xargs grep -nE "^[[:space:]]*//( |.*[.;:] )$(printf '%s' "$turned" | sed 's/|Of|/|Of (two|several|the)|/') " |

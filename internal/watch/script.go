@@ -18,7 +18,7 @@ import (
 // pathKept is how much of a name the kernel tells, without its end.
 const pathKept = 119
 
-// scriptOrigin is where a script is from. One that is there no more, or that is none
+// scriptOrigin is where a script is from. One that is gone, or that is none
 // of the files of the container, is not of the image.
 func (c *Container) scriptOrigin(s *probe.Sight) (Severity, string) {
 	if len(s.Path) >= pathKept {
@@ -34,7 +34,7 @@ func (c *Container) scriptOrigin(s *probe.Sight) (Severity, string) {
 		s.File = file
 		return c.origin(file)
 	case gone && strings.HasPrefix(s.Path, "/") && s.Mount == c.Spaces["mnt"] && s.RootIno == c.Root.Ino && s.RootDev == c.Root.Dev && c.Init.Alive():
-		return High, "a script that is there no more, or in memory alone"
+		return High, "a script that is gone, or in memory alone"
 	}
 	return "", ""
 }

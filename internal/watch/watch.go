@@ -8,7 +8,7 @@
 // container chooses reaches a line as it is.
 // Does not cover: what an interpreter is told to run, libraries, code that is made
 // in memory; what happens between two looks at /proc and leaves no trace;
-// containers that share the host's pid namespace, but for the looks.
+// containers that share the host's pid namespace, except for the looks.
 // Requires: root in the host's pid namespace; amd64, BTF and raw tracepoints for
 // what is told by the kernel.
 // Spec fields touched: none.
@@ -23,7 +23,7 @@ import (
 	"github.com/hatchdog/hatchdog/internal/workload"
 )
 
-// Kind is what was detected. It is the key of the policy's detect section, but for
+// Kind is what was detected. It is the key of the policy's detect section, except for
 // the last two, which are about no container of ours.
 type Kind string
 

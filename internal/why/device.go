@@ -101,7 +101,7 @@ func (c *Container) Starts(p *inside.Place, s Started) *Finding {
 	case s.Program.Machine == secondMachine() && c.otherArch(what) != nil:
 		return c.otherArch(what)
 	case s.Missing != "":
-		f = other(what, LayerImage, "it wants "+s.Missing+", which is not there: the kernel says that the file itself is missing")
+		f = other(what, LayerImage, "it needs "+s.Missing+", which is not there: the kernel says that the file itself is missing")
 		if strings.HasSuffix(s.Missing, "\r") {
 			f = f.remedy("the first line of the script ends as in DOS, and the carriage return is taken for a part of the name: write it anew with a line feed alone")
 		}

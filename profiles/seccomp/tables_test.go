@@ -53,7 +53,7 @@ func TestTablesNarrow(t *testing.T) {
 	}
 }
 
-// What a table says is emitted as it is: nothing is lost for want of a shape
+// What a table says is emitted as it is: nothing is lost for lack of a shape
 // that libseccomp compiles right, on any architecture.
 func TestTablesAreExact(t *testing.T) {
 	for _, w := range all() {

@@ -8,7 +8,7 @@ import (
 )
 
 // held is the profile without the ceilings that a user other than root cannot
-// hold, for want of a control group of their own. Without root a container can
+// hold, for lack of a control group of their own. Without root a container can
 // take what its user could take without one; Unheld says what is missing.
 func held(p *policy.Profile, g host.Cgroup) *policy.Profile {
 	c := *p

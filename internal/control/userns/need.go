@@ -117,7 +117,7 @@ func (c userns) imageIDs(s *specs.Spec) string {
 	if i < 0 {
 		return ""
 	}
-	return fmt.Sprintf("the image has the user or group %d, which the container's user namespace (%s) has not: its files are nobody's inside; raise userns.size.max",
+	return fmt.Sprintf("the image has the user or group %d, which the container's user namespace (%s) does not have: its files are nobody's inside; raise userns.size.max",
 		c.facts.UserNS.Root.Owners[i], ids.Inside())
 }
 

@@ -120,7 +120,7 @@ func some(all []netip.Addr) []netip.Addr {
 
 // hostAddresses are those to which our own namespace answers, by its routes:
 // its addresses, whole prefixes (AnyIP), and the broadcast and anycast addresses
-// of its networks; but for what does not leave a link, which is a group of its
+// of its networks; except for what does not leave a link, which is a group of its
 // own.
 func hostAddresses() ([]netip.Prefix, error) {
 	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)

@@ -22,7 +22,7 @@ var ErrNotIsolated = errors.New("it is not isolated")
 var errIsolatedName = errors.New("isolate: a name resolves to nobody in a namespace that is cut off: list addresses")
 
 // Isolate cuts a namespace off: every packet is dropped, also of connections that
-// are open, but for loopback and for what the entries name. It replaces what was
+// are open, except for loopback and for what the entries name. It replaces what was
 // listed before.
 func Isolate(fd int, allow []string, facts egress.Facts) error {
 	chain, err := egress.Compile(egress.Policy{Name: isolatedTable, Default: egress.Deny, Allow: allow}, facts)

@@ -226,7 +226,7 @@ func (p *program) orderOf(l layer, gate, life int, v6 bool) []expr.Any {
 	}
 }
 
-// lead sends every question to the resolver, whomever it is for, but for the
+// lead sends every question to the resolver, whoever it is for, except for the
 // resolver's own.
 func (p *program) lead(l layer) {
 	policy := nftables.ChainPolicyAccept

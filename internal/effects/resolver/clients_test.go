@@ -210,5 +210,5 @@ func TestRealClients(t *testing.T) {
 }
 
 // longestStart is below the five seconds that a client of DNS waits for an answer
-// (resolv.conf(5), timeout), but for those that take their time to start.
+// (resolv.conf(5), timeout), except for those that take their time to start.
 const longestStart = 15 * time.Second

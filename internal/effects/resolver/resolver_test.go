@@ -18,7 +18,7 @@ import (
 
 const (
 	typeA, typeAAAA = dnsmessage.TypeA, dnsmessage.TypeAAAA
-	anyResolver     = "9.9.9.9" // questions are led to ours, whomever they are for
+	anyResolver     = "9.9.9.9" // questions are led to ours, whoever they are for
 )
 
 func TestNamesAreOpened(t *testing.T) {

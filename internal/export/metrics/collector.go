@@ -54,7 +54,7 @@ func described() descriptions {
 		sent:        describe("export_sent_total", "Records that a receiver has got.", "sink"),
 		failed:      describe("export_failures_total", "Tries to send that failed.", "sink"),
 		dropped:     describe("export_dropped_total", "Records that were given up.", "sink"),
-		behind:      describe("export_behind_lines", "Lines of the audit log that a receiver has not got.", "sink"),
+		behind:      describe("export_behind_lines", "Lines of the audit log that a receiver does not have yet.", "sink"),
 		queued:      describe("export_queue_records", "Records that wait on disk.", "sink"),
 		queuedBytes: describe("export_queue_bytes", "Bytes that wait on disk.", "sink"),
 	}

@@ -25,7 +25,7 @@ import (
 // Exit codes of what is not the command's own (timeout(1), env(1), sh(1)).
 const (
 	CodeOutput   = 121 // it printed more than --output
-	CodeMemory   = 122 // killed for want of memory
+	CodeMemory   = 122 // killed for lack of memory
 	CodeTime     = 124 // --time was over
 	CodeFailed   = 125 // the box was not made, or not held
 	CodeNotRun   = 126 // the command was found and could not be started
