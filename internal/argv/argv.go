@@ -1,13 +1,14 @@
 // Package argv reads the low-level runtime's command line as runc reads it.
 //
-// It guarantees that the verb, the bundle and the id it reports are those that runc
+// Guarantees: the verb, the bundle and the id that it reports are those that runc
 // acts on: the global flags come first, the first word that is not one is the verb,
 // and the flags of a verb may stand before or behind its operands (except for exec,
 // whose command has flags of its own). A command line that could be read in two
-// ways is an error. It changes nothing: the functions that rewrite return a new
-// command line.
-//
-// It reads no file and no environment but what it is handed.
+// ways is an error. The functions that rewrite return a new command line.
+// Does not cover: flags that the low-level runtime has and hatchdog does not know;
+// they are errors.
+// Requires: nothing. It reads no file, and no environment but what it is handed.
+// Spec fields touched: none.
 package argv
 
 import (

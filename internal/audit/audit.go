@@ -11,6 +11,7 @@
 // new log: copy the head elsewhere to notice that. A power failure:
 // lines are not synced one by one.
 // Requires: a directory that only its owner can write to; flock(2).
+// Spec fields touched: none.
 package audit
 
 import (

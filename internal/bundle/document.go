@@ -2,11 +2,14 @@
 // low-level runtime: config.json, the process file of exec, the resources of
 // update.
 //
-// It guarantees that a document is opened once, that it can be read in one way
-// only (no duplicate keys, none that differ from a known one by case alone, no
-// invalid UTF-8, nothing behind it), and that fields which are not known stay
-// byte for byte. It says whether others than root may write to a bundle: the
-// low-level runtime must not read from such a one.
+// Guarantees: a document is opened once; it can be read in one way only (no
+// duplicate keys, none that differ from a known one by case alone, no invalid
+// UTF-8, nothing behind it); fields which are not known stay byte for byte. It
+// says whether others than root may write to a bundle: the low-level runtime must
+// not read from such a one.
+// Does not cover: what the fields mean, which the controls and the guard judge.
+// Requires: nothing.
+// Spec fields touched: none.
 package bundle
 
 import (

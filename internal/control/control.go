@@ -1,8 +1,12 @@
 // Package control holds what every tightening has in common: its interface,
 // the evidence that it leaves (Change) and the way it says no (Refusal).
 //
-// A control is pure: the same spec, profile and host facts give the same
-// result. It asks no kernel and reads no clock.
+// Guarantees: a control is pure: the same spec, profile and host facts give the
+// same result. It asks no kernel and reads no clock.
+// Does not cover: the order of the controls (package plan) and the proof that they
+// loosen nothing (package guard).
+// Requires: nothing.
+// Spec fields touched: none; each control names its own.
 package control
 
 import (

@@ -1,5 +1,14 @@
 // Package decision holds the decision on one call of hatchdog, and keeps it under
 // the state directory for as long as the container lives.
+//
+// Guarantees: a record is read only from directories and files that nobody but
+// root, or the user that we are, can write to; one id under one root of the
+// low-level runtime has one record; a record stays until its container is deleted
+// or known to be gone.
+// Does not cover: that user, who can rewrite the records; the history of decisions,
+// which package audit keeps.
+// Requires: a state directory that a restart of the host empties.
+// Spec fields touched: none.
 package decision
 
 import (

@@ -3,16 +3,15 @@
 // its flags), update (flags, file, standard input) and delete. Every other command
 // goes to the low-level runtime untouched.
 //
-// It guarantees that the low-level runtime is reached in one way only, with a
-// document that the guard has passed and that the record and the audit log know;
-// that it is not started in enforce mode after any error before that; and that
-// everything that was taken is given back.
-//
-// It does not guard against a user who may write to the bundle, call another
-// runtime or rewrite the policy: that user is root.
-//
-// The steps between reading and writing are pure and are shared with
-// `hatchctl check` (DryRun).
+// Guarantees: the low-level runtime is reached in one way only, with a document
+// that the guard has passed and that the record and the audit log know; it is not
+// started in enforce mode after any error before that; everything that was taken
+// is given back. The steps between reading and writing are pure and are shared
+// with `hatchctl check` (DryRun).
+// Does not cover: a user who may write to the bundle, call another runtime or
+// rewrite the policy: that user is root.
+// Requires: a low-level runtime (package lowlevel).
+// Spec fields touched: those of the controls and of package effects.
 package door
 
 import (

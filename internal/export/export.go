@@ -9,6 +9,7 @@
 // same number and hash.
 // Requires: the audit log, and a directory for the positions. No start of a
 // container needs it.
+// Spec fields touched: none.
 package export
 
 import (

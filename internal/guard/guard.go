@@ -1,6 +1,8 @@
 // Package guard is the independent proof that a document is not looser than the
 // one that the engine wrote.
 //
+// It shares no code with the controls, and is a function of its arguments.
+//
 // Guarantees: Check passes a document only if everything in it is as it was,
 // or stricter by the order that the OCI runtime spec and runc give the field.
 // A member that the guard does not know must be as it was, and so must one
@@ -10,7 +12,7 @@
 // the low-level runtime's mistakes.
 // Requires: documents that were decoded strictly (no duplicate keys, none
 // that differ by case alone).
-// It shares no code with the controls, and is a function of its arguments.
+// Spec fields touched: none; it judges all of them.
 package guard
 
 import (

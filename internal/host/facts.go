@@ -1,7 +1,11 @@
 // Package host gathers what the controls must know about this host, as values.
 //
-// Every probe answers yes, no or an error. An error is inconclusive: it is never
-// cached, and the caller must refuse in enforce mode.
+// Guarantees: every probe answers yes, no or an error. An error is inconclusive: it
+// is never cached, and the caller must refuse in enforce mode.
+// Does not cover: changes of the host between the probe and the call of the
+// low-level runtime; package effects holds open what must not change.
+// Requires: /proc. A probe says itself what it needs beyond that.
+// Spec fields touched: none.
 package host
 
 // Facts is what a plan needs to know of the host. The zero value claims

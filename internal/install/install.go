@@ -8,6 +8,7 @@
 // Does not cover: which containers an engine then runs under hatchdog, except for
 // its default runtime; engines that are configured by other means.
 // Requires: write access to the engine's configuration.
+// Spec fields touched: none.
 package install
 
 import "errors"

@@ -6,6 +6,7 @@
 // the container is not used unless the policy names it; hatchdog never runs itself.
 // Does not cover: a low-level runtime that lies about its version.
 // Requires: a runtime that answers `--version` and `features`.
+// Spec fields touched: none.
 package lowlevel
 
 import (

@@ -10,6 +10,7 @@
 // that are root's on any Linux (Filesystem Hierarchy Standard 3.0), and nowhere
 // else.
 // Requires: /proc.
+// Spec fields touched: none.
 package owner
 
 import (

@@ -1,9 +1,13 @@
 // Package policy turns the administrator's files into an immutable Policy and
 // answers which profile a workload gets.
 //
-// It guarantees that a file with an unknown key, a duplicate or a bad value is
-// refused with its line and column, and that a choice of a workload's own can only
-// narrow what the administrator's rules gave it.
+// Guarantees: a file with an unknown key, a duplicate or a bad value is refused
+// with its line and column; a choice of a workload's own can only narrow what the
+// administrator's rules gave it.
+// Does not cover: whether a policy is wise; `hatchctl policy check` names what
+// weakens one.
+// Requires: files that nobody but root, or the user that we are, can write to.
+// Spec fields touched: none.
 package policy
 
 // Mode says whether the policy is applied or only recorded.

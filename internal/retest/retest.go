@@ -4,6 +4,7 @@
 // Guarantees: where HATCHDOG_REQUIRE lists root, a test that lacks it fails.
 // Does not cover: which namespaces a test needs; each names its own.
 // Requires: root, for all but NeedRoot.
+// Spec fields touched: none.
 package retest
 
 import (

@@ -12,6 +12,7 @@
 // Requires: to be imported by cmd/hatchdog alone. The packages that it imports are
 // set up before it (Go's specification, Package initialization), so it may import
 // none whose set-up is work.
+// Spec fields touched: none.
 package straight
 
 import (

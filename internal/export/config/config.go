@@ -5,6 +5,7 @@
 // the file, only where it is.
 // Does not cover: whether a receiver is there.
 // Requires: a file that only root or the user we are can write to.
+// Spec fields touched: none.
 package config
 
 import (

@@ -5,6 +5,7 @@
 // with a bound is never longer than it; what had to be left out is said in it.
 // Does not cover: the transport's own framing.
 // Requires: nothing.
+// Spec fields touched: none.
 package encode
 
 import (

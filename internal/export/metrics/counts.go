@@ -7,6 +7,7 @@
 // Does not cover: lines that rotation took away before they were counted; they are
 // counted as missing.
 // Requires: a directory to keep the counts in.
+// Spec fields touched: none.
 package metrics
 
 import (

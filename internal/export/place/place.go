@@ -4,6 +4,7 @@
 // failure; one process at a time has the directory.
 // Does not cover: somebody who can write to the directory.
 // Requires: a directory that only its owner can write to; flock(2).
+// Spec fields touched: none.
 package place
 
 import (

@@ -5,6 +5,7 @@
 // goes and is counted, also across a crash.
 // Does not cover: more than one process.
 // Requires: a directory of its own.
+// Spec fields touched: none.
 package queue
 
 import (

@@ -5,6 +5,7 @@
 // has a bound; an event that it does not know is a record too; it never fails.
 // Does not cover: the truth of an event: audit.Verify looks at that.
 // Requires: nothing.
+// Spec fields touched: none.
 package record
 
 import (

@@ -7,6 +7,7 @@
 // Does not cover: UDP, whose receiver says nothing; what a receiver does behind its
 // answer.
 // Requires: nothing but the receiver.
+// Spec fields touched: none.
 package sink
 
 import (

@@ -11,6 +11,7 @@
 // makes while Apply works, of which the last one stays.
 // Requires: openat2(2), kernel 5.6. A file system with reflinks (btrfs, xfs) shares
 // the data; on others the copy takes as much room as the directory.
+// Spec fields touched: none.
 package layer
 
 import (
