@@ -68,6 +68,9 @@ func (p *podman) try(t *testing.T, args ...string) (string, int) {
 		"--runtime", p.dir + "/hatchdog", "--storage-driver", "vfs",
 	}
 	all = append(all, p.storage...)
+	if p.user != 0 { // where Podman has it: it lets the roots of user namespaces pass through what is above
+		all = append(all, "--runroot", p.dir+"/run/containers", "--tmpdir", p.dir+"/run/tmp")
+	}
 	cmd := p.asUser(append(all, args...))
 	if p.user == 0 {
 		cmd = exec.Command("nsenter", append([]string{"--net=" + p.ns, filepath.Join(p.newest, "podman")}, append(all, args...)...)...)

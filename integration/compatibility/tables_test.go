@@ -14,7 +14,7 @@ const opening = "# What it was tried with\n\n" +
 	"with `make test-engines`.\n" +
 	"Kubernetes is v1.36.3 over containerd 2.4 (`make test-k8s`, docs/kubernetes.md).\n\n"
 
-var engines = []string{"Docker 20.10", "Docker 29", "containerd 1.6", "containerd 2.4", "CRI of containerd 2.4", "Podman 4.3 and 5.8", "Podman 4.3 without root", "Kubernetes 1.36"}
+var engines = []string{"Docker 20.10", "Docker 29", "containerd 1.6", "containerd 2.4", "CRI of containerd 2.4", "Podman 4.3 and 5.8", "Podman 4.3 and 5.8 without root", "Kubernetes 1.36"}
 
 // features are tried by a test for each engine, in the order of engines. None:
 // not tried.
@@ -24,19 +24,20 @@ var features = []struct {
 }{
 	{"run, exec", both("TestDockerInside", "TestContainerd", "TestContainerd", "TestCRILife", "TestPodmanLife", "TestPodmanWithoutRoot", "TestCluster")},
 	{"exit codes 125, 126, 127, 137", both("TestDockerExitCodes", "", "", "", "", "", "")},
-	{"cp, commit, diff, logs, events, rename, top, stats, pause", both("TestDockerVerbs", "", "", "", "TestPodmanFurther (commit, cp of a stopped one)", "", "")},
+	{"cp, commit, diff, logs, events, rename, top, stats, pause", both("TestDockerVerbs", "", "", "", "TestPodmanFurther (commit, cp of a stopped one)", "TestPodmanFurtherWithoutRoot (commit, cp)", "")},
 	{"attach, standard input", both("TestDockerAttach", "", "", "TestCRILife", "", "", "TestCluster")},
 	{"ulimit, shm-size, sysctl, device, cgroup parent, ipc, dns", both("TestDockerOptions", "", "", "", "", "", "")},
-	{"health checks, restart on failure", both("TestDockerHealthAndRestart", "", "", "", "TestPodmanFurther (checks)", "", "TestCluster")},
+	{"health checks, restart on failure", both("TestDockerHealthAndRestart", "", "", "", "TestPodmanFurther (checks)", "TestPodmanFurtherWithoutRoot (checks)", "TestCluster")},
 	{"volumes, volumes of others", both("TestDockerVolumes", "", "", "", "TestPodmanLife", "TestPodmanWithoutRoot", "TestCluster")},
 	{"a part of a volume", []string{"no such option", "TestDockerVolumes", "", "", "", "", "", "TestCluster"}},
 	{"BuildKit's RUN through hatchdog", []string{"no: it calls runc by its name", "TestDockerBuild", "", "", "", "no: of Docker", "no: of Docker", "no: of Docker"}},
-	{"play kube, build with RUN through hatchdog", []string{"", "", "", "", "", "TestPodmanFurther", "", "no: of Podman"}},
+	{"play kube, build with RUN through hatchdog", []string{"", "", "", "", "", "TestPodmanFurther", "TestPodmanFurtherWithoutRoot (4.3 gives RUN the host's /sys: refused until mounts.allow has it)", "no: of Podman"}},
 	{"Compose v5.6", []string{"", "TestCompose", "", "", "", "", "", "no: of Docker"}},
 	{"update of limits", both("TestDockerLimitsOnTheHost", "", "", "", "", "", "TestCluster")},
-	{"namespaces of another container", both("TestUserNSJoined", "", "", "TestCRI", "TestPodmanPod", "", "TestCluster")},
+	{"namespaces of another container", both("TestUserNSJoined", "", "", "TestCRI", "TestPodmanPod", "TestPodmanPodWithoutRoot", "TestCluster")},
 	{"networks connected while it runs", both("TestDockerNetworkOfARunningContainer", "", "", "", "", "", "")},
-	{"user namespace", both("TestUserNSDocker", "", "", "TestCRILife", "", "", "TestCluster")},
+	{"user namespace", both("TestUserNSDocker", "", "", "TestCRILife", "TestPodmanOverlay", "TestPodmanIDsWithoutRoot (host, auto, nomap, keep-id)", "TestCluster")},
+	{"slirp4netns, pasta (5.8)", []string{"no: of Podman", "no: of Podman", "", "", "", "", "TestPodmanNetworkWithoutRoot", "no: of Podman"}},
 	{"the firewall", both("TestEgressDocker", "", "", "TestCRI", "", "no: the profile says why", "")},
 	{"refusals and their text", both("TestDockerRefusals", "TestContainerd", "TestContainerd", "TestCRI", "", "TestPodmanWithoutRoot", "TestCluster")},
 	{"the daemon killed, containers live on", both("TestDockerdKilled", "", "", "TestCRILife", "", "", "TestCluster")},
@@ -102,7 +103,7 @@ start and restart, volumes and binds, both Dockers), ` + "`TestProgramsUnderTabl
 node, java, go, git, gcc, curl, mariadb), ` + "`TestFileCapabilities`" + ` (as caddy, coredns and
 vault have them).
 
-Podman 5 without root, npm, musl, SELinux and the images of a registry, official or not, were not tried.
-CRI-O, k0s, MicroK8s and rke2 were tried only by the layout of their files
+npm, musl, SELinux and the images of a registry, official or not, were not tried.
+k0s, MicroK8s and rke2 were tried only by the layout of their files
 (` + "`internal/engine`, `TestRelocated*`" + `).
 `

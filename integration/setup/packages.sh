@@ -11,7 +11,7 @@ bench) packages="busybox-static libseccomp-dev pkg-config iproute2 util-linux bu
 peers) packages="busybox-static libseccomp-dev pkg-config iproute2 util-linux podman patchelf debian-archive-keyring" ;;
 *) packages="busybox-static libseccomp-dev pkg-config docker.io containerd runc \
 iproute2 iptables nftables containernetworking-plugins util-linux procps apparmor rpm \
-podman uidmap patchelf slirp4netns fuse-overlayfs qemu-system-x86 mmdebstrap debian-archive-keyring e2fsprogs" ;;
+podman uidmap patchelf slirp4netns passt fuse-overlayfs qemu-system-x86 mmdebstrap debian-archive-keyring e2fsprogs" ;;
 esac
 
 # The tools whose presets are tried and the clients that look names up, wherever they come from.

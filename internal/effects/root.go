@@ -99,14 +99,18 @@ func (w *work) attachRoot(a *Acquired) error {
 	r.Fd, _ = w.Sources.Root()
 	var err error
 	if w.overlay() == nil {
-		err = attach(w.root, r.After, true)
+		err = w.attachCopy(a, r)
 	} else {
 		err = w.mountOverlay(a, r)
 	}
 	if err == nil && w.Spec.Process != nil && w.Spec.Process.NoNewPrivileges {
 		// Without a user namespace, which locks it, runc clears the flag where it
 		// makes the root file system read-only (rootfs_linux.go, setReadonly).
-		r.NoSuid, err = !w.Spec.Root.Readonly || !w.IDs.Empty(), nosuid(r.After)
+		at := r.After
+		if !filepath.IsAbs(at) {
+			at = filepath.Join(w.Facts.Bundle, at)
+		}
+		r.NoSuid, err = !w.Spec.Root.Readonly || !w.IDs.Empty(), nosuid(at)
 	}
 	if err != nil {
 		return fmt.Errorf("root.path: %w", err)
