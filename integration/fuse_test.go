@@ -52,7 +52,7 @@ func TestVolumeThatDoesNotAnswer(t *testing.T) {
 			go func() { ended <- cmd.Wait() }()
 			select {
 			case err := <-ended:
-				t.Errorf("it does not wait (docs/troubleshooting.md says that it does): %v %s", err, read(t, out.Name()))
+				t.Errorf("it does not wait (docs/compatibility.md says that it does): %v %s", err, read(t, out.Name()))
 				return
 			case <-time.After(2 * time.Second):
 			}

@@ -55,6 +55,8 @@ const imagesOpening = "\nLow-level runtimes: runc 1.5.2; Debian's 1.1.5, where t
 	"(`TestCrunAsTheDelegate`). crun starts no container where control groups of both versions are\n" +
 	"mounted. crun 1.8 has a known way out, no `features`, and no time namespace without a user namespace:\n" +
 	"update it.\n\n" +
+	"A volume whose file system does not answer (FUSE, NFS) holds a start up until it answers or is given up, under runc\n" +
+	"alone as with hatchdog (`TestVolumeThatDoesNotAnswer`).\n\n" +
 	"## Official images\n\nThese are forty that are used much, chosen by hand. The tests pulled no image: they did the steps of its entry point over\n" +
 	"Debian's package of the program, under Docker 29 with a user namespace (`TestEntryPoints`,\n" +
 	"`integration/entries_test.go`). \"runs\" is unchanged, under the built-in profile as it is;\n" +
