@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -31,13 +32,15 @@ func TestWatchWithTheCapabilitiesOfItsPod(t *testing.T) {
 	for _, c := range pod {
 		args = append(args, "--cap-add="+c)
 	}
-	id := strings.TrimSpace(d.do(t, append(args, "busybox", "nsenter", "-t", "1", "-m", "-u", "-i", "-n", "--",
+	// The manifest enters the namespaces of the node's first process; here that may be
+	// another's, and may do more than the test. Ours are the same.
+	id := strings.TrimSpace(d.do(t, append(args, "busybox", "nsenter", "-t", fmt.Sprint(os.Getpid()), "-m", "-u", "-i", "-n", "--",
 		"env", "HATCHDOG_POLICY="+d.dir+"/policy.yaml", tested.hatchctl, "watch", "--json")...))
 	t.Cleanup(func() { d.try(t, "rm", "-f", id) })
 	logs := func() string { out, _ := d.try(t, "logs", id); return out }
 	waitFor(t, "the watch", func() bool { return strings.Contains(logs(), "are watched") })
 	held := d.background(t, "busybox", "sh", "-c", "cp /bin/busybox /tmp/true; sleep 1; /tmp/true; exec sleep 600")
-	waitFor(t, "its answers", func() bool { return strings.Contains(logs(), "SHA-256") })
+	waitFor(t, "its answers", func() bool { return strings.Contains(logs(), "SHA-256") && strings.Contains(logs(), `"answer":"kill"`) })
 	said := logs()
 	wantLines(t, said, held, `"kind":"`+string(watch.Drift)+`"`, "was refused", "all of its processes are frozen", "it is cut off the network", "all of its processes are killed")
 	for _, bad := range []string{"failed", "hatchctl: off:", "not held", "not watched"} {
