@@ -89,7 +89,8 @@ func TestSystemdUnits(t *testing.T) {
 	waitFor(t, "its answers", func() bool { return strings.Contains(journal(), "SHA-256") })
 	said := journal()
 	wantLines(t, said, `"kind":"`+string(watch.Drift)+`"`, "was refused", "all of its processes are frozen", "it is cut off the network")
-	for _, bad := range []string{"failed", "hatchctl: off:", "not held", "not watched"} {
+	// Kernels before 6.14 lack one tracepoint; the unit is to take nothing besides.
+	for _, bad := range []string{"failed", "fanotify: ", "off: calls", "off: drift", "off: holding", "not held", "not watched"} {
 		if strings.Contains(said, bad) {
 			t.Errorf("%s: %s", bad, said)
 		}
