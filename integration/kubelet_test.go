@@ -111,6 +111,9 @@ BinaryName = %[7]q
 func buildClient(t *testing.T) string {
 	t.Helper()
 	client := filepath.Join(tested.dir, "bin", "cri")
+	if os.Getenv("HATCHDOG_TESTED") != "" {
+		return client // built elsewhere
+	}
 	build := exec.Command("go", "-C", "cri", "build", "-o", client, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {

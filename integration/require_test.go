@@ -62,6 +62,8 @@ func hasFeature(t *testing.T, feature string) bool {
 	case "crun":
 		_, err := exec.LookPath("crun")
 		return err == nil
+	case "selinux":
+		return holds("/sys/kernel/security/lsm", "selinux")
 	case "swap":
 		return holds("/proc/swaps", "/dev/")
 	case "systemd":

@@ -12,6 +12,9 @@ import (
 func buildShim(t *testing.T) string {
 	t.Helper()
 	bin := filepath.Join(tested.dir, "bin")
+	if os.Getenv("HATCHDOG_TESTED") != "" {
+		return bin // built elsewhere
+	}
 	build := exec.Command("go", "build", "-trimpath", "-tags", "no_grpc", "-ldflags", "-s -w", "-o", bin+"/", "../cmd/containerd-shim-hatchdog-v1")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {

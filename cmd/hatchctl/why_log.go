@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -70,11 +71,20 @@ func (s *subject) own(all []inside.Denial) []inside.Denial {
 		ranged := ids.Size > 0 && d.UID >= ids.Base && d.UID-ids.Base < ids.Size
 		began, member := members[d.Pid]
 		member = member && !d.Time.Before(began.Add(-stampError)) // another may have had that pid before
+		if d.Module == "selinux" {
+			ranged, member = labelled(d.Profile, s.entry.Record.Labels.SELinux), false
+		}
 		if !d.Time.Before(started.Add(-time.Second)) && (ranged || ids.Size == 0 && member) {
 			own = append(own, d)
 		}
 	}
 	return own
+}
+
+// labelled: the label of a process is the container's, which has categories of its
+// own (or of its pod). SELinux logs no user.
+func labelled(process, container string) bool {
+	return process == container && strings.Count(container, ":") > 3
 }
 
 func (s *subject) logsDenials() bool { return s.c.Profile != nil && s.c.Profile.Seccomp.Log }
@@ -99,6 +109,9 @@ func (s *subject) logged() []why.Finding {
 
 func (s *subject) denied(d inside.Denial) why.Finding {
 	seen := fmt.Sprintf("logged at %s, by %q", d.Time.UTC().Format(time.RFC3339), harmless(d.Command))
+	if d.Module == "selinux" {
+		return s.c.Labelled(d.Action, d.Class, harmless(d.Name), d.Profile, d.Target, seen+", with this container's label")
+	}
 	if d.Module == "apparmor" {
 		return s.c.Module("AppArmor", d.Profile, d.Action, d.Name, s.entry.Record.Labels.Apparmor, seen)
 	}
@@ -136,7 +149,7 @@ func (s *subject) pathLogged(f why.Finding, path string) why.Finding {
 		return f
 	}
 	for _, d := range s.denials() {
-		if d.Module == "apparmor" && d.Name == path {
+		if d.Module == "apparmor" && d.Name == path || d.Module == "selinux" && (d.Name == path || d.Name == filepath.Base(path)) {
 			return s.denied(d)
 		}
 	}

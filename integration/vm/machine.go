@@ -20,6 +20,7 @@ type machine struct {
 	work  string
 	lock  string
 	accel string
+	lsm   string // the security module of this boot: AppArmor where it is empty
 }
 
 // result is how a boot went.
@@ -42,7 +43,7 @@ func (m machine) args(payload string) []string {
 		cpu = "host"
 	}
 	command := "console=ttyS0 quiet panic=-1 oops=panic root=/dev/nvme0n1 rootfstype=ext4 rw init=/vm/init " +
-		"apparmor=1 security=apparmor net.ifnames=0 random.trust_cpu=on"
+		"net.ifnames=0 random.trust_cpu=on " + m.module()
 	return []string{
 		"-nodefaults", "-display", "none", "-no-reboot", "-machine", "q35,accel=" + m.accel, "-cpu", cpu, "-smp", "1", "-m", "2G",
 		"-kernel", filepath.Join(m.image, "vmlinuz"), "-append", command,
@@ -57,6 +58,14 @@ func (m machine) args(payload string) []string {
 		"-chardev", "file,id=out,path=" + m.file("out"), "-device", "virtserialport,chardev=out,name=hatchdog.out",
 		"-chardev", "file,id=rc,path=" + m.file("rc"), "-device", "virtserialport,chardev=rc,name=hatchdog.rc",
 	}
+}
+
+// module is the part of the kernel's command line that chooses who confines.
+func (m machine) module() string {
+	if m.lsm == "selinux" {
+		return "security=selinux enforcing=1"
+	}
+	return "apparmor=1 security=apparmor"
 }
 
 func (m machine) file(name string) string { return filepath.Join(m.work, name) }

@@ -81,7 +81,7 @@ func all(ctx context.Context, chosen []tierOf, cache, work string, loops int) er
 			fmt.Printf("vm: loop %d of %d\n", loop+1, loops)
 		}
 		for _, t := range chosen {
-			m.image = images[t.debian]
+			m.image, m.lsm = images[t.debian], t.lsm
 			again, err := boot(ctx, m, payload, t)
 			boots, retries = boots+1, retries+again
 			failed = errors.Join(failed, err)

@@ -31,6 +31,8 @@ func collect(cache, dir string) (payload, error) {
 		{"GOARCH=386", "build", "-trimpath", "-o", dir + "/bin/asks32", "./integration/asks"},
 		{"test", "-c", "-trimpath", "-ldflags=-s -w", "-o", dir + "/integration/integration.test", "./integration"},
 		{"build", "-trimpath", "-o", dir + "/bin/", "./cmd/hatchdog", "./cmd/hatchctl", "./integration/curious", "./integration/reach", "./integration/prevented"},
+		{"build", "-trimpath", "-tags", "no_grpc", "-ldflags=-s -w", "-o", dir + "/bin/", "./cmd/containerd-shim-hatchdog-v1"},
+		{"-C", "integration/cri", "build", "-trimpath", "-o", dir + "/bin/cri", "."},
 		{"build", "-trimpath", "-tags", "hatchdog_fault", "-o", dir + "/faulty/", "./cmd/hatchdog"},
 	} {
 		env := append(os.Environ(), "CGO_ENABLED=0")
@@ -65,7 +67,7 @@ func collect(cache, dir string) (payload, error) {
 
 // disk writes the payload for one tier as a file system.
 func (p payload) disk(path string, t tierOf) (string, error) {
-	for name, text := range map[string]string{"tier": t.name, "run": t.run, "require": t.require, "timeout": t.limit.String(), "dockers": t.dockers} {
+	for name, text := range map[string]string{"tier": t.name, "run": t.run, "require": t.require, "timeout": t.limit.String(), "dockers": t.dockers, "args": t.args} {
 		if err := os.WriteFile(filepath.Join(p.dir, "vm", name), []byte(text), 0o644); err != nil {
 			return "", err
 		}

@@ -14,9 +14,14 @@ type tierOf struct {
 	dockers string // which Docker the tests run under: that of the image, or the newest
 	debian  string // whose kernel and user land it is: the oldest release that is still kept up, or the newest
 	limit   time.Duration
+	lsm     string // the security module that confines: AppArmor where it is empty
+	args    string // more arguments of the tests
 }
 
-const always = "root,netns,overlay,cgroup,cgroup2,pids,memory,swap,apparmor,crun,bpflsm"
+// bare is what a guest has under any security module.
+const bare = "root,netns,overlay,cgroup,cgroup2,pids,memory,swap"
+
+const always = bare + ",apparmor,crun,bpflsm"
 
 const oldest, newest = "bookworm", "trixie"
 
@@ -69,9 +74,51 @@ func tiers() []tierOf {
 	}
 }
 
+// further are the boots that run only where they are named: they are too long for
+// each run of the lane.
+func further() []tierOf {
+	return []tierOf{
+		{
+			// SELinux enforces Debian's policy, and systemd starts Docker in its domain.
+			name:    "selinux",
+			run:     `^TestSELinux`,
+			require: bare + ",selinux,systemd",
+			dockers: "20.10",
+			debian:  newest,
+			limit:   10 * time.Minute,
+			lsm:     "selinux",
+		},
+		{
+			name:    "docker-life",
+			run:     `^TestDocker(Options|ExitCodes|Verbs|Attach|HealthAndRestart|Volumes|NetworkOfARunningContainer|OrdinaryUse|Refusals|CpWhileNamesChange|CpRunsNothingOfTheContainer|ContainerKilled)$|^TestDockerdKilled$`,
+			require: always,
+			dockers: "current",
+			debian:  oldest,
+			limit:   20 * time.Minute,
+		},
+		{
+			name:    "cri-life",
+			run:     `^TestCRI(Life)?$|^TestShim`,
+			require: always,
+			dockers: "current",
+			debian:  oldest,
+			limit:   30 * time.Minute,
+		},
+		{
+			name:    "soak",
+			run:     `^TestSoak(Docker|CRI)?$|^TestDockerFiftyAtOnce$`,
+			require: always,
+			dockers: "current",
+			debian:  oldest,
+			limit:   60 * time.Minute,
+			args:    "-cycles 300",
+		},
+	}
+}
+
 func names() string {
 	var all []string
-	for _, t := range tiers() {
+	for _, t := range append(tiers(), further()...) {
 		all = append(all, t.name)
 	}
 	return strings.Join(all, ", ")
@@ -87,7 +134,7 @@ func choose(run, name string) ([]tierOf, error) {
 	if name == "" {
 		name = all[0].name
 	}
-	for _, t := range all {
+	for _, t := range append(all, further()...) {
 		if t.name != name {
 			continue
 		}

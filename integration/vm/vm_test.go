@@ -16,6 +16,7 @@ func TestChoose(t *testing.T) {
 	}{
 		{"", "", "cgroupfs docker userns newest systemd", true},
 		{"", "systemd", "systemd", true},
+		{"", "selinux", "selinux", true},
 		{"TestX", "", "cgroupfs", true},
 		{"TestX", "systemd", "systemd", true},
 		{"", "sytemd", "", false},
@@ -40,7 +41,7 @@ func TestTheTiersRunWhatTheHostSkips(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatal(err)
 	}
-	test := regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing.T\) \{\n\trequire\(t, .*"(apparmor|cgroup2|bpflsm)"`)
+	test := regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing.T\) \{\n\trequire\(t, .*"(apparmor|cgroup2|bpflsm|selinux|systemd)"`)
 	found := 0
 	for _, f := range files {
 		data, err := os.ReadFile(f)
@@ -61,7 +62,7 @@ func TestTheTiersRunWhatTheHostSkips(t *testing.T) {
 
 func runs(t *testing.T, name string) bool {
 	t.Helper()
-	for _, tier := range tiers() {
+	for _, tier := range append(tiers(), further()...) {
 		for _, one := range strings.Split(tier.run, "$|") {
 			if regexp.MustCompile(one).MatchString(name) {
 				return true

@@ -134,6 +134,32 @@ func TestDenials(t *testing.T) {
 	}
 }
 
+func TestDenialsOfSELinux(t *testing.T) {
+	const at = "audit: type=1400 audit(1700000001.000:9): "
+	const words = `pid=44 comm="cat" name=2F612062 dev="vda" ino=7 scontext=system_u:system_r:container_t:s0:c1,c2 tcontext=system_u:object_r:var_t:s0 tclass=file permissive=`
+	log := ""
+	for i, line := range []string{
+		at + "avc:  denied  { read open } for  " + words + "0",
+		at + "avc:  denied  { read } for  " + words + "1",
+		at + "avc:  granted  { read } for  " + words + "0",
+		at + `apparmor="ALLOWED" comm="avc:  denied  { read } for  " ` + words + "0",
+	} {
+		log += fmt.Sprintf("5,%d,10500000,-;%s\n", i, line)
+	}
+	got, _ := parseLog([]byte(log), time.Unix(1000, 0))
+	want := Denial{
+		Time: time.Unix(1700000001, 0), Module: "selinux", Pid: 44, UID: nobody, Command: "cat", Action: "read open", Name: "/a b",
+		Profile: "system_u:system_r:container_t:s0:c1,c2", Target: "system_u:object_r:var_t:s0", Class: "file",
+	}
+	if len(got) != 1 || got[0] != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	daemon := "type=AVC msg=audit(1700000001.000:9): avc:  denied  { read open } for  " + words + "0"
+	if d, ok := parseDenial(daemon); !ok || d != want {
+		t.Errorf("of a daemon: %v %+v", ok, d)
+	}
+}
+
 func FuzzDenials(f *testing.F) {
 	f.Add([]byte(records))
 	f.Fuzz(func(_ *testing.T, log []byte) { parseLog(log, time.Time{}) })

@@ -17,17 +17,19 @@ import (
 // Denial is a record of the kernel's audit of something that was denied.
 type Denial struct {
 	Time    time.Time
-	Module  string // "seccomp" or "apparmor"
+	Module  string // "seccomp", "apparmor" or "selinux"
 	Pid     int
 	UID     uint32 // of the host
 	Command string // as the process calls itself: whatever it likes
 	Call    int    // the number, of seccomp
 	Foreign bool   // the number is of another architecture than the host's
 	Code    uint32 // the filter's answer
-	Profile string // of AppArmor
-	Action  string // of AppArmor: open, mount, capable
-	Name    string // the path, or the capability
+	Profile string // of AppArmor; of SELinux the label of the process
+	Action  string // of AppArmor: open, mount, capable; of SELinux: read open
+	Name    string // the path, or the capability; of SELinux it may be its last part alone
 	Denied  string // AppArmor's letters of what was denied
+	Target  string // of SELinux, the label of what was asked for
+	Class   string // of SELinux: file, dir, capability
 }
 
 // AuditLog is where an audit daemon writes. Of it the last part is read, in bytes.
@@ -111,6 +113,9 @@ func parseDenial(line string) (Denial, bool) {
 		d.Time = time.Unix(seconds, milli*int64(time.Millisecond))
 	}
 	words := fields(rest)
+	if m := vector.FindStringSubmatch(rest); m != nil && d.Module == "apparmor" {
+		return d.selinux(m[1], words)
+	}
 	if d.Module == "apparmor" && words["apparmor"] != "DENIED" {
 		return d, false
 	}
@@ -167,7 +172,7 @@ func fields(text string) map[string]string {
 		value, quoted := strings.CutPrefix(m[2], `"`)
 		if quoted {
 			value = strings.TrimSuffix(value, `"`)
-		} else if raw, err := hex.DecodeString(value); err == nil && (m[1] == "comm" || m[1] == "name" || m[1] == "profile") {
+		} else if raw, err := hex.DecodeString(value); err == nil && (m[1] == "comm" || m[1] == "name" || m[1] == "path" || m[1] == "profile") {
 			value = string(raw)
 		}
 		all[m[1]] = value

@@ -2,6 +2,7 @@ package why
 
 import (
 	"fmt"
+	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -20,6 +21,30 @@ func (c *Container) Module(module, profile, action, name, own, seen string) Find
 		return f.with(seen)
 	}
 	return other(what, LayerModule, reason).with(seen)
+}
+
+// Labelled is a denial by SELinux: of a process with the label, of a thing with
+// another.
+func (c *Container) Labelled(action, class, name, label, target, seen string) Finding {
+	what := action
+	if name != "" {
+		what += " " + name
+	}
+	reason := fmt.Sprintf("SELinux's policy does not let %s do that to a %s of %s; hatchdog leaves the labels as the engine gave them", typed(label), class, typed(target))
+	return other(what, LayerModule, reason).with(seen)
+}
+
+// typed names the type of a label, USER:ROLE:TYPE:LEVEL, or the label where the
+// types of two may be the same and the categories decide.
+func typed(label string) string {
+	parts := strings.SplitN(label, ":", 4)
+	if len(parts) < 3 {
+		return fmt.Sprintf("the label %q", label)
+	}
+	if len(parts) == 4 && strings.Contains(parts[3], ":") {
+		return fmt.Sprintf("the type %s and the categories %s", parts[2], parts[3][strings.IndexByte(parts[3], ':')+1:])
+	}
+	return "the type " + parts[2]
 }
 
 // CallDenied is a call that a filter is known to have denied, with arguments that

@@ -38,7 +38,8 @@ trap 'exit 1' INT TERM
 chmod 755 "$tmp"
 
 packages=$(grep -v '^#' "$here/packages.txt")
-[ "$suite" = bookworm ] || packages="$packages docker-cli" # a package of its own since
+# A package of its own since, and a policy of SELinux that knows of containers.
+[ "$suite" = bookworm ] || packages="$packages docker-cli policycoreutils selinux-policy-default selinux-utils"
 
 # The kernel is downloaded but not installed: it would want an initrd, which
 # this guest does not need.
@@ -84,6 +85,17 @@ install -m 755 "$here/init" "$root/vm/init"
 echo hatchdog-vm >"$root/etc/hostname"
 printf '127.0.0.1 localhost hatchdog-vm\n' >"$root/etc/hosts"
 rm -f "$root/etc/resolv.conf"
+
+# The labels are written here, since a file without one is closed to the guest
+# that enforces. A host needs no SELinux to write them.
+if [ -d "$root/usr/share/selinux/default" ]; then
+	say "labelling the files for SELinux"
+	cp "$here/payload.cil" "$root/var/tmp/"
+	chroot "$root" semodule -n -s default -i /var/tmp/payload.cil >>"$tmp/log" 2>&1
+	printf 'SELINUX=enforcing\nSELINUXTYPE=default\n' >"$root/etc/selinux/config"
+	contexts=/etc/selinux/default/contexts/files
+	chroot "$root" setfiles -F "$contexts/file_contexts" / >>"$tmp/log" 2>&1
+fi
 
 say "writing the disk"
 truncate -s 3G "$tmp/out/root.img"
