@@ -27,7 +27,7 @@ export RUNC_VERSION CONTAINERD_VERSION DOCKERD_VERSION DOCKER_CLI_VERSION RUNC_2
 
 UNIT = $(shell $(GO) list ./... | grep -v /integration)
 
-.PHONY: all build test unit integration test-k8s test-engines test-vm docs docs-look lint tools fuzz golden golden-specs compatibility suites critest freshness bench bench-peers soak demo setup package nfpm clean
+.PHONY: all build test unit integration test-k8s test-engines test-vm soak-vm docs docs-look lint tools fuzz golden golden-specs compatibility suites critest freshness bench bench-peers soak demo setup package nfpm clean
 
 all: build
 
@@ -69,6 +69,10 @@ test-engines: setup
 # does it all N times.
 test-vm: setup
 	@$(GO) run ./integration/vm -run '$(VMRUN)' -tier '$(VMTIER)' -loops $(or $(VMLOOPS),1)
+
+# The soak of Docker and CRI on control groups of version 2.
+soak-vm: setup
+	@$(GO) run ./integration/vm -tier soak
 
 # dist/docs: README.md and docs/ as static pages.
 docs:

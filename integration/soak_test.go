@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -140,33 +139,6 @@ func sizeBelow(t *testing.T, dir string) int64 {
 		size += info.Size()
 	}
 	return size
-}
-
-// The same behind Docker, of which the daemons do not grow either.
-func TestSoakDocker(t *testing.T) {
-	eachDocker(t, func(t *testing.T, d *docker) {
-		one := func() { d.do(t, "run", "--rm", "--runtime=hatchdog", "busybox", "true") }
-		one()
-		before, files := tracesOf(t, d.dir), d.descriptors(t)
-		for range max(1, *cycles/6) {
-			one()
-		}
-		wantTraces(t, d.dir, before)
-		const slack = 12 // connections that the daemons keep for a while
-		if now := d.descriptors(t); now > files+slack {
-			t.Errorf("the daemons have %d files open, and %d before", now, files)
-		}
-	})
-}
-
-// descriptors are the open files of its daemons.
-func (d *docker) descriptors(t *testing.T) int {
-	t.Helper()
-	n := 0
-	for _, cmd := range []*exec.Cmd{d.cmd, d.below} {
-		n += children(t, fmt.Sprintf("/proc/%d/fd", cmd.Process.Pid))
-	}
-	return n
 }
 
 // Another create may sweep the record of a container as soon as the low-level

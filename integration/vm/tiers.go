@@ -106,12 +106,12 @@ func further() []tierOf {
 		},
 		{
 			name:    "soak",
-			run:     `^TestSoak(Docker|CRI)?$|^TestDockerFiftyAtOnce$`,
+			run:     `^TestSoak(Docker|CRI)?$`,
 			require: always,
 			dockers: "current",
 			debian:  oldest,
 			limit:   60 * time.Minute,
-			args:    "-cycles 300",
+			args:    "-cycles 300 -engine-cycles 100 -at-once 50",
 		},
 	}
 }
