@@ -22,6 +22,7 @@ func kinds() []Kind {
 			{"docs/egress.md", "Limit the network"},
 			{"docs/sandbox.md", "Run a command in a box"},
 			{"docs/apparmor.md", "Confine with AppArmor"},
+			{"docs/selinux.md", "Run under SELinux"},
 			{"docs/export.md", "Send the audit log elsewhere"},
 			{"docs/prevent.md", "Hold a container while it runs"},
 			{"docs/upgrade.md", "Upgrade"},
