@@ -69,8 +69,8 @@ func selinuxPolicy(t *testing.T, userns string) {
 
 func selinuxContainer(t *testing.T, name string, args ...string) {
 	t.Helper()
-	mustRun(t, "docker", append(append([]string{"run", "-d", "--net=none", "--name", name, "--runtime=hatchdog"}, args...), "busybox", "sleep", "900")...)
 	t.Cleanup(func() { run(t, "docker", "rm", "-f", "-v", name) })
+	mustRun(t, "docker", append(append([]string{"run", "-d", "--net=none", "--name", name, "--runtime=hatchdog"}, args...), "busybox", "sleep", "900")...)
 }
 
 // selinuxKept: the labels that the engine chose are those of the process, of a

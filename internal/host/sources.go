@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -129,30 +128,6 @@ func examine(fd int, path string, names *nameTable) Source {
 
 func node(typ string, rdev uint64) Node {
 	return Node{Type: typ, Major: int64(unix.Major(rdev)), Minor: int64(unix.Minor(rdev))}
-}
-
-// place is where an open file is: its path and the mount that it lies on.
-type place struct {
-	path  string
-	mount int
-}
-
-func placeOf(fd int) (place, error) {
-	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
-	if err != nil {
-		return place{}, err
-	}
-	if !strings.HasPrefix(path, "/") || strings.HasSuffix(path, " (deleted)") {
-		return place{}, fmt.Errorf("not a path of this mount namespace: %w", unix.ENOENT)
-	}
-	var stx unix.Statx_t
-	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &stx); err != nil {
-		return place{}, fmt.Errorf("statx: %w", err)
-	}
-	if stx.Mask&unix.STATX_MNT_ID == 0 {
-		return place{}, fmt.Errorf("statx: no mount id (kernel 5.8): %w", unix.ENOSYS)
-	}
-	return place{path, int(stx.Mnt_id)}, nil
 }
 
 // DeviceNode reads type and numbers of a device node.
