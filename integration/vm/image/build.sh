@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes the guest's root file system and kernel from Debian's packages. The
-# result is kept under a hash of this folder: change a file here and it is made
-# again.
+# result is kept under a hash of this folder and of hatchdog's module for
+# SELinux: change a file here and it is made again.
 #
 # usage: build.sh CACHE SUITE
 #
@@ -12,7 +12,8 @@ cache=$1
 suite=$2
 here=$(cd "$(dirname "$0")" && pwd)
 mirror=${HATCHDOG_DEBIAN_MIRROR:-http://deb.debian.org}
-hash=$(cat "$here"/* | sha256sum | cut -c1-12)
+module=$here/../../../deploy/selinux/hatchdog.cil
+hash=$(cat "$here"/* "$module" | sha256sum | cut -c1-12)
 out=$cache/vm-$suite-$hash
 if [ -f "$out/root.img" ]; then
 	touch "$out"
@@ -90,8 +91,8 @@ rm -f "$root/etc/resolv.conf"
 # that enforces. A host needs no SELinux to write them.
 if [ -d "$root/usr/share/selinux/default" ]; then
 	say "labelling the files for SELinux"
-	cp "$here/payload.cil" "$root/var/tmp/"
-	chroot "$root" semodule -n -s default -i /var/tmp/payload.cil >>"$tmp/log" 2>&1
+	cp "$here/payload.cil" "$module" "$root/var/tmp/"
+	chroot "$root" semodule -n -s default -i /var/tmp/payload.cil /var/tmp/hatchdog.cil >>"$tmp/log" 2>&1
 	printf 'SELINUX=enforcing\nSELINUXTYPE=default\n' >"$root/etc/selinux/config"
 	contexts=/etc/selinux/default/contexts/files
 	chroot "$root" setfiles -F "$contexts/file_contexts" / >>"$tmp/log" 2>&1
