@@ -72,7 +72,7 @@ func (s *subject) own(all []inside.Denial) []inside.Denial {
 		began, member := members[d.Pid]
 		member = member && !d.Time.Before(began.Add(-stampError)) // another may have had that pid before
 		if d.Module == "selinux" {
-			ranged, member = labelled(d.Profile, s.entry.Record.Labels.SELinux), false
+			ranged, member = sameLabel(d.Profile, s.entry.Record.Labels.SELinux), false
 		}
 		if !d.Time.Before(started.Add(-time.Second)) && (ranged || ids.Size == 0 && member) {
 			own = append(own, d)
@@ -81,9 +81,9 @@ func (s *subject) own(all []inside.Denial) []inside.Denial {
 	return own
 }
 
-// labelled: the label of a process is the container's, which has categories of its
+// sameLabel: the label of a process is the container's, which has categories of its
 // own (or of its pod). SELinux logs no user.
-func labelled(process, container string) bool {
+func sameLabel(process, container string) bool {
 	return process == container && strings.Count(container, ":") > 3
 }
 
