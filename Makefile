@@ -47,6 +47,7 @@ unit:
 
 integration: setup nfpm
 	@test -d $(CACHE)/kubernetes-$(KUBERNETES_VERSION) || echo 'integration: without the Kubernetes node, whose programs are not built; make test-k8s builds them and runs it'
+	@test -d $(CACHE)/kube-router-$(KUBE_ROUTER_VERSION) || echo 'integration: without kube-router, which is not built; make test-k8s builds it and runs it'
 	@for engine in buildkit nerdctl crio; do ls -d $(CACHE)/$$engine-v* >/dev/null 2>&1 || echo "integration: without $$engine, which is not built; make test-engines builds it and runs it"; done
 	$(GO) test -count=1 -timeout 60m ./integration/...
 	$(GO) -C integration/kubernetes test ./...
@@ -55,9 +56,9 @@ integration: setup nfpm
 # Kubernetes of one node; the first time its programs are built. K8SRUN=REGEXP
 # runs only these tests.
 test-k8s: setup
-	@integration/setup/debian.sh $(CACHE) etcd-server
-	@integration/setup/build.sh $(CACHE) kubernetes
-	HATCHDOG_REQUIRE=$(HATCHDOG_REQUIRE),kubernetes $(GO) test -count=1 -timeout 30m ./integration -run '$(or $(K8SRUN),^TestCluster)'
+	@for package in etcd-server ipset libipset13; do integration/setup/debian.sh $(CACHE) $$package || exit 1; done
+	@for program in kubernetes kube-proxy kube-router; do integration/setup/build.sh $(CACHE) $$program || exit 1; done
+	HATCHDOG_REQUIRE=$(HATCHDOG_REQUIRE),kubernetes,kube-router $(GO) test -count=1 -timeout 30m ./integration -run '$(or $(K8SRUN),^TestCluster)'
 
 # What takes some minutes to build: BuildKit by itself, nerdctl, CRI-O. ENGINERUN=REGEXP
 # runs only these tests.

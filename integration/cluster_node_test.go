@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -20,19 +21,27 @@ type cluster struct {
 	release         string // of Kubernetes
 }
 
-// clusterAddress is that of the node and of the API server on it.
-const clusterAddress = "10.99.0.1"
+// clusterAddress is that of the node and of the API server on it; the node has one
+// of IPv6 besides.
+const (
+	clusterAddress  = "10.99.0.1"
+	clusterAddress6 = "fd99::1"
+)
+
+// clusters counts them.
+var clusters atomic.Int32
 
 // startNode starts the node, without anything that runs on it.
 func startNode(t *testing.T) *cluster {
 	t.Helper()
-	ns, err := netnsOf("-cluster")
+	which := fmt.Sprintf("cluster%d", clusters.Add(1)) // one after another
+	ns, err := netnsOf("-" + which)
 	must(t, err)
 	name := filepath.Base(ns)
-	for _, args := range []string{"link add node0 type veth peer name node1", "addr add " + clusterAddress + "/24 dev node0", "link set node0 up", "link set node1 up"} {
+	for _, args := range []string{"link add node0 type veth peer name node1", "addr add " + clusterAddress + "/24 dev node0", "addr add " + clusterAddress6 + "/64 dev node0 nodad", "link set node0 up", "link set node1 up"} {
 		mustRun(t, "ip", append([]string{"-n", name}, strings.Fields(args)...)...)
 	}
-	c := &cluster{dir: filepath.Join(tested.dir, "cluster"), ns: ns, groups: fmt.Sprintf("hatchdog-cluster-%d", os.Getpid())}
+	c := &cluster{dir: filepath.Join(tested.dir, which), ns: ns, groups: fmt.Sprintf("hatchdog-%s-%d", which, os.Getpid())}
 	must(t, os.MkdirAll(c.dir, 0o755))
 	script, err := filepath.Abs("testdata/cluster/node.sh")
 	must(t, err)

@@ -16,14 +16,29 @@ import (
 	"testing"
 )
 
-// startCluster starts Kubernetes on a node, until the node is ready. hatchdog is
-// not on it.
+// nodeKind is what a node is like.
+type nodeKind struct {
+	services, addresses string // IPv4, and IPv6 on a node of both
+}
+
+var (
+	singleStack = nodeKind{services: "10.96.0.0/24", addresses: clusterAddress}
+	dualStack   = nodeKind{services: "10.96.0.0/24,fd96::/112", addresses: clusterAddress + "," + clusterAddress6}
+)
+
 func startCluster(t *testing.T) *cluster {
+	t.Helper()
+	return startClusterOf(t, singleStack)
+}
+
+// startClusterOf starts Kubernetes on a node, until the node is ready. hatchdog is
+// not on it.
+func startClusterOf(t *testing.T, kind nodeKind) *cluster {
 	t.Helper()
 	c := startNode(t)
 	t.Cleanup(func() { c.tell(t) })
 	c.putPrograms(t)
-	c.putFiles(t)
+	c.putFiles(t, kind)
 	for _, unit := range []string{"etcd", "kube-apiserver", "containerd"} {
 		c.do(t, "systemctl", "start", unit)
 	}
@@ -51,8 +66,11 @@ func (c *cluster) tell(t *testing.T) {
 	if !t.Failed() {
 		return
 	}
-	for _, unit := range []string{"kube-apiserver", "containerd", "kubelet"} {
-		log, _ := run(t, "tail", "-n", "6", c.file("/var/log/"+unit+".log"))
+	for _, unit := range []string{"kube-apiserver", "containerd", "kubelet", "kube-proxy", "kube-router"} {
+		log, code := run(t, "tail", "-n", "6", c.file("/var/log/"+unit+".log"))
+		if code != 0 {
+			continue // not all nodes run it
+		}
 		t.Log(unit + ": " + log)
 	}
 }
@@ -83,7 +101,7 @@ var sysctls = map[string]string{
 }
 
 // putFiles writes the configuration, the daemons' units and the control groups.
-func (c *cluster) putFiles(t *testing.T) {
+func (c *cluster) putFiles(t *testing.T, kind nodeKind) {
 	t.Helper()
 	put := func(path, text string, mode os.FileMode) {
 		must(t, os.MkdirAll(filepath.Dir(path), 0o755))
@@ -117,9 +135,9 @@ clusters: [{name: c, cluster: {server: "https://%s:6443", insecure-skip-tls-veri
 		put(file, value+"\n", 0o644)
 		binds += "[ ! -e /proc/sys/" + name + " ] || mount --bind " + file + " /proc/sys/" + name + "\n"
 	}
-	put(c.dir+"/kubelet.sh", "#!/bin/sh\nset -e\n"+binds+"exec kubelet --config DIR/kubelet.yaml --kubeconfig DIR/node1.conf --hostname-override node1 --node-ip "+clusterAddress+"\n", 0o755)
+	put(c.dir+"/kubelet.sh", "#!/bin/sh\nset -e\n"+binds+"exec kubelet --config DIR/kubelet.yaml --kubeconfig DIR/node1.conf --hostname-override node1 --node-ip "+kind.addresses+"\n", 0o755)
 	for unit, command := range units {
-		text := strings.NewReplacer("DIR", c.dir, "ADDRESS", clusterAddress).Replace("#!/bin/sh\nexport PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nexec " + command + "\n")
+		text := strings.NewReplacer("DIR", c.dir, "ADDRESS", clusterAddress, "SERVICES", kind.services).Replace("#!/bin/sh\nexport PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nexec " + command + "\n")
 		put(c.file("/usr/local/sbin/units/"+unit), text, 0o755)
 	}
 	put(c.dir+"/kubelet.sh", strings.ReplaceAll(read(t, c.dir+"/kubelet.sh"), "DIR", c.dir), 0o755)
@@ -131,11 +149,17 @@ var units = map[string]string{
 	"containerd": "containerd --config /etc/containerd/config.toml",
 	"kubelet":    "unshare --mount --propagation unchanged DIR/kubelet.sh",
 	"kube-apiserver": "kube-apiserver --etcd-servers http://127.0.0.1:2379 --advertise-address ADDRESS --secure-port 6443 --cert-dir DIR/certificates" +
-		" --service-cluster-ip-range 10.96.0.0/24 --authorization-mode Node,RBAC --enable-admission-plugins NodeRestriction --token-auth-file DIR/tokens.csv --allow-privileged" +
+		" --service-cluster-ip-range SERVICES --authorization-mode Node,RBAC --enable-admission-plugins NodeRestriction --token-auth-file DIR/tokens.csv --allow-privileged" +
 		" --kubelet-preferred-address-types InternalIP --service-account-issuer https://kubernetes.default.svc --service-account-key-file DIR/accounts.key --service-account-signing-key-file DIR/accounts.key",
 	"kube-controller-manager": "kube-controller-manager --kubeconfig DIR/kube-controller-manager.conf --leader-elect=false --secure-port 0 --use-service-account-credentials" +
 		" --service-account-private-key-file DIR/accounts.key --root-ca-file DIR/certificates/apiserver.crt",
 	"kube-scheduler": "kube-scheduler --kubeconfig DIR/kube-scheduler.conf --authentication-kubeconfig DIR/kube-scheduler.conf --authorization-kubeconfig DIR/kube-scheduler.conf --leader-elect=false --secure-port 0",
+	// What only a node with a network for Services and policies runs.
+	"kube-proxy": "kube-proxy --kubeconfig DIR/admin.conf --hostname-override node1 --proxy-mode nftables --cluster-cidr 10.98.0.0/16,fd98::/48" +
+		" --conntrack-max-per-core 0 --conntrack-tcp-timeout-established 0 --conntrack-tcp-timeout-close-wait 0",
+	"kube-router": "env LD_LIBRARY_PATH=/usr/local/sbin kube-router --run-router=false --run-service-proxy=false --run-firewall=true --kubeconfig DIR/admin.conf" +
+		" --hostname-override node1 --enable-ipv6 --service-cluster-ip-range SERVICES --iptables-sync-period 10s",
+	"node-web": "busybox httpd -f -p 8099 -h /usr/local/sbin/units",
 }
 
 // importImage gives the node's containerd an image of one layer.

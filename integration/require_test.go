@@ -24,7 +24,7 @@ func require(t *testing.T, features ...string) {
 		}
 		lane := "test-vm"
 		switch f {
-		case "kubernetes":
+		case "kubernetes", "kube-router":
 			lane = "test-k8s"
 		case "buildkit", "nerdctl", "crio":
 			lane = "test-engines"
@@ -53,6 +53,8 @@ func hasFeature(t *testing.T, feature string) bool {
 		return unix.Statfs("/sys/fs/cgroup", &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC
 	case "kubernetes":
 		return built("kubernetes-v*/kubelet")
+	case "kube-router":
+		return built("kube-router-v*/kube-router") && built("kube-proxy-v*/kube-proxy") && built("ipset-*/usr/sbin/ipset") && built("libipset13-*/usr")
 	case "buildkit":
 		return built("buildkit-v*/buildkitd")
 	case "nerdctl":

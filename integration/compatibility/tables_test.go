@@ -38,7 +38,7 @@ var features = []struct {
 	{"networks connected while it runs", both("TestDockerNetworkOfARunningContainer", "", "", "", "", "", "")},
 	{"user namespace", both("TestUserNSDocker", "", "", "TestCRILife", "TestPodmanOverlay", "TestPodmanIDsWithoutRoot (host, auto, nomap, keep-id)", "TestCluster")},
 	{"slirp4netns, pasta (5.8)", []string{"no: of Podman", "no: of Podman", "", "", "", "", "TestPodmanNetworkWithoutRoot", "no: of Podman"}},
-	{"the firewall", both("TestEgressDocker", "", "", "TestCRI", "", "no: the profile says why", "")},
+	{"the firewall", both("TestEgressDocker", "", "", "TestCRI", "", "no: the profile says why", "TestClusterNetwork")},
 	{"refusals and their text", both("TestDockerRefusals", "TestContainerd", "TestContainerd", "TestCRI", "", "TestPodmanWithoutRoot", "TestCluster")},
 	{"the daemon killed, containers live on", both("TestDockerdKilled", "", "", "TestCRILife", "", "", "TestCluster")},
 	{"the shim of ours", both("", "", "TestShim", "TestCRI", "", "", "TestCluster")},

@@ -2,7 +2,7 @@
 # Builds pinned programs through the Go module proxy, from their own go.mod,
 # into CACHE/NAME-VERSION. There already: nothing to do.
 #
-# usage: build.sh CACHE runc|old-runc-2019|old-runc-2021|old-runc-2023|old-runc-2024|old-runc-2025|containerd|containerd-oldest|shim|dockerd|docker-cli|runsc|kubernetes|compose|buildx|buildkit|nerdctl|crio
+# usage: build.sh CACHE runc|old-runc-2019|old-runc-2021|old-runc-2023|old-runc-2024|old-runc-2025|containerd|containerd-oldest|shim|dockerd|docker-cli|runsc|kubernetes|kube-proxy|kube-router|compose|buildx|buildkit|nerdctl|crio
 set -eu
 
 cache=$1
@@ -92,7 +92,7 @@ crio)
 	programs="./cmd/crio"
 	time="five to fifteen minutes"
 	;;
-kubernetes)
+kubernetes | kube-proxy)
 	# Its go.mod points to folders that the module proxy does not hand out; the
 	# same modules are there under versions of their own.
 	version=$KUBERNETES_VERSION cgo=0 tags=
@@ -101,6 +101,13 @@ kubernetes)
 	module=k8s.io/kubernetes@$version
 	programs="./cmd/kubelet ./cmd/kube-apiserver ./cmd/kube-controller-manager ./cmd/kube-scheduler ./cmd/kubectl"
 	time="ten minutes to half an hour"
+	[ $name = kubernetes ] || programs=./cmd/$name time="a few minutes"
+	;;
+kube-router)
+	version=$KUBE_ROUTER_VERSION cgo=0 tags= ldflags="-s -w -X github.com/cloudnativelabs/kube-router/v2/pkg/version.Version=$KUBE_ROUTER_VERSION"
+	# Its go.mod may have replacements, which "go install" at a version does not take.
+	module=github.com/cloudnativelabs/kube-router/v2@$version
+	programs="./cmd/kube-router"
 	;;
 shim)
 	# The shim of the line that ours is made from, built as ours is.
@@ -138,7 +145,9 @@ if [ -n "$module" ]; then
 			's|go-criu/rpc|go-criu/v5/rpc|; s|coreos/go-systemd/|coreos/go-systemd/v22/|; s|godbus/dbus"|godbus/dbus/v5"|'
 		sed -i 's/\(criuVersionRPC\.M[a-z]*\))/\1Number)/; s/state\.Status = \(status\.String()\)/state.Status = specs.ContainerState(\1)/' libcontainer/container_linux.go
 	}
-	[ $name != kubernetes ] || sed -i "s|=> ./staging/src/\(.*\)|=> \1 v0.${version#v1.}|" go.mod
+	case $name in kubernetes | kube-proxy) sed -i "s|=> ./staging/src/\(.*\)|=> \1 v0.${version#v1.}|" go.mod ;; esac
+	# The sets of IPv6 have a prefix where it makes them, and lack it in its rules.
+	[ $name != kube-router ] || sed -i 's/"--match-set", \([a-z]*IPSetName\), /"--match-set", map[bool]string{true: "inet6:"}[ipFamily == api.IPv6Protocol]+\1, /' pkg/controllers/netpol/policy.go
 	# A part of its tests stands among its commands, and needs a module that the
 	# proxy does not have.
 	[ $name != nerdctl ] || {

@@ -30,5 +30,8 @@ GO_CRIU_VERSION=v8.2.0
 PNPM_VERSION=9.15.9
 # The Kubernetes of the single node.
 KUBERNETES_VERSION=v1.36.3
+# What applies NetworkPolicies in the tests, and in nothing else: the newest that
+# the module proxy has.
+KUBE_ROUTER_VERSION=v2.1.0
 # Kubernetes' validation of container runtimes.
 CRITEST_VERSION=v1.37.0
