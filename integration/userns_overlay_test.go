@@ -67,3 +67,27 @@ func TestUserNSOverlayOptions(t *testing.T) {
 		}
 	}
 }
+
+// An engine that mounts an overlay which was volatile as a lasting one has decided to
+// take its files. The mark of the earlier start does not refuse them.
+func TestUserNSOverlayNoMoreVolatile(t *testing.T) {
+	dir := openDir(t)
+	policyFile(t, dir, "profile: p\nprofiles: {p: {extends: builtin/restricted, userns: {mode: required}}}\n")
+	bundle := bundleOf(t, []string{"true"}, func(s *specs.Spec) {
+		s.Process.Args = []string{"/bin/sh", "-c", "read n </n; echo $n; echo again >/n"}
+	})
+	must(t, os.Rename(bundle+"/rootfs", bundle+"/lower"))
+	must(t, os.WriteFile(bundle+"/lower/n", []byte("first\n"), 0o666))
+	for _, d := range []string{"rootfs", "snap", "snap/fs", "snap/work"} {
+		must(t, os.Mkdir(bundle+"/"+d, 0o755))
+	}
+	for _, c := range []struct{ option, said string }{{",volatile", "first"}, {"", "again"}} {
+		must(t, os.RemoveAll(bundle+"/snap/work/work/incompat"))
+		must(t, unix.Mount("overlay", bundle+"/rootfs", "overlay", 0, fmt.Sprintf("lowerdir=%[1]s/lower,upperdir=%[1]s/snap/fs,workdir=%[1]s/snap/work%[2]s", bundle, c.option)))
+		out, code := held{dir, "overlay"}.hatchdog(t, "run", "--bundle", bundle, "overlay")
+		must(t, unix.Unmount(bundle+"/rootfs", 0))
+		if code != 0 || !strings.Contains(out, c.said) {
+			t.Errorf("%q: %d: %s", c.option, code, out)
+		}
+	}
+}

@@ -193,17 +193,14 @@ func (r *Root) layer(path, before string) error {
 }
 
 // makeWork makes our work directory, as the root of the range: we are nobody on
-// a mount whose owners are mapped. The one of a volatile overlay that is started
-// again has the kernel's mark, which says that the files may not be whole: the
-// engine, whose own directory had it too, has decided to take them.
+// a mount whose owners are mapped. One that a volatile overlay had has the kernel's
+// mark, which says that the files may not be whole (overlayfs.rst, "Volatile mount"):
+// the engine, whose own directory had it too, has decided to take them.
 func (w *work) makeWork(dir string) error {
 	return host.As(w.IDs, func() error {
 		err := unix.Mkdir(filepath.Join(dir, workDir), 0o700)
 		if errors.Is(err, unix.EEXIST) {
-			err = nil
-			if w.overlay().Volatile() {
-				err = os.RemoveAll(filepath.Join(dir, workDir, "work/incompat"))
-			}
+			err = os.RemoveAll(filepath.Join(dir, workDir, "work/incompat"))
 		}
 		if err != nil {
 			return fmt.Errorf("work directory: %w", err)

@@ -127,12 +127,6 @@ func (o *Overlay) option(part string) error {
 	return nil
 }
 
-// Volatile says that the kernel marks the work directory of it, and takes none
-// that is marked (overlayfs.rst, "Volatile mount").
-func (o *Overlay) Volatile() bool {
-	return slices.Contains(o.Options, "volatile") || slices.Contains(o.Options, "fsync=volatile")
-}
-
 // absolute completes layers that are named from the directory of Docker's
 // driver, DIR/ID/merged.
 func (o *Overlay) absolute(merged string) error {
