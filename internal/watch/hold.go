@@ -77,10 +77,11 @@ func NewHold(first lowlevel.Init, began time.Time, tell func(Refused)) (*Hold, e
 	return h, nil
 }
 
-// Close lets the container be.
+// Close lets the container be. It waits for nobody: the group is closed when its reader
+// is back, whom a file system that does not answer may keep.
 func (h *Hold) Close() {
 	close(h.quit)
-	_ = h.group.Close()
+	go func() { _ = h.group.Close() }()
 }
 
 // Lost takes how often the kernel refused a program of itself, because the file could

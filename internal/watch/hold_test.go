@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -62,4 +63,34 @@ func TestParseMarked(t *testing.T) {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}
+}
+
+// Whoever lets containers go does it for all of them: one whose reader the kernel keeps
+// holds up no other.
+func TestCloseWaitsForNoReader(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	raw, err := r.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, back, gone := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(gone)
+		_ = raw.Control(func(uintptr) { close(kept); <-back })
+	}()
+	<-kept
+	h := &Hold{group: r, quit: make(chan struct{})}
+	closed := make(chan struct{})
+	go func() { h.Close(); close(closed) }()
+	select {
+	case <-closed:
+	case <-time.After(5 * time.Second):
+		t.Error("it waits for its reader")
+	}
+	close(back)
+	<-gone
 }
