@@ -35,6 +35,9 @@ func TestVerdict(t *testing.T) {
 		{"memory", layered, marked{4, "0:60", "/dev/shm", "tmpfs", false}, false, time.Time{}, "memory"},
 		{"memory, read-only", layered, marked{4, "0:60", "/dev/shm", "tmpfs", true}, false, time.Time{}, "memory"},
 		{"huge pages", layered, marked{4, "0:60", "/h", "hugetlbfs", true}, false, time.Time{}, "memory"},
+		{"a server's, read-only", layered, marked{4, "0:60", "/f", "fuse.x", true}, false, time.Time{}, "a program answers"},
+		{"a server's disk, read-only", layered, marked{4, "8:2", "/f", "fuseblk", true}, false, time.Time{}, "a program answers"},
+		{"a server's, without a name", layered, marked{4, "0:60", "/f", "fuse", true}, false, time.Time{}, "a program answers"},
 		{"a folder for a root", folder, marked{1, "8:1", "/", "ext4", false}, false, time.Time{}, "can be written"},
 		{"a read-only folder for a root", folder, marked{1, "8:1", "/", "ext4", true}, false, born, ""},
 	} {

@@ -87,6 +87,8 @@ func (p place) verdict(m marked, seen bool, changed time.Time) string {
 		return "it is in the layer that the container writes to"
 	case m.memory():
 		return "it is in the file system in memory at " + word(m.at)
+	case m.answered():
+		return "a program answers for the file system at " + word(m.at) + ", and says when files were changed"
 	case !m.readOnly:
 		return "it is on a mount that can be written, at " + word(m.at)
 	case !changed.Before(p.began):
@@ -104,6 +106,12 @@ type marked struct {
 
 func (m marked) memory() bool {
 	return m.kind == "tmpfs" || m.kind == "ramfs" || m.kind == "hugetlbfs" || m.kind == "devtmpfs"
+}
+
+// answered is true for file systems in userspace (FUSE): the program behind one gives
+// files whatever time of change it likes, and may be a container's.
+func (m marked) answered() bool {
+	return m.kind == "fuse" || m.kind == "fuseblk" || strings.HasPrefix(m.kind, "fuse.") || strings.HasPrefix(m.kind, "fuseblk.")
 }
 
 // kernels is true for file systems of the kernel, which hold no programs.
