@@ -145,6 +145,10 @@ type doing struct {
 	freeze, isolate, kill func(*watch.Container) error
 }
 
+// captureBeforeKill is how long a kill waits for the capture before it. A file system
+// that does not answer, whose server may be in the container, holds up a capture.
+const captureBeforeKill = 10 * time.Second
+
 // capture keeps what the container looks like, and is waited for only where it is
 // killed next. Its alert is told again with the file.
 func (w *watcher) capture(j *job) {
@@ -159,12 +163,18 @@ func (w *watcher) capture(j *job) {
 		late.Answers = []watch.Answer{{Answer: policy.AnswerCapture, Result: result, After: float64(time.Since(j.at).Microseconds()) / 1000}}
 		return finished{alert: late}
 	}
-	if j.todo[len(j.todo)-1] == policy.AnswerKill {
+	ended := make(chan struct{})
+	go func() {
 		one := do()
-		go func() { w.done <- one }()
-		return
+		close(ended)
+		w.done <- one
+	}()
+	if j.todo[len(j.todo)-1] == policy.AnswerKill {
+		select {
+		case <-ended:
+		case <-time.After(captureBeforeKill):
+		}
 	}
-	go func() { w.done <- do() }()
 }
 
 // end gives answers their time that are under way, or wait, when the watch ends.

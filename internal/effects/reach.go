@@ -39,9 +39,10 @@ func (w *work) attachCopy(a *Acquired, r *Root) error {
 }
 
 // barred says that the root of a user namespace that the engine asked for cannot
-// pass through to our directory.
+// pass through to our directory, and that we are not the host's root: runc opens the
+// engine's path again, where others than root may have put something else meanwhile.
 func (w *work) barred(base string) bool {
-	if !w.IDs.Empty() || w.Spec.Linux == nil || len(w.Spec.Linux.UIDMappings) == 0 {
+	if w.Facts.Euid == 0 || !w.IDs.Empty() || w.Spec.Linux == nil || len(w.Spec.Linux.UIDMappings) == 0 {
 		return false
 	}
 	for dir := base; dir != "/"; dir = filepath.Dir(dir) {

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/hatchdog/hatchdog/internal/host"
 )
 
 func TestBarred(t *testing.T) {
@@ -37,9 +39,12 @@ func TestBarred(t *testing.T) {
 			if err := os.Chmod(dir, c.mode); err != nil {
 				t.Fatal(err)
 			}
-			w := &work{Request: Request{Spec: &specs.Spec{Linux: &specs.Linux{UIDMappings: c.mappings}}}}
+			w := &work{Request: Request{Spec: &specs.Spec{Linux: &specs.Linux{UIDMappings: c.mappings}}, Facts: host.Facts{Euid: 1000}}}
 			if got := w.barred(base); got != c.want {
 				t.Errorf("%s %o for %v: %v", dir, c.mode, c.mappings, got)
+			}
+			if w.Facts.Euid = 0; w.barred(base) {
+				t.Errorf("%s %o for %v: the host's root leaves the engine's path to others", dir, c.mode, c.mappings)
 			}
 			if err := os.Chmod(dir, 0o711); err != nil {
 				t.Fatal(err)

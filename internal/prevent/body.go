@@ -8,6 +8,7 @@ const (
 	overlayMagic   = 0x794c7630 // OVERLAYFS_SUPER_MAGIC
 	tmpfsMagic     = 0x01021994 // TMPFS_MAGIC, and that of a memfd
 	hugeMagic      = 0x958458f6 // HUGETLBFS_MAGIC
+	fuseMagic      = 0x65735546 // FUSE_SUPER_MAGIC
 	mountReadonly  = 0x40       // MNT_READONLY
 	superReadonly  = 1          // SB_RDONLY
 	second         = 1e9        // in nanoseconds
@@ -94,8 +95,8 @@ func file(o offsets) asm.Instructions {
 	)
 }
 
-// readOnly denies what is in memory, or on a mount that can be written. R8 is the
-// inode, R9 its file system.
+// readOnly denies what is in memory, on a mount that can be written, or in a file
+// system whose times a program of its own tells. R8 is the inode, R9 its file system.
 func readOnly(o offsets) asm.Instructions {
 	return join(
 		get(asm.R9, o.superMagic, asm.DWord),
@@ -103,6 +104,8 @@ func readOnly(o offsets) asm.Instructions {
 			asm.LoadImm(asm.R1, tmpfsMagic, asm.DWord),
 			asm.JEq.Reg(asm.R0, asm.R1, "deny"),
 			asm.LoadImm(asm.R1, hugeMagic, asm.DWord),
+			asm.JEq.Reg(asm.R0, asm.R1, "deny"),
+			asm.LoadImm(asm.R1, fuseMagic, asm.DWord),
 			asm.JEq.Reg(asm.R0, asm.R1, "deny"),
 			asm.LoadMem(asm.R1, asm.RFP, atFlags, asm.DWord),
 			asm.And.Imm(asm.R1, mountReadonly),
