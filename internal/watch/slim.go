@@ -9,7 +9,7 @@ import (
 // slim leaves of a record what a watch asks for: hundreds of them are held.
 func slim(r *decision.Record) *decision.Record {
 	d := r.Decision
-	s := &decision.Record{Labels: r.Labels, IDs: r.IDs}
+	s := &decision.Record{Labels: r.Labels, IDs: r.IDs, Prevent: r.Prevent, PreventBy: r.PreventBy}
 	s.Network.Kind = r.Network.Kind
 	s.Decision = decision.Decision{
 		Time: d.Time, ID: d.ID, Root: d.Root, Bundle: d.Bundle, Mode: d.Mode, Outcome: d.Outcome, Profile: d.Profile, Workload: d.Workload, Runtime: d.Runtime,
